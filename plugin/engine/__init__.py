@@ -1,0 +1,1 @@
+"""What the Docker engine hands us: frames, container info, tag templates, log-opt values."""

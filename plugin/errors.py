@@ -1,0 +1,37 @@
+"""The errors that Peavey raises on purpose; each message is written for the person who will read it.
+
+    PeaveyError
+    ├── RequestError      a request of the engine that does not follow the protocol
+    ├── OptionError       log-opts that cannot be accepted, with every fault that was found
+    ├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
+    └── JournalError      files below the data folder that cannot be used
+"""
+
+from collections.abc import Iterable
+
+
+class PeaveyError(Exception):
+    """Base of all errors that are answered or printed as one message, without a stack trace."""
+
+
+class RequestError(PeaveyError):
+    """A request that is malformed or refers to something that does not exist."""
+
+
+class OptionError(PeaveyError):
+    """Log-opts that cannot be accepted.
+
+    ``faults`` holds one sentence per fault; the message joins them, so that a person mends all of them at once.
+    """
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class SettingError(PeaveyError):
+    """A setting of the plugin that cannot be used."""
+
+
+class JournalError(PeaveyError):
+    """A file of the journal that cannot be read or written."""
