@@ -10,7 +10,7 @@ import socket
 import msgspec
 
 _SHORT_ID_LENGTH = 12
-_CONTAINER_ID = re.compile(r"[0-9a-f]{12,64}")
+_CONTAINER_ID = re.compile(r"[0-9a-fA-F]{1,128}")
 
 
 class Info(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_container_id(text: str) -> bool:
-    """Tell whether a text can be a container's id: 12 to 64 lower-case hexadecimal digits."""
+    """Tell whether a text can be a container's id: hexadecimal digits, at most 128."""
     return _CONTAINER_ID.fullmatch(text) is not None
 
 
