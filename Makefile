@@ -1,0 +1,136 @@
+# Everything one does with Peavey from its source folder; `make` alone lists it.
+
+PLUGIN_NAME ?= peavey
+PLUGIN_TAG ?= latest
+# The image that the plugin is built on; empty means the Dockerfile's own.
+BASE ?=
+# More flags for `docker build`, e.g. --network host.
+BUILD_FLAGS ?=
+# The Python that .venv is made with.
+PYTHON ?= python3
+# With NO_SKIPS=1, `make test` fails when it had to leave anything out.
+NO_SKIPS ?=
+# More flags for pytest, e.g. -k journal.
+PYTEST_FLAGS ?=
+
+VENV := .venv
+PLUGIN := $(PLUGIN_NAME):$(PLUGIN_TAG)
+IMAGE := peavey-rootfs:$(PLUGIN_TAG)
+ROOTFS := build/plugin/rootfs
+COMPILED := build/compiled
+HOST := $(PYTHON) tests/testbed/host.py $(if $(NO_SKIPS),--required)
+PYTEST := -m pytest $(if $(NO_SKIPS),-p tests.testbed.no_skips) $(PYTEST_FLAGS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List what make can do here
+	@echo "usage: make TARGET [VARIABLE=value]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "variables: PLUGIN_NAME=$(PLUGIN_NAME) PLUGIN_TAG=$(PLUGIN_TAG) BASE=$(BASE) BUILD_FLAGS=$(BUILD_FLAGS)" \
+		"PYTHON=$(PYTHON) NO_SKIPS=$(NO_SKIPS) PYTEST_FLAGS=$(PYTEST_FLAGS)"
+
+# ---- try and test
+
+.PHONY: demo
+demo: $(VENV)/installed ## Kill the driver under a printing container, and count the lines
+	@$(VENV)/bin/python -m tests.demo
+
+.PHONY: test
+test: $(VENV)/installed ## Run the tests, on the pure modules and then on the compiled ones
+	@$(HOST) engine image registry
+	$(VENV)/bin/python $(PYTEST)
+	@if $(HOST) --required compiler; then \
+		$(MAKE) --no-print-directory test-compiled; \
+	else \
+		echo "LEFT OUT: the tests of the compiled modules, as said above"; test -z "$(NO_SKIPS)"; \
+	fi
+
+# The tests lie beside the compiled package, so that no path leads them to the pure one.
+.PHONY: test-compiled
+test-compiled: $(COMPILED)/installed
+	rm -rf $(COMPILED)/tests
+	cp -R tests pyproject.toml $(COMPILED)
+	cd $(COMPILED) && PEAVEY_COMPILED=1 $(abspath $(VENV))/bin/python $(PYTEST) \
+		--ignore tests/dockerd --ignore tests/chaos --ignore tests/test_packaging.py
+
+.PHONY: chaos
+chaos: $(VENV)/installed ## Kill the driver a hundred times and more under full load (long)
+	@$(HOST) engine
+	$(VENV)/bin/python $(PYTEST) -m chaos
+
+.PHONY: lint
+lint: $(VENV)/installed ## Check style and types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+.PHONY: format
+format: $(VENV)/installed ## Bring the source into the common format
+	$(VENV)/bin/ruff check --fix-only
+	$(VENV)/bin/ruff format
+
+.PHONY: lock
+lock: $(VENV)/installed ## Pin the run-time dependencies anew, with the hashes of every platform
+	$(VENV)/bin/pip install --quiet uv
+	$(VENV)/bin/uv pip compile pyproject.toml --output-file requirements.lock --quiet --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
+
+# ---- the managed plugin (docs/install.md)
+
+.PHONY: plugin
+plugin: ## Build the managed plugin and hand it to the Docker engine
+	@! docker plugin inspect $(PLUGIN) >/dev/null 2>&1 || { \
+		echo "$(PLUGIN) is already installed: upgrade it from a registry (docs/install.md), or make uninstall" >&2; exit 1; }
+	docker build $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
+	rm -rf build/plugin
+	mkdir -p $(ROOTFS)
+	container=$$(docker create $(IMAGE)) && trap "docker rm $$container >/dev/null" EXIT && \
+		docker export $$container | tar -x -C $(ROOTFS) --exclude=.dockerenv --exclude='dev/*'
+	cp config.json build/plugin
+	docker plugin create $(PLUGIN) build/plugin
+
+# Without --timeout 0 the engine ends every `docker logs -f` after 30 seconds.
+.PHONY: enable
+enable: ## Start the plugin
+	docker plugin enable --timeout 0 $(PLUGIN)
+
+.PHONY: install
+install: ## Build the plugin and start it
+	@$(MAKE) --no-print-directory plugin
+	@$(MAKE) --no-print-directory enable
+
+.PHONY: push
+push: ## Push the plugin to the registry that PLUGIN_NAME names
+	docker plugin push $(PLUGIN)
+
+.PHONY: uninstall
+uninstall: ## Stop the plugin and remove it, with the logs it keeps
+	@if docker plugin inspect $(PLUGIN) >/dev/null 2>&1; then \
+		docker plugin rm --force $(PLUGIN); \
+	else \
+		echo "$(PLUGIN) is not installed"; \
+	fi
+	@docker image rm --force $(IMAGE) >/dev/null
+
+# ---- the source folder
+
+.PHONY: clean
+clean: ## Remove all that was made here
+	rm -rf build dist *.egg-info $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find plugin tests '(' -name __pycache__ -o -name '*.so' -o -name '*.c' ')' -prune -exec rm -rf {} +
+
+# An editable install of the pure modules: a compiled one would hide the source that is being edited.
+$(VENV)/installed: pyproject.toml setup.py
+	@$(HOST) python
+	$(PYTHON) -m venv $(VENV)
+	PEAVEY_PURE=1 $(VENV)/bin/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(COMPILED)/installed: $(VENV)/installed $(shell find plugin -name '*.py' -o -name '*.pxd')
+	rm -rf $(COMPILED) build/lib*
+	PEAVEY_COMPILED=1 $(VENV)/bin/pip install --quiet --no-deps --target $(COMPILED) .
+	@touch $@
