@@ -83,9 +83,7 @@ class Fields:
         self._clear()
 
     def _clear(self) -> None:
-        self.source_start = self.source_end = self.line_start = self.line_end = self.id_start = (
-            self.id_end
-        ) = 0
+        self.source_start = self.source_end = self.line_start = self.line_end = self.id_start = self.id_end = 0
         self.time_nano = self.ordinal = 0
         self.partial = self.has_metadata = self.last = False
         self.head_end = -1
@@ -202,12 +200,7 @@ class Fields:
 
 def entry_size(buffer: bytes, position: int) -> int:
     """Read the size in bytes of the entry whose frame starts at ``position``; its header must be in the buffer."""
-    return (
-        (buffer[position] << 24)
-        | (buffer[position + 1] << 16)
-        | (buffer[position + 2] << 8)
-        | buffer[position + 3]
-    )
+    return (buffer[position] << 24) | (buffer[position + 1] << 16) | (buffer[position + 2] << 8) | buffer[position + 3]
 
 
 def decode_entry(buffer: bytes, start: int, end: int) -> Entry:
@@ -218,9 +211,7 @@ def decode_entry(buffer: bytes, start: int, end: int) -> Entry:
     """
     fields = Fields()
     if not fields.locate(buffer, start, end):
-        raise FrameError(
-            f"{end - start} bytes are no LogEntry: {buffer[start : min(end, start + 16)].hex(' ')} …"
-        )
+        raise FrameError(f"{end - start} bytes are no LogEntry: {buffer[start : min(end, start + 16)].hex(' ')} …")
     metadata = None
     if fields.has_metadata:
         identifier = buffer[fields.id_start : fields.id_end].decode(errors="replace")
@@ -240,9 +231,7 @@ def _decode_attrs(buffer: bytes, start: int, end: int) -> tuple[tuple[str, str],
     for number, value in _length_delimited(buffer, start, end):
         if number == 6:
             pair = dict(_length_delimited(value, 0, len(value)))
-            attrs.append(
-                (pair.get(1, b"").decode(errors="replace"), pair.get(2, b"").decode(errors="replace"))
-            )
+            attrs.append((pair.get(1, b"").decode(errors="replace"), pair.get(2, b"").decode(errors="replace")))
     return tuple(attrs)
 
 

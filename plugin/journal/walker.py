@@ -10,7 +10,8 @@ from plugin.engine.partials import COMPLETE, FLUSH_AFTER, FLUSH_BEFORE, Joiner
 POINT_SPACING = 1 << 16
 """Bytes between two points of the sparse index."""
 
-_NO_TIME = -(2**63)
+NO_TIME = -(2**63)
+"""``latest`` of a segment without entries."""
 
 
 class Walker:
@@ -33,9 +34,12 @@ class Walker:
 
     def __init__(self, offset: int, joiner: Joiner) -> None:
         self._fields = Fields()
+        self._next_point = 0
         self.joiner = joiner
+        self.offset = self.lines = self.latest = 0
+        self.malformed = False
         self.points: list[tuple[int, int, int, int]] = []
-        self.restart(offset, 0, _NO_TIME)
+        self.restart(offset, 0, NO_TIME)
 
     def restart(self, offset: int, lines: int, latest: int) -> None:
         """Go on at another place of which this is known: the offset, lines and latest timestamp before it."""

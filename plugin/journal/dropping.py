@@ -1,0 +1,60 @@
+"""Dropping what a full disk cannot hold: the container goes on, whole frames are given up and counted."""
+
+import os
+
+from plugin.engine.frames import HEADER_SIZE
+from plugin.engine.partials import Joiner
+from plugin.journal.walker import Walker, resynchronise
+
+
+class Dropper:
+    """Reads a stream for nothing but to keep its container going.
+
+    ``active``
+        whether bytes are being dropped
+    ``bytes``, ``lines``
+        dropped since ``begin``
+    ``tail``
+        the beginning of a frame whose end has not come yet: when there is room again, this frame can be kept
+    """
+
+    def __init__(self) -> None:
+        self.active = False
+        self.bytes = 0
+        self.lines = 0
+        self.tail = b""
+
+    def begin(self, tail: bytes) -> None:
+        """Begin to drop; ``tail`` is the incomplete frame that the journal ended with."""
+        self.active = True
+        self.bytes = self.lines = 0
+        self.tail = tail
+
+    def end(self) -> None:
+        """Stop dropping: the tail is in the journal."""
+        self.active = False
+        self.tail = b""
+
+    def forget_tail(self) -> int:
+        """Give up an incomplete frame that will never be completed; returns its bytes."""
+        torn = len(self.tail)
+        self.bytes += torn
+        self.tail = b""
+        return torn
+
+    def take(self, fifo: int, limit: int) -> int:
+        """Read up to ``limit`` bytes and drop the complete frames; returns the bytes read, 0 at end of file.
+
+        Raises ``BlockingIOError`` while the FIFO is empty.
+        """
+        content = os.read(fifo, limit)
+        buffer = self.tail + content
+        walker = Walker(0, Joiner())
+        dropped = walker.walk(buffer)
+        if walker.malformed:
+            following = resynchronise(buffer, dropped + 1)
+            dropped = following if following >= 0 else max(dropped, len(buffer) - HEADER_SIZE)
+        self.lines += walker.lines
+        self.bytes += dropped
+        self.tail = buffer[dropped:]
+        return len(content)

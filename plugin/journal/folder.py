@@ -1,0 +1,144 @@
+"""Names of the files below the data folder, and the few operations on them that everything shares.
+
+DATA/lock                                  held by the process that writes
+DATA/streams/…                             attachments, see ``plugin.intake.attachments``
+DATA/containers/<container id>/info.json   see ``plugin.journal.note``
+    <20 digits>.log                        a segment, named by the offset of its first byte
+    <20 digits>.log.zst                    a closed segment, compressed
+    <20 digits>.idx                        its sparse index, derived
+    <20 digits>.corrupt                    bytes that were no frames, set aside
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugin.errors import JournalError
+
+_SEGMENT_NAME = re.compile(r"(\d{20})\.log(\.zst)?")
+_REMOVED_PREFIX = ".removed-"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """One segment of a journal: ``base`` is the offset of its first byte."""
+
+    base: int
+    path: str
+    compressed: bool
+
+
+class DataFolder:
+    """The data folder of one plugin, made where it is missing (mode 0700)."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.streams = self.path / "streams"
+        self.containers = self.path / "containers"
+
+    def create(self) -> None:
+        """Make the folders. Raises ``JournalError`` if that cannot be done."""
+        try:
+            for folder in (self.path, self.streams, self.containers):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(f"cannot make the data folder {self.path}: {error.strerror}") from error
+
+    def lock(self) -> int:
+        """Take the lock that keeps a second writer out, for as long as the returned descriptor stays open.
+
+        Raises ``JournalError`` if another process has it.
+        """
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise JournalError(
+                f"another peavey writes to the data folder {self.path}; stop it, or choose another with --data"
+            ) from error
+        return descriptor
+
+    def container(self, container_id: str) -> Path:
+        """Give the folder of a container's journal, which need not exist."""
+        return self.containers / container_id
+
+    def container_ids(self) -> list[str]:
+        """List the containers that have a journal."""
+        try:
+            return sorted(name for name in os.listdir(self.containers) if not name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def remove_container(self, container_id: str) -> Path:
+        """Take a container's journal out of sight at once; ``sweep`` frees its space, which takes longer."""
+        removed = self.containers / f"{_REMOVED_PREFIX}{container_id}-{os.urandom(4).hex()}"
+        self.container(container_id).rename(removed)
+        return removed
+
+    def sweep(self) -> None:
+        """Delete what ``remove_container`` took away, also what an earlier process left behind."""
+        for name in os.listdir(self.containers):
+            if name.startswith(_REMOVED_PREFIX):
+                shutil.rmtree(self.containers / name, ignore_errors=True)
+
+
+def segment_path(folder: Path, base: int) -> Path:
+    """Name the plain segment that begins at an offset."""
+    return folder / f"{base:020}.log"
+
+
+def index_path(folder: Path, base: int) -> Path:
+    """Name the index of the segment that begins at an offset."""
+    return folder / f"{base:020}.idx"
+
+
+def corrupt_path(folder: Path, offset: int) -> Path:
+    """Name the file for bytes that were no frames and began at an offset."""
+    return folder / f"{offset:020}.corrupt"
+
+
+def list_segments(folder: Path) -> list[Segment]:
+    """List a journal's segments by offset; the plain file wins while a segment is there in both forms."""
+    found: dict[int, Segment] = {}
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    for name in names:
+        match = _SEGMENT_NAME.fullmatch(name)
+        if match is not None:
+            base, compressed = int(match[1]), match[2] is not None
+            if base not in found or found[base].compressed:
+                found[base] = Segment(base, os.path.join(folder, name), compressed)
+    return sorted(found.values())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file by way of a temporary one, so that a reader sees the old content or the new, never a part."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield name and bytes of each file of a journal; files that vanish meanwhile are left out."""
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        try:
+            yield entry.name, entry.stat().st_size
+        except FileNotFoundError:
+            continue

@@ -1,0 +1,63 @@
+"""The sparse index of a segment: a point about every 64 KiB, in a file of fixed records beside the segment.
+
+It is derived: where it is lost, stale or damaged, walking the segment makes it anew. A record is four little-endian
+64-bit integers: offset, lines, latest, resume (see ``Walker.points``). The first record is the segment's beginning;
+a closed segment's last record is its end.
+"""
+
+import os
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+_RECORD = struct.Struct("<qqqq")
+
+
+class Point(NamedTuple):
+    """What is known of a segment before an offset."""
+
+    offset: int
+    lines: int
+    latest: int
+    resume: int
+
+
+def pack_points(points: Iterable[tuple[int, int, int, int]]) -> bytes:
+    """Encode points for appending to an index file."""
+    return b"".join([_RECORD.pack(*point) for point in points])
+
+
+def read_points(path: str | os.PathLike[str], base: int, end: int) -> list[Point]:
+    """Read the index of the segment that begins at ``base``, as far as it is sound and not beyond ``end``.
+
+    Returns an empty list if there is no index or its beginning is damaged.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        return []
+    points: list[Point] = []
+    whole = len(content) - len(content) % _RECORD.size
+    for record in _RECORD.iter_unpack(content[:whole]):
+        point = Point(*record)
+        if points:
+            previous = points[-1]
+            sound = point.offset > previous.offset and point.lines >= previous.lines and point.resume <= point.offset
+        else:
+            sound = point.offset == base and point.lines == 0 and point.resume <= base
+        if not sound or point.offset > end:
+            break
+        points.append(point)
+    return points
+
+
+def clean_points(points: list[Point]) -> list[Point]:
+    """Leave out the last points until one is reached at which no line is incomplete, so that a walk can go on there.
+
+    The first point, a segment's beginning, stays in any case.
+    """
+    end = len(points)
+    while end > 1 and points[end - 1].resume != points[end - 1].offset:
+        end -= 1
+    return points[:end]

@@ -1,0 +1,76 @@
+"""Reading a container's log back, as ``docker logs`` asks for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugin.journal.reader import JournalReader
+from plugin.journal.reframing import Reframer
+from plugin.journal.seeking import find_start, journal_end
+
+_CHUNK = 256 * 1024
+_LARGEST_FRAME = (1 << 20) + 4
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which lines are wanted; the conditions apply in this order, as in the engine's own readers.
+
+    ``tail``
+        the last so many lines, all if below 0
+    ``since``, ``until``
+        nanoseconds since 1970 UTC, 0 for no bound; leading lines before ``since`` are left out, the first one later
+        than ``until`` ends the reading
+    ``follow``
+        go on with lines that come later
+    """
+
+    tail: int = -1
+    since: int = 0
+    until: int = 0
+    follow: bool = False
+
+
+class LogReading:
+    """One reading of one journal: call ``read`` until it gives nothing, then ``finish``; close it in any case.
+
+    When following, ``read`` may be called again whenever more has been written.
+    """
+
+    def __init__(self, folder: Path, query: LogQuery) -> None:
+        end = journal_end(folder)
+        start = find_start(folder, end, tail=query.tail, since=query.since, count_incomplete=not query.follow)
+        self._limit = None if query.follow else end
+        self._reader = JournalReader(folder, start.resume)
+        self._reframer = Reframer(first=start.first, skip=start.skip, since=query.since, until=query.until)
+
+    @property
+    def done(self) -> bool:
+        """Whether the query's ``until`` was passed."""
+        return self._reframer.done
+
+    def read(self) -> bytes:
+        """Give the next frames, with whole lines; empty when there are no more (yet)."""
+        reader, reframer = self._reader, self._reframer
+        while not reframer.done:
+            size = _CHUNK if self._limit is None else min(_CHUNK, self._limit - reader.offset)
+            chunk = reader.peek(size) if size > 0 else b""
+            used = reframer.feed(chunk, reader.offset)
+            if used == 0 and len(chunk) == _CHUNK:
+                chunk = reader.peek(_LARGEST_FRAME)
+                used = reframer.feed(chunk, reader.offset)
+            reader.advance(used)
+            frames = reframer.take()
+            if frames:
+                return frames
+            if used == 0 and (not chunk or not reader.next_segment()):
+                return b""
+        return b""
+
+    def finish(self) -> bytes:
+        """Give what is left of lines whose end never came; nothing follows it."""
+        self._reframer.flush(self._reader.offset)
+        return self._reframer.take()
+
+    def close(self) -> None:
+        """Close the journal's files."""
+        self._reader.close()

@@ -1,0 +1,144 @@
+"""Reading a journal by offset: any number of readers, in any process, while it is written, compressed or trimmed."""
+
+import os
+from pathlib import Path
+
+import zstandard
+
+from plugin.journal.folder import Segment, index_path, list_segments
+from plugin.journal.index import read_points
+
+_NEVER = 1 << 63
+
+
+class JournalReader:
+    """Reads the bytes of a journal from an offset on.
+
+    The bytes come as they lie on disk: a piece can end within a frame. The caller says with ``advance`` how much of it
+    was used, and sees the rest again, with more behind it.
+
+    ``offset``
+        of the next byte; it jumps where segments are missing between two others, because they were removed, dropped
+        on a full disk, or set aside as corrupt
+    """
+
+    def __init__(self, folder: Path, offset: int = 0) -> None:
+        self.folder = folder
+        self.offset = offset
+        self._segment: _OpenSegment | None = None
+
+    def peek(self, size: int) -> bytes:
+        """Give up to ``size`` bytes from ``offset`` on, without moving; empty if there are none (yet)."""
+        while True:
+            if self._segment is not None:
+                content = self._segment.read(self.offset, size)
+                if content:
+                    return content
+            if not self.next_segment():
+                return b""
+
+    def advance(self, count: int) -> None:
+        """Move forward by ``count`` bytes that have been used."""
+        self.offset += count
+
+    def next_segment(self) -> bool:
+        """Leave the segment for the one behind it, if there is one and nothing new came into this one; else false.
+
+        What is left of a segment that has a successor is not part of a frame and never will be.
+        """
+        segment = self._segment
+        if segment is None:
+            return self._open_next()
+        following = [s for s in list_segments(self.folder) if s.base > segment.base]
+        if not following:
+            return False
+        if segment.limit == _NEVER:
+            segment.limit = following[0].base
+            if segment.read(self.offset, 1):
+                return True
+        self.offset = max(self.offset, following[0].base)
+        segment.close()
+        self._segment = None
+        return self._open_next()
+
+    def close(self) -> None:
+        """Close the open segment."""
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def _open_next(self) -> bool:
+        """Open the segment that holds ``offset``, or the first one behind it."""
+        for _ in range(3):
+            segments = list_segments(self.folder)
+            if not segments:
+                return False
+            position = max((i for i, s in enumerate(segments) if s.base <= self.offset), default=0)
+            limit = segments[position + 1].base if position + 1 < len(segments) else _NEVER
+            try:
+                self._segment = _OpenSegment(segments[position], limit)
+            except FileNotFoundError:  # compressed or removed since it was listed
+                continue
+            self.offset = max(self.offset, segments[position].base)
+            return True
+        return False
+
+
+class _OpenSegment:
+    """A segment that stays readable after it was compressed or removed, because it is open.
+
+    ``limit`` is the offset at which the next segment begins, where one is known.
+    """
+
+    def __init__(self, segment: Segment, limit: int) -> None:
+        self.base = segment.base
+        self.limit = limit
+        self._file = open(segment.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
+        self._compressed = segment.compressed
+        self._stream: zstandard.ZstdDecompressionReader | None = None
+        self._piece = b""
+        self._piece_start = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        size = min(size, self.limit - offset)
+        if size <= 0:
+            return b""
+        if self._compressed:
+            return self._read_compressed(offset - self.base, size)
+        return os.pread(self._file.fileno(), size, offset - self.base)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _read_compressed(self, position: int, size: int) -> bytes:
+        """Decompress forward to ``position``; the piece that the caller has not used up is kept."""
+        if self._stream is None or position < self._piece_start:
+            self._file.seek(0)
+            self._stream = zstandard.ZstdDecompressor().stream_reader(self._file, read_across_frames=True)
+            self._piece = b""
+            self._piece_start = 0
+        while position > self._piece_start + len(self._piece):
+            self._piece_start += len(self._piece)
+            self._piece = self._stream.read(min(position - self._piece_start, 1 << 20))
+            if not self._piece:
+                return b""
+        self._piece = self._piece[position - self._piece_start :]
+        self._piece_start = position
+        if len(self._piece) < size:
+            self._piece += self._stream.read(size - len(self._piece))
+        return self._piece[:size]
+
+
+def segment_end(folder: Path, segment: Segment) -> int:
+    """Tell the offset behind a segment's last byte."""
+    if not segment.compressed:
+        return segment.base + os.stat(segment.path).st_size
+    points = read_points(index_path(folder, segment.base), segment.base, _NEVER - 1)
+    if len(points) > 1:
+        return points[-1].offset
+    size = 0
+    with open(segment.path, "rb") as file:
+        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        while piece := stream.read(1 << 20):
+            size += len(piece)
+    return segment.base + size

@@ -1,0 +1,105 @@
+"""Finding where to begin reading: the last lines, or those since a time, by the segments' indexes."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from plugin.engine.partials import Joiner
+from plugin.journal.folder import Segment, index_path, list_segments
+from plugin.journal.index import Point, clean_points, read_points
+from plugin.journal.reader import JournalReader, segment_end
+from plugin.journal.walker import NO_TIME, Walker
+
+_CHUNK = 1 << 20
+
+
+class Start(NamedTuple):
+    """Read from offset ``resume`` on; lines that end behind ``first`` count, and ``skip`` of them are left out."""
+
+    resume: int
+    first: int
+    skip: int
+
+
+def journal_end(folder: Path) -> int:
+    """Tell the offset behind the last byte that is there now, 0 for an empty or missing journal."""
+    for _ in range(3):
+        segments = list_segments(folder)
+        if not segments:
+            return 0
+        try:
+            return segment_end(folder, segments[-1])
+        except FileNotFoundError:  # compressed or removed since it was listed
+            continue
+    return 0
+
+
+def find_start(folder: Path, end: int, *, tail: int, since: int, count_incomplete: bool) -> Start:
+    """Find where to begin so that the last ``tail`` lines before ``end`` are read, and few from before ``since``.
+
+    ``tail`` below 0 means all lines; ``since`` is in nanoseconds since 1970 UTC, 0 means the beginning. Lines that are
+    incomplete at the end count for the tail if ``count_incomplete`` (a follower will see them complete, later).
+    """
+    segments = [segment for segment in list_segments(folder) if segment.base < end]
+    if not segments:
+        return Start(end, end, 0)
+    start = Start(segments[0].base, segments[0].base, 0)
+    if tail >= 0:
+        start = _find_tail(folder, segments, end, tail, count_incomplete) or start
+    if since > 0:
+        start = max(start, _find_since(folder, segments, end, since), key=lambda found: found.first)
+    return start
+
+
+def _find_tail(folder: Path, segments: list[Segment], end: int, tail: int, count_incomplete: bool) -> Start | None:
+    """Go back segment by segment until they hold ``tail`` lines; ``None`` if the journal has no more than that."""
+    for number in reversed(range(len(segments))):
+        newest = number == len(segments) - 1
+        segment_limit = end if newest else segments[number + 1].base
+        points, held = _points(folder, segments[number].base, segment_limit)
+        lines = points[-1].lines + (held if newest and count_incomplete else 0)
+        if tail <= lines:
+            before = lines - tail
+            point = [p for p in points if p.lines <= before][-1]
+            return Start(point.resume, point.offset, before - point.lines)
+        tail -= lines
+    return None
+
+
+def _find_since(folder: Path, segments: list[Segment], end: int, since: int) -> Start:
+    """Find the last point before which everything is older than ``since``."""
+    found = Start(segments[0].base, segments[0].base, 0)
+    for number, segment in enumerate(segments):
+        segment_limit = segments[number + 1].base if number + 1 < len(segments) else end
+        points, _ = _points(folder, segment.base, segment_limit)
+        for point in points:
+            if point.latest >= since:
+                return found
+            found = Start(point.resume, point.offset, 0)
+    return found
+
+
+def _points(folder: Path, base: int, limit: int) -> tuple[list[Point], int]:
+    """Give all points of a segment up to its end, or to ``limit``, and how many lines are incomplete there.
+
+    The last point is where the complete frames end. What the index on disk lacks is found by walking.
+    """
+    stored = read_points(index_path(folder, base), base, limit)
+    if len(stored) > 1 and stored[-1].offset == limit:
+        return stored, 0 if stored[-1].resume == limit else 1
+    points = clean_points(stored) or [Point(base, 0, NO_TIME, base)]
+    walker = Walker(base, Joiner())
+    walker.restart(points[-1].offset, points[-1].lines, points[-1].latest)
+    reader = JournalReader(folder, points[-1].offset)
+    try:
+        while walker.offset < limit and reader.offset == walker.offset:
+            chunk = reader.peek(min(_CHUNK, limit - walker.offset))
+            walked = walker.walk(chunk) if reader.offset == walker.offset else 0
+            if not walked:
+                break
+            reader.advance(walked)
+    finally:
+        reader.close()
+    points.extend(Point(*point) for point in walker.points)
+    if walker.offset > points[-1].offset:
+        points.append(Point(*walker.point()))
+    return points, walker.joiner.held

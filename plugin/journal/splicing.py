@@ -1,0 +1,43 @@
+"""Moving bytes from a FIFO into a file within the kernel, so that no kill can catch them in between."""
+
+import errno
+import logging
+import os
+
+logger = logging.getLogger(__name__)
+
+_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
+
+
+class _Fallback:
+    """Whether some file system has refused splice, which is worth one line in the log."""
+
+    told = False
+
+
+def move(fifo: int, file: int, limit: int, position: int) -> int:
+    """Move up to ``limit`` bytes from a FIFO to a file's ``position``; returns the bytes moved, 0 at end of file.
+
+    Raises ``BlockingIOError`` while the FIFO is empty, and ``OSError`` as the write does.
+    """
+    try:
+        return os.splice(fifo, file, limit, offset_dst=position, flags=_FLAGS)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return _read_and_write(fifo, file, limit, position)
+
+
+def _read_and_write(fifo: int, file: int, limit: int, position: int) -> int:
+    """Do it by way of this process, where the file system knows no splice."""
+    if not _Fallback.told:
+        _Fallback.told = True
+        logger.warning(
+            "the data folder's file system refuses splice(2): a SIGKILL can now lose the bytes of one read; "
+            "put the data folder on ext4, xfs, btrfs or tmpfs"
+        )
+    content = os.read(fifo, limit)
+    written = 0
+    while written < len(content):
+        written += os.pwrite(file, content[written:], position + written)
+    return len(content)

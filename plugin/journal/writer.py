@@ -1,0 +1,283 @@
+"""Writing a journal: bytes go from a FIFO into the newest segment inside the kernel, frames are looked at afterwards.
+
+The file's size is the truth. Whatever a killed process left behind, opening the journal walks from the last index
+point to the end and goes on there.
+"""
+
+import errno
+import logging
+import os
+from pathlib import Path
+
+from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
+from plugin.engine.partials import Joiner
+from plugin.journal.dropping import Dropper
+from plugin.journal.folder import corrupt_path, index_path, list_segments, segment_path, write_atomically
+from plugin.journal.index import Point, clean_points, pack_points, read_points
+from plugin.journal.reader import segment_end
+from plugin.journal.splicing import move
+from plugin.journal.walker import NO_TIME, Walker, missing_bytes, resynchronise
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 1 << 20
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class JournalWriter:
+    """The one writer of a container's journal; used by one thread.
+
+    ``segment_size`` (bytes) is where a segment is closed, at the next frame boundary. Opening takes up an existing
+    journal at its end, or makes a new one. Raises ``OSError`` if the files cannot be made.
+    """
+
+    def __init__(self, folder: Path, segment_size: int) -> None:
+        self.folder = folder
+        self.segment_size = segment_size
+        self.dropped = Dropper()
+        self.base = 0
+        self._end = 0
+        self._file = self._index = -1
+        self._index_end = 0
+        self._walker = Walker(0, Joiner())
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._recover()
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            self._begin_dropping()
+
+    @property
+    def offset(self) -> int:
+        """Offset behind the last byte that was written."""
+        return self._end
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether the journal ends with a complete frame, so that another stream may go on with it."""
+        if self.dropped.active:
+            return not self.dropped.tail
+        return self._walker.offset == self._end
+
+    def take(self, fifo: int, limit: int) -> int:
+        """Move up to ``limit`` bytes from a FIFO to the journal's end; returns the bytes taken, 0 at end of file.
+
+        On a full disk the bytes are read, dropped at frame boundaries and counted in ``dropped``, until there is
+        room. Raises ``BlockingIOError`` while the FIFO is empty.
+        """
+        if self.dropped.active:
+            return self.dropped.take(fifo, limit)
+        try:
+            self._rotate_if_full()
+            count = move(fifo, self._file, min(limit, self._room()), self._end - self.base)
+            if count:
+                self._end += count
+                self._advance()
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            self._begin_dropping()
+            return self.dropped.take(fifo, limit)
+        return count
+
+    def try_to_resume(self) -> bool:
+        """End dropping if there is room again; true if the journal is being written.
+
+        The journal goes on in a new segment whose offset counts the dropped bytes too: a gap between segments tells
+        every reader that, and how much, is missing.
+        """
+        if not self.dropped.active:
+            return True
+        base = self._end + self.dropped.bytes
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            write_atomically(segment_path(self.folder, base), self.dropped.tail)
+        except OSError:
+            return False
+        if self._file >= 0 and self.base != base:
+            self._close_segment()
+        self._open_segment(base)
+        self._end += len(self.dropped.tail)
+        self.dropped.end()
+        self._advance()
+        return True
+
+    def rotate(self) -> bool:
+        """Close the newest segment and begin another; false where that cannot be: it is empty or ends in a frame."""
+        if self.dropped.active or self._end == self.base or not self.at_boundary:
+            return False
+        self._close_segment()
+        self._start_segment(self._end)
+        return True
+
+    def cut_tail(self) -> int:
+        """Cut off an incomplete frame at the end, which nothing can complete any more; returns its bytes."""
+        if self.dropped.active:
+            return self.dropped.forget_tail()
+        torn = self._end - self._walker.offset
+        if torn and self._walker.malformed:
+            self._set_aside(self._end)
+        elif torn:
+            os.ftruncate(self._file, self._walker.offset - self.base)
+            self._end = self._walker.offset
+        return torn
+
+    def close(self) -> None:
+        """Close the files; the journal stays as it is."""
+        for descriptor in (self._file, self._index):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._index = -1
+
+    def _room(self) -> int:
+        """How much may be taken before the segment has to be closed: at least the rest of an incomplete frame."""
+        room = self.segment_size - (self._end - self.base)
+        if room > 0:
+            return room
+        tail = os.pread(self._file, HEADER_SIZE, self._walker.offset - self.base)
+        if self._walker.malformed:
+            return _CHUNK
+        return missing_bytes(tail) - max(0, self._end - self._walker.offset - len(tail))
+
+    def _rotate_if_full(self) -> None:
+        if self._end - self.base >= self.segment_size and self.at_boundary:
+            self._close_segment()
+            self._start_segment(self._end)
+
+    def _advance(self) -> None:
+        walker = self._walker
+        while walker.offset < self._end:
+            size = min(self._end - walker.offset, 2 * _CHUNK)
+            chunk = os.pread(self._file, size, walker.offset - self.base)
+            walked = walker.walk(chunk)
+            if walker.malformed:
+                if not self._skip_malformed():
+                    break
+            elif walked == 0:
+                break
+        self._save_points()
+
+    def _save_points(self) -> None:
+        """Write pending index points; without room for them they wait: written at a position, none can be torn."""
+        if not self._walker.points:
+            return
+        content = pack_points(self._walker.points)
+        try:
+            if os.pwrite(self._index, content, self._index_end) != len(content):
+                return
+        except OSError as error:
+            logger.debug("index of %s waits: %s", self.folder, error)
+            return
+        self._index_end += len(content)
+        self._walker.points.clear()
+
+    def _close_segment(self) -> None:
+        self._walker.points.append(self._walker.point())
+        self._save_points()
+        self.close()
+
+    def _start_segment(self, base: int) -> None:
+        os.close(os.open(segment_path(self.folder, base), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        self._open_segment(base)
+
+    def _open_segment(self, base: int) -> None:
+        """Open a new segment, of which nothing has been walked yet."""
+        self.close()
+        self._file = os.open(segment_path(self.folder, base), os.O_RDWR | os.O_CLOEXEC)
+        self._index = _open_index(self.folder, base)
+        self._index_end = 0
+        self.base = self._end = base
+        self._walker.restart(base, 0, NO_TIME)
+        self._walker.points = [self._walker.point()]
+        self._save_points()
+
+    def _recover(self) -> None:
+        for leftover in self.folder.glob(".*"):
+            leftover.unlink(missing_ok=True)
+        segments = list_segments(self.folder)
+        if not segments or segments[-1].compressed:
+            self._end = segment_end(self.folder, segments[-1]) if segments else 0
+            self._start_segment(self._end)
+            return
+        base = self.base = segments[-1].base
+        self._file = os.open(segments[-1].path, os.O_RDWR | os.O_CLOEXEC)
+        self._end = base + os.fstat(self._file).st_size
+        points = clean_points(read_points(index_path(self.folder, base), base, self._end))
+        if points:
+            self._walker.restart(points[-1].offset, points[-1].lines, points[-1].latest)
+        else:
+            self._walker.restart(base, 0, NO_TIME)
+            self._walker.points = [Point(base, 0, NO_TIME, base)]
+        self._index = _open_index(self.folder, base)
+        self._index_end = len(pack_points(points))
+        if self._index >= 0:
+            os.ftruncate(self._index, self._index_end)
+        self._advance()
+
+    def _skip_malformed(self) -> bool:
+        """Go on behind bytes that are no frames, if the next frame can be found; else they wait for more bytes."""
+        bad = self._walker.offset
+        buffer = os.pread(self._file, min(self._end - bad, 2 * _CHUNK), bad - self.base)
+        following = _next_frame(buffer)
+        if following < 0:
+            if self._end - bad <= _CHUNK:
+                return False
+            following = len(buffer) - _CHUNK // 16
+        self._set_aside(bad + following)
+        return True
+
+    def _set_aside(self, good: int) -> None:
+        """Move the bytes from the walker's offset up to ``good`` into a file of their own, the rest into a segment.
+
+        Killed in between, the old segment still holds all of it, and readers stop in it where the new one begins.
+        """
+        bad, end = self._walker.offset, self._end
+        corrupt = os.pread(self._file, good - bad, bad - self.base)
+        rest = os.pread(self._file, end - good, good - self.base)
+        logger.warning(
+            "%s: %d bytes at offset %d are no log entries (%s …): set aside in %s",
+            self.folder.name,
+            len(corrupt),
+            bad,
+            corrupt[:16].hex(" "),
+            corrupt_path(self.folder, bad).name,
+        )
+        write_atomically(corrupt_path(self.folder, bad), corrupt)
+        write_atomically(segment_path(self.folder, good), rest)
+        os.ftruncate(self._file, bad - self.base)
+        self._close_segment()
+        self._open_segment(good)
+        self._end = end
+
+    def _begin_dropping(self) -> None:
+        """Turn to dropping on a full disk; an incomplete frame at the end is taken back, it may still be saved."""
+        start = self._walker.offset
+        tail = os.pread(self._file, self._end - start, start - self.base) if self._file >= 0 else b""
+        if tail:
+            os.ftruncate(self._file, start - self.base)
+            self._end = start
+        self.dropped.begin(tail)
+
+
+def _open_index(folder: Path, base: int) -> int:
+    """Open an index for writing; without room for it there is none (−1), and readers walk instead."""
+    try:
+        return os.open(index_path(folder, base), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        return -1
+
+
+def _next_frame(buffer: bytes) -> int:
+    """Find where frames go on in a buffer that begins with a malformed one, −1 if that cannot be told yet.
+
+    A frame whose content alone is bad is skipped by its own length, which holds if it leads to the end or to a frame.
+    """
+    if len(buffer) >= HEADER_SIZE:
+        size = entry_size(buffer, 0)
+        end = HEADER_SIZE + size
+        if size <= MAX_ENTRY_SIZE and (end == len(buffer) or resynchronise(buffer, end) == end):
+            return end
+    return resynchronise(buffer, 1)
