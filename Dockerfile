@@ -18,7 +18,7 @@ RUN set -eu; \
 FROM toolchain AS build
 # Two environments, so that the one that is shipped never holds pip or a build tool.
 RUN python3 -m venv /opt/tools && python3 -m venv --without-pip /opt/peavey
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PEAVEY_COMPILED=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PROGRESS_BAR=off PEAVEY_COMPILED=1
 WORKDIR /src
 COPY requirements.lock ./
 RUN /opt/tools/bin/pip --python /opt/peavey/bin/python install --no-deps --require-hashes --requirement requirements.lock
@@ -27,8 +27,9 @@ RUN /opt/tools/bin/pip --python /opt/peavey/bin/python install --no-deps .
 
 FROM ${BASE}
 RUN set -eu; \
-    if python3 -m pip --version >/dev/null 2>&1; then python3 -m pip uninstall --yes --root-user-action=ignore pip; fi; \
-    rm -rf "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')/ensurepip"
+    stdlib=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))'); \
+    if python3 -m pip --version >/dev/null 2>&1; then PIP_ROOT_USER_ACTION=ignore python3 -m pip uninstall --yes pip; fi; \
+    rm -rf "$stdlib/ensurepip" /usr/share/python-wheels
 COPY --from=build /opt/peavey /opt/peavey
 # Shows that the image works, and leaves the standard library's modules byte-compiled, so that the plugin starts fast.
 RUN /opt/peavey/bin/python -m plugin --help

@@ -12,15 +12,19 @@ PYTHON ?= python3
 NO_SKIPS ?=
 # More flags for pytest, e.g. -k journal.
 PYTEST_FLAGS ?=
+# Where all that is made goes, but for .venv.
+BUILD ?= build
 
 VENV := .venv
 PLUGIN := $(PLUGIN_NAME):$(PLUGIN_TAG)
 IMAGE := peavey-rootfs:$(PLUGIN_TAG)
-ROOTFS := build/plugin/rootfs
-COMPILED := build/compiled
+FOLDER := $(BUILD)/plugin
+COMPILED := $(BUILD)/compiled
 HOST := $(PYTHON) tests/testbed/host.py $(if $(NO_SKIPS),--required)
 PYTEST := -m pytest $(if $(NO_SKIPS),-p tests.testbed.no_skips) $(PYTEST_FLAGS)
 
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -86,12 +90,12 @@ plugin: ## Build the managed plugin and hand it to the Docker engine
 	@! docker plugin inspect $(PLUGIN) >/dev/null 2>&1 || { \
 		echo "$(PLUGIN) is already installed: upgrade it from a registry (docs/install.md), or make uninstall" >&2; exit 1; }
 	docker build $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) .
-	rm -rf build/plugin
-	mkdir -p $(ROOTFS)
+	rm -rf $(FOLDER)
+	mkdir -p $(FOLDER)/rootfs
 	container=$$(docker create $(IMAGE)) && trap "docker rm $$container >/dev/null" EXIT && \
-		docker export $$container | tar -x -C $(ROOTFS) --exclude=.dockerenv --exclude='dev/*'
-	cp config.json build/plugin
-	docker plugin create $(PLUGIN) build/plugin
+		docker export $$container | tar -x -C $(FOLDER)/rootfs --exclude=.dockerenv --exclude='dev/*'
+	cp config.json $(FOLDER)
+	docker plugin create $(PLUGIN) $(FOLDER)
 
 # Without --timeout 0 the engine ends every `docker logs -f` after 30 seconds.
 .PHONY: enable
@@ -131,6 +135,6 @@ $(VENV)/installed: pyproject.toml setup.py
 	@touch $@
 
 $(COMPILED)/installed: $(VENV)/installed $(shell find plugin -name '*.py' -o -name '*.pxd')
-	rm -rf $(COMPILED) build/lib*
+	rm -rf $(COMPILED) build/lib* build/bdist*
 	PEAVEY_COMPILED=1 $(VENV)/bin/pip install --quiet --no-deps --target $(COMPILED) .
 	@touch $@
