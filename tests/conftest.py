@@ -1,0 +1,103 @@
+"""Fixtures for tests that drive a real server process with the stand-in engine."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.client import PluginClient
+from tests.testbed.folders import DataFolder
+from tests.testbed.server import Server
+from tests.testbed.standin import Engine
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """Make a temporary folder whose path is short enough for a socket, and remove it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="peavey-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def tidy_server(server: Server) -> Iterator[Server]:
+    """End a server afterwards, whatever happened, and look at its log: no stack trace is ever right."""
+    try:
+        yield server
+    finally:
+        server.cleanup()
+        print(f"--- log of the server\n{server.log[-20_000:]}")
+    assert "Traceback" not in server.log
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for the server and its engine."""
+    with short_folder() as path:
+        yield path
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Server]:
+    """A running server of the test's own."""
+    with tidy_server(Server(folder)) as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture
+def idle_server(folder: Path) -> Iterator[Server]:
+    """A server that the test itself starts, once it has changed the environment."""
+    with tidy_server(Server(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def data(folder: Path) -> DataFolder:
+    """The data folder of the server."""
+    return DataFolder(folder / "logging" / "peavey")
+
+
+@pytest.fixture
+def engine(folder: Path) -> Iterator[Engine]:
+    """The engine of the server."""
+    with dying_engine(folder) as engine:
+        yield engine
+
+
+@contextmanager
+def dying_engine(folder: Path) -> Iterator[Engine]:
+    """Make an engine for the server in a folder; it gives everything back at the end."""
+    engine = Engine(PluginClient(folder / "peavey.sock"), folder / "logging")
+    try:
+        yield engine
+    finally:
+        engine.kill()
+
+
+@pytest.fixture(scope="module")
+def shared_folder() -> Iterator[Path]:
+    """A folder for all tests of a module."""
+    with short_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def shared_server(shared_folder: Path) -> Iterator[Server]:
+    """One running server for all tests of a module that leave it running and look at their own containers only."""
+    with tidy_server(Server(shared_folder)) as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_engine(shared_server: Server, shared_folder: Path) -> Iterator[Engine]:
+    """The engine of the shared server."""
+    assert shared_server.alive
+    with dying_engine(shared_folder) as engine:
+        yield engine

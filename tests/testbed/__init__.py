@@ -1,0 +1,1 @@
+"""What the scenario tests stand on: a stand-in for the engine, its wire format, and the server process under test."""

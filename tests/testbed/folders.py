@@ -1,0 +1,65 @@
+"""Looking into the data folder: what lies there, by the names that the design of the journal gives."""
+
+from pathlib import Path
+
+import zstandard
+
+SEGMENT_NAME_LENGTH = 20
+
+
+class DataFolder:
+    """The files of a server, seen from outside."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def attachments(self) -> set[str]:
+        """Names of the FIFOs that the plugin holds to be its own."""
+        return {file.name.removesuffix(".json") for file in (self._path / "streams").glob("*.json")}
+
+    def segments(self, container: str) -> list[Path]:
+        """Segments of a container's journal, oldest first, compressed ones included."""
+        folder = self._path / "containers" / container
+        return sorted(
+            file
+            for file in folder.glob("*.log*")
+            if file.name.split(".", 1)[1] in ("log", "log.zst") and len(file.name.split(".")[0]) == SEGMENT_NAME_LENGTH
+        )
+
+    def compressed(self, container: str) -> list[Path]:
+        """Compressed segments of a container's journal, oldest first."""
+        return [file for file in self.segments(container) if file.suffix == ".zst"]
+
+    def corrupt(self, container: str) -> list[Path]:
+        """Files with bytes that were no frames."""
+        return sorted((self._path / "containers" / container).glob("*.corrupt*"))
+
+    def journal(self, container: str) -> bytes:
+        """All bytes of a container's journal; checks that each segment is named by the offset of its first byte."""
+        content = b""
+        first = None
+        for file in self.segments(container):
+            offset = int(file.name[:SEGMENT_NAME_LENGTH])
+            first = offset if first is None else first
+            assert offset == first + len(content), f"{file.name} leaves a gap or overlaps"
+            content += _read(file)
+        return content
+
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
+
+
+def _read(file: Path) -> bytes:
+    content = file.read_bytes()
+    if file.suffix != ".zst":
+        return content
+    return zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(content)
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    """Everything below a folder: path and content of each file, None for what is no regular file."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }

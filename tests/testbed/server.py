@@ -1,0 +1,132 @@
+"""The server process under test: started for real, and ended in every way that a process can end."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.testbed.waiting import wait_until
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_SAFETY_NET = 30.0  # seconds
+
+
+class ServerError(Exception):
+    """The server did not do what a process must: start, or end."""
+
+
+class Server:
+    """``peavey serve`` on folders of its own below ``folder``, its data beneath the logging one as in the plugin.
+
+    ``environment``: variables besides those that every test needs; may be changed between ``kill`` and ``start``.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.socket = folder / "peavey.sock"
+        self.logging_folder = folder / "logging"
+        self.data = self.logging_folder / "peavey"
+        self.environment = dict(environment or {})
+        self._log_file = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.logging_folder.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def log(self) -> str:
+        """Everything that it printed, since the first start."""
+        return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that the process holds, without pages that it shares with files."""
+        status = Path(f"/proc/{self._running().pid}/status").read_text()
+        found = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)
+        if found is None:
+            raise ServerError("the kernel does not say how much memory the server holds")
+        return int(found[1]) * 1024
+
+    @property
+    def open_files(self) -> int:
+        """How many file descriptors it holds."""
+        return len(os.listdir(f"/proc/{self._running().pid}/fd"))
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections; raises ``ServerError`` if it ends instead."""
+        with self._log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                cwd=REPOSITORY,
+                env=plugin_environment(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        wait_until(lambda: self._answers() or not self.alive, "the server takes connections")
+        if not self.alive:
+            raise ServerError(f"the server ended at its start:\n{self.log}")
+
+    def command(self) -> list[str]:
+        """The command line that starts it."""
+        return [
+            *(sys.executable, "-m", "plugin", "serve", "--socket", str(self.socket)),
+            *("--data", str(self.data), "--logging-dir", str(self.logging_folder)),
+        ]
+
+    def kill(self) -> None:
+        """SIGKILL: it gets no chance to tidy up."""
+        process = self._running()
+        process.kill()
+        process.wait(_SAFETY_NET)
+
+    def terminate(self) -> int:
+        """SIGTERM; returns its exit code."""
+        process = self._running()
+        process.terminate()
+        return process.wait(_SAFETY_NET)
+
+    def restart(self) -> None:
+        """SIGKILL and a new start."""
+        self.kill()
+        self.start()
+
+    def pause(self) -> None:
+        """Stop it from running for a while."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run again."""
+        self._running().send_signal(signal.SIGCONT)
+
+    def cleanup(self) -> None:
+        """End it, whatever state it is in."""
+        if self.alive:
+            self.kill()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise ServerError("the server was never started")
+        return self._process
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(self.socket))
+            except OSError:
+                return False
+        return True
+
+
+def plugin_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Make the environment of a plugin process: none of the caller's settings, and a disk that may be nearly full."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("PEAVEY_") and name != "LOG_LEVEL"
+    }
+    return {**inherited, "PYTHONUNBUFFERED": "1", "PEAVEY_DISK_FREE": "1m", **extra}

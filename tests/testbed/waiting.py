@@ -1,0 +1,16 @@
+"""Waiting for what another process does."""
+
+import time
+from collections.abc import Callable
+
+_SAFETY_NET = 30.0  # seconds
+_STEP = 0.02  # seconds
+
+
+def wait_until(condition: Callable[[], object], expected: str) -> None:
+    """Wait until a condition holds; raises ``AssertionError`` that names what was expected if it never does."""
+    deadline = time.monotonic() + _SAFETY_NET
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not so after {_SAFETY_NET:.0f} s: {expected}")
+        time.sleep(_STEP)
