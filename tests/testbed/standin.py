@@ -4,6 +4,7 @@ It follows moby's ``daemon/logger`` (``plugin.go``, ``adapter.go``, ``copier.go`
 write per entry, lines cut at 16 KiB, and for the logs of a stopped container a logger that is made, read and closed.
 """
 
+import itertools
 import os
 import secrets
 import select
@@ -169,7 +170,7 @@ class LogReader:
 
     def take(self, count: int) -> list[LogEntry]:
         """Wait for this many entries; fewer if the stream ends before."""
-        return [entry for entry, _ in zip(self._entries, range(count), strict=False)]
+        return list(itertools.islice(self._entries, count))
 
     def rest(self) -> list[LogEntry]:
         """Wait for the end of the stream; returns what had not been taken."""
