@@ -1,6 +1,7 @@
-"""A busybox image for a private engine, made from the machine's own static busybox: no registry is needed."""
+"""A busybox image for a private engine, made from the machine's own busybox: no registry is needed."""
 
 import io
+import re
 import shutil
 import subprocess
 import tarfile
@@ -38,6 +39,11 @@ def _archive(busybox: Path) -> bytes:
         program.mode, program.size = 0o755, busybox.stat().st_size
         with busybox.open("rb") as source:
             archive.addfile(program, source)
+        for library in _libraries(busybox):
+            entry = tarfile.TarInfo(str(library).lstrip("/"))
+            entry.mode, entry.size = 0o755, library.stat().st_size
+            with library.open("rb") as source:
+                archive.addfile(entry, source)
         for applet in _applets(busybox):
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
@@ -48,3 +54,9 @@ def _archive(busybox: Path) -> bytes:
 def _applets(busybox: Path) -> list[str]:
     listed = subprocess.run([str(busybox), "--list"], capture_output=True, check=True, text=True)
     return [name for name in listed.stdout.split() if name != "busybox"]
+
+
+def _libraries(program: Path) -> list[Path]:
+    """List the libraries that a program needs; none when it is static, as in Debian's busybox-static."""
+    said = subprocess.run(["ldd", str(program)], capture_output=True, check=False, text=True)
+    return [Path(path) for path in re.findall(r"(/\S+) \(0x", said.stdout)]
