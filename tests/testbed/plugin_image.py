@@ -32,13 +32,14 @@ def base_image(client: Client) -> str:
 
 
 def make(client: Client, build: Path, target: str, name: str) -> subprocess.CompletedProcess[str]:
-    """Run make for the plugin of this name under the client's engine; what it makes goes into the folder `build`."""
+    """Run make for a plugin, given as name:tag, under the client's engine; what it makes goes into `build`."""
+    repository, _, tag = name.rpartition(":")
     variables = {
         "BASE": BASE,
         "BUILD": str(build),
         "BUILD_FLAGS": "--network host",
-        "PLUGIN_NAME": name.partition(":")[0],
-        "PLUGIN_TAG": name.partition(":")[2] or "latest",
+        "PLUGIN_NAME": repository,
+        "PLUGIN_TAG": tag,
         "PYTHON": sys.executable,
     }
     return subprocess.run(

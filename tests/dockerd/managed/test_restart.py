@@ -1,0 +1,43 @@
+"""The plugin's process dies, or is stopped, while a container prints."""
+
+import pytest
+
+from tests.testbed.containers import Container, Containers
+from tests.testbed.managed import ManagedPlugin, counted, counting
+from tests.testbed.waiting import wait_until
+
+pytestmark = pytest.mark.dockerd
+
+LINES = 60_000
+
+
+def wait_for_lines(container: Container, lines: int) -> None:
+    wait_until(lambda: len(container.logs().splitlines()) >= lines, f"the container has printed {lines} lines")
+
+
+def test_a_killed_plugin_comes_back_by_itself_and_loses_no_line(plugin: ManagedPlugin, containers: Containers) -> None:
+    container = containers.shell(counting(LINES))
+    for kill in range(1, 4):
+        wait_for_lines(container, 3000 * kill)
+        plugin.kill()
+    assert container.state()["Running"], "it was to be killed in mid-stream, but the container had ended"
+    container.wait()
+    assert container.logs().splitlines() == counted(LINES)
+
+
+def test_disabled_and_enabled_in_mid_stream_it_loses_no_line(plugin: ManagedPlugin, containers: Containers) -> None:
+    container = containers.shell(counting(LINES))
+    wait_for_lines(container, 1000)
+    plugin.disable()
+    assert not plugin.enabled
+    plugin.enable()
+    assert container.state()["Running"], "it was to be disabled in mid-stream, but the container had ended"
+    container.wait()
+    assert container.logs().splitlines() == counted(LINES)
+
+
+def test_logs_of_a_stopped_container_outlive_the_process(plugin: ManagedPlugin, containers: Containers) -> None:
+    container = containers.shell(counting(1000))
+    container.wait()
+    plugin.kill()
+    assert container.logs().splitlines() == counted(1000)

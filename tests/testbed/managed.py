@@ -1,0 +1,88 @@
+"""A managed plugin under a private engine: what an operator does with it, and a look at its process."""
+
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.testbed.dockerd import Client, PrivateEngine
+from tests.testbed.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class ManagedPlugin:
+    """An installed plugin; `name` is what follows `--log-driver`, with a tag other than `latest` if it has one."""
+
+    engine: PrivateEngine
+    name: str
+
+    @property
+    def client(self) -> Client:
+        """The command line of its engine."""
+        return self.engine.client
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the engine has it enabled."""
+        return self.inspect("{{.Enabled}}") == "true"
+
+    @property
+    def log(self) -> str:
+        """What all the engine's plugins have printed: lines of the engine's log."""
+        return "\n".join(line for line in self.engine.log_tail(100_000).splitlines() if " plugin=" in line)
+
+    @property
+    def pid(self) -> int:
+        """The process id, on the host, of the plugin's main process; raises OSError when it does not run."""
+        tasks = self.engine.exec_root / "containerd/daemon/io.containerd.runtime.v2.task/plugins.moby"
+        return int((tasks / self.inspect("{{.ID}}") / "init.pid").read_text(encoding="utf-8"))
+
+    @property
+    def root(self) -> Path:
+        """The file system as the plugin's process sees it, mounts included."""
+        return Path(f"/proc/{self.pid}/root")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the plugin's process."""
+        entries = Path(f"/proc/{self.pid}/environ").read_text(encoding="utf-8").split("\0")
+        return dict(entry.split("=", 1) for entry in entries if entry)
+
+    def inspect(self, template: str) -> str:
+        """Give what `docker plugin inspect` says, through a Go template."""
+        return self.client.text("plugin", "inspect", self.name, "--format", template)
+
+    def disable(self) -> None:
+        """Disable it, though containers use it."""
+        self.client.run("plugin", "disable", "--force", self.name)
+
+    def enable(self) -> None:
+        """Enable it, as our Makefile does."""
+        self.client.run("plugin", "enable", "--timeout", "0", self.name)
+
+    def set(self, *settings: str) -> subprocess.CompletedProcess[bytes]:
+        """Try to change settings, given as name=value."""
+        return self.client.run("plugin", "set", self.name, *settings, check=False)
+
+    def kill(self) -> None:
+        """SIGKILL its main process, and wait until the engine has started another."""
+        killed = self.pid
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: self._runs_other_than(killed), "the engine has started the plugin again")
+
+    def _runs_other_than(self, pid: int) -> bool:
+        try:
+            return self.pid != pid and bool(os.readlink(f"/proc/{self.pid}/exe"))
+        except OSError:
+            return False
+
+
+def counting(lines: int) -> str:
+    """Give a shell script that prints `line 1` and so on, at most some 10,000 lines a second."""
+    return f'seq {lines} | while read -r n; do echo "line $n"; case $n in *00) sleep 0.01;; esac; done'
+
+
+def counted(lines: int) -> list[bytes]:
+    """Give what that script prints, line by line."""
+    return [f"line {number}".encode() for number in range(1, lines + 1)]
