@@ -4,7 +4,6 @@ The file's size is the truth. Whatever a killed process left behind, opening the
 point to the end and goes on there.
 """
 
-import errno
 import logging
 import os
 from pathlib import Path
@@ -21,7 +20,6 @@ from plugin.journal.walker import NO_TIME, Walker, missing_bytes, resynchronise
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class JournalWriter:
@@ -44,9 +42,7 @@ class JournalWriter:
             folder.mkdir(mode=0o700, exist_ok=True)
             self._recover()
         except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            self._begin_dropping()
+            self._begin_dropping(error)
 
     @property
     def offset(self) -> int:
@@ -63,8 +59,8 @@ class JournalWriter:
     def take(self, fifo: int, limit: int) -> int:
         """Move up to ``limit`` bytes from a FIFO to the journal's end; returns the bytes taken, 0 at end of file.
 
-        On a full disk the bytes are read, dropped at frame boundaries and counted in ``dropped``, until there is
-        room. Raises ``BlockingIOError`` while the FIFO is empty.
+        On a full or failing disk the bytes are read, dropped at frame boundaries and counted in ``dropped``, until
+        there is room. Raises ``BlockingIOError`` while the FIFO is empty.
         """
         if self.dropped.active:
             return self.dropped.take(fifo, limit)
@@ -74,10 +70,10 @@ class JournalWriter:
             if count:
                 self._end += count
                 self._advance()
+        except BlockingIOError:
+            raise
         except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            self._begin_dropping()
+            self._begin_dropping(error)
             return self.dropped.take(fifo, limit)
         return count
 
@@ -99,16 +95,26 @@ class JournalWriter:
             self._close_segment()
         self._open_segment(base)
         self._end += len(self.dropped.tail)
+        logger.warning(
+            "%s: writing the journal again, %d lines (%d bytes) were dropped",
+            self.folder.name,
+            self.dropped.lines,
+            self.dropped.bytes,
+        )
         self.dropped.end()
         self._advance()
         return True
 
     def rotate(self) -> bool:
-        """Close the newest segment and begin another; false where that cannot be: it is empty or ends in a frame."""
-        if self.dropped.active or self._end == self.base or not self.at_boundary:
+        """Close the newest segment and begin another; false where that cannot be: it is empty or ends in a frame.
+
+        While lines are dropped, the next segment is begun when there is room.
+        """
+        if self._file < 0 or self._end == self.base or self._walker.offset != self._end:
             return False
         self._close_segment()
-        self._start_segment(self._end)
+        if not self.dropped.active:
+            self._start_segment(self._end)
         return True
 
     def cut_tail(self) -> int:
@@ -250,23 +256,22 @@ class JournalWriter:
         self._open_segment(good)
         self._end = end
 
-    def _begin_dropping(self) -> None:
-        """Turn to dropping on a full disk; an incomplete frame at the end is taken back, it may still be saved."""
+    def _begin_dropping(self, reason: OSError) -> None:
+        """Turn to dropping where the disk takes no more; an incomplete frame is taken back, it may still be saved."""
         start = self._walker.offset
         tail = os.pread(self._file, self._end - start, start - self.base) if self._file >= 0 else b""
         if tail:
             os.ftruncate(self._file, start - self.base)
             self._end = start
+        logger.error("%s: cannot write the journal, the newest lines are dropped: %s", self.folder.name, reason)
         self.dropped.begin(tail)
 
 
 def _open_index(folder: Path, base: int) -> int:
-    """Open an index for writing; without room for it there is none (−1), and readers walk instead."""
+    """Open an index for writing; where that fails there is none (−1), and readers walk instead."""
     try:
         return os.open(index_path(folder, base), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
+    except OSError:
         return -1
 
 

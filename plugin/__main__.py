@@ -1,0 +1,67 @@
+"""The command line: ``peavey`` or ``python -m plugin``."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from plugin import __version__
+from plugin.commands import logs, options, serve
+from plugin.errors import PeaveyError
+from plugin.settings import add_arguments
+
+_DESCRIPTION = """\
+Peavey is a Docker log driver: it takes the output of containers from the engine, keeps it in a journal on disk
+and reads it back for 'docker logs'. A container never waits for its logs, and no line is lost.
+"""
+
+_EPILOG = """\
+examples:
+  peavey serve                          answer the engine (what the plugin does; also without a command)
+  docker run --log-driver peavey …      use it
+  peavey options                        what --log-opt accepts
+  peavey logs -n 100 -f CONTAINER       read a journal without the engine
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0, 1 for an error that was printed, 2 for wrong usage."""
+    parser = _parser()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
+        given.insert(0, "serve")
+    parsed = parser.parse_args(given)
+    command: Callable[[argparse.Namespace], int] = parsed.run
+    try:
+        return command(parsed)
+    except PeaveyError as error:
+        print(f"peavey: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has gone, as in 'peavey logs … | head'
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="peavey", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"peavey {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, module in (("serve", serve), ("options", options), ("logs", logs)):
+        command = commands.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add_arguments(command, module.SETTINGS)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

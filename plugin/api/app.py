@@ -1,0 +1,132 @@
+"""The ASGI application: the five requests of the LogDriver protocol.
+
+Every answer has status 200, also an error, since the engine shows the text of ``Err`` only then without a prefix.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import msgspec
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from plugin.api.follow import LogReader
+from plugin.api.requests import ReadLogs, StartLogging, StopLogging, decode
+from plugin.errors import OptionError, PeaveyError, RequestError
+from plugin.intake.admission import Admission
+from plugin.intake.service import Intake
+
+logger = logging.getLogger(__name__)
+
+_CONTENT_TYPE = "application/vnd.docker.plugins.v1.2+json"
+Handler = Callable[[bytes], Awaitable[Response]]
+
+
+class LogDriver:
+    """Answers the engine's requests; ``admission`` decides on log-opts, ``intake`` has the streams."""
+
+    def __init__(self, intake: Intake, admission: Admission, reader: LogReader) -> None:
+        self._intake = intake
+        self._admission = admission
+        self._reader = reader
+
+    async def activate(self, _: bytes) -> Response:
+        """Say that this plugin is a log driver; only asked of plugins that the engine does not manage."""
+        return _answer({"Implements": ["LogDriver"]})
+
+    async def capabilities(self, _: bytes) -> Response:
+        """Say that logs can be read back."""
+        return _answer({"Cap": {"ReadLogs": True}})
+
+    async def start_logging(self, body: bytes) -> Response:
+        """Check the log-opts and begin a stream. No destination is asked."""
+        request = decode(body, StartLogging, "StartLogging")
+        await to_thread.run_sync(self._start, request)
+        return _answer({"Err": ""})
+
+    def _start(self, request: StartLogging) -> None:
+        if self._intake.is_attached(request.file, request.info):
+            return
+        self._intake.check_fifo(request.file)
+        try:
+            options = self._admission.admit(request.info)
+        except OptionError:
+            self._intake.remove_refused(request.file)
+            raise
+        self._intake.attach(request.file, request.info, options)
+
+    async def stop_logging(self, body: bytes) -> Response:
+        """End a stream once all of it is in the journal.
+
+        The engine repeats a request whose answer it did not get, then perhaps without its body: both an empty request
+        and an unknown file mean that the work is done.
+        """
+        if body.strip():
+            request = decode(body, StopLogging, "StopLogging")
+            if not await to_thread.run_sync(self._intake.detach, request.file):
+                logger.debug("StopLogging of %s, which is not attached", request.file)
+        return _answer({"Err": ""})
+
+    async def read_logs(self, body: bytes) -> Response:
+        """Stream the frames that ``docker logs`` wants."""
+        request = decode(body, ReadLogs, "ReadLogs")
+        query = request.query()
+        if not self._reader.admits(query):
+            raise RequestError(
+                "ReadLogs: too many readers follow logs already; close some, or raise PEAVEY_MAX_FOLLOWERS"
+            )
+        frames = self._reader.frames(request.info.container_id, query)
+        return StreamingResponse(frames, media_type="application/x-json-stream")
+
+
+def create_app(intake: Intake, admission: Admission, reader: LogReader) -> Starlette:
+    """Make the application; its life is that of the intake, which it starts and stops."""
+    driver = LogDriver(intake, admission, reader)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        intake.start()
+        try:
+            yield
+        finally:
+            await to_thread.run_sync(intake.stop)
+
+    handlers = {
+        "/Plugin.Activate": driver.activate,
+        "/LogDriver.Capabilities": driver.capabilities,
+        "/LogDriver.StartLogging": driver.start_logging,
+        "/LogDriver.StopLogging": driver.stop_logging,
+        "/LogDriver.ReadLogs": driver.read_logs,
+    }
+    routes = [Route(path, partial(_handle, handler), methods=["POST"]) for path, handler in handlers.items()]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_found, 405: _not_found})
+
+
+async def _handle(handler: Handler, request: Request) -> Response:
+    """Answer a request; what goes wrong is told in ``Err``, with the details of a defect in the log only."""
+    try:
+        return await handler(await request.body())
+    except PeaveyError as error:
+        logger.warning("%s refused: %s", request.url.path.removeprefix("/"), error)
+        return _answer({"Err": f"peavey: {error}"})
+    except OSError as error:
+        logger.error("%s failed: %s", request.url.path.removeprefix("/"), error)  # noqa: TRY400 (no defect)
+        return _answer({"Err": f"peavey: {error}"})
+    except Exception as error:
+        logger.exception("%s failed", request.url.path.removeprefix("/"))
+        return _answer({"Err": f"peavey: internal error ({type(error).__name__}); the plugin's log has the details"})
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return PlainTextResponse(
+        f"{request.method} {request.url.path} is no request of the LogDriver protocol\n", status_code=404
+    )
+
+
+def _answer(content: object) -> Response:
+    return Response(msgspec.json.encode(content), media_type=_CONTENT_TYPE)

@@ -1,0 +1,90 @@
+"""Serving the application on a unix socket."""
+
+import logging
+import os
+import resource
+import socket
+import stat
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from plugin.errors import SettingError
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+_NEVER = 10 * 365 * 24 * 3600
+_GRACE = 2
+
+
+def bind(path: Path) -> socket.socket:
+    """Make the socket, readable and writable for its owner only; one that a dead process left behind is replaced.
+
+    Raises ``SettingError`` if a living process listens there, or the place cannot be used.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        mask = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(mask)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingError(f"cannot listen on {path}: {error.strerror or error}") from error
+    except SettingError:
+        listener.close()
+        raise
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SettingError(f"cannot listen on {path}: there is a file that is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            path.unlink(missing_ok=True)
+            return
+    raise SettingError(f"cannot listen on {path}: another process listens there")
+
+
+def serve(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; open readings are given up then, within seconds.
+
+    Idle connections are never closed by us: the engine could be reusing one at that very moment.
+    """
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=_NEVER,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    path = listener.getsockname()
+    uvicorn.Server(config).run(sockets=[listener])
+    Path(path).unlink(missing_ok=True)
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the host does: each stream takes three."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        logger.debug("open files: up to %d", hard)

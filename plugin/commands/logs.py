@@ -1,0 +1,118 @@
+"""``peavey logs``: read a journal straight from the data folder, without the engine and without the plugin."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+from plugin.commands.moments import parse_moment
+from plugin.engine.frames import HEADER_SIZE, Entry, decode_entry, entry_size
+from plugin.engine.times import format_time
+from plugin.errors import JournalError, PeaveyError
+from plugin.journal.folder import DataFolder
+from plugin.journal.note import read_note
+from plugin.journal.readback import LogQuery, LogReading
+from plugin.settings import load_settings
+
+SUMMARY = "read a container's journal from the data folder"
+DESCRIPTION = """\
+Print the log of a container from its journal, like 'docker logs': what it wrote to stdout goes to stdout, what it wrote
+to stderr to stderr. Needs neither the engine nor the running plugin; works for all that retention has kept.
+"""
+SETTINGS = ["data"]
+
+_POLL = 0.2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of ``docker logs``."""
+    parser.add_argument("container", metavar="CONTAINER", help="its id, the beginning of it, or its name")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written later, until Ctrl-C")
+    parser.add_argument("-n", "--tail", default="all", metavar="N", help="only the last N lines (default: all)")
+    parser.add_argument("-t", "--timestamps", action="store_true", help="print each line's time in front of it")
+    parser.add_argument(
+        "--since", metavar="TIME", help="no lines before it: 2026-01-31T12:00:00Z, a Unix time, or 10m ago"
+    )
+    parser.add_argument("--until", metavar="TIME", help="no lines after it, in the same forms")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the log. Raises ``PeaveyError`` if there is no such container, or an argument makes no sense."""
+    settings = load_settings(vars(arguments), os.environ, names=SETTINGS)
+    query = _query(arguments)
+    data = DataFolder(settings.data)
+    container_id = find_container(data, arguments.container)
+    reading = LogReading(data.container(container_id), query)
+    try:
+        for entry in _entries(reading, follow=query.follow):
+            stream = sys.stderr.buffer if entry.source == "stderr" else sys.stdout.buffer
+            if arguments.timestamps:
+                stream.write(format_time(entry.time_nano).encode() + b" ")
+            stream.write(entry.line)
+            if query.follow:
+                stream.flush()
+    finally:
+        reading.close()
+    sys.stdout.flush()
+    return 0
+
+
+def find_container(data: DataFolder, wanted: str) -> str:
+    """Find a container's full id by its id, the beginning of it, or its name.
+
+    Raises ``JournalError`` if no journal, or more than one, fits.
+    """
+    ids = data.container_ids()
+    found = [container_id for container_id in ids if container_id.startswith(wanted)]
+    if not found:
+        found = [container_id for container_id in ids if _name(data, container_id) == wanted.removeprefix("/")]
+    if not found:
+        raise JournalError(f"no journal of a container '{wanted}' in {data.path} (--data names another data folder)")
+    if len(found) > 1 and wanted not in found:
+        raise JournalError(f"'{wanted}' fits {len(found)} containers: {', '.join(name[:12] for name in found)}")
+    return wanted if wanted in found else found[0]
+
+
+def _name(data: DataFolder, container_id: str) -> str | None:
+    try:
+        note = read_note(data.container(container_id))
+    except JournalError:
+        return None
+    return None if note is None else note.info.name
+
+
+def _query(arguments: argparse.Namespace) -> LogQuery:
+    tail = -1
+    if arguments.tail != "all":
+        try:
+            tail = int(arguments.tail)
+        except ValueError:
+            raise PeaveyError(f"--tail: '{arguments.tail}' is neither a number nor 'all'") from None
+    moments = {}
+    for flag in ("since", "until"):
+        text = getattr(arguments, flag)
+        try:
+            moments[flag] = parse_moment(text, time.time_ns()) if text else 0
+        except ValueError as error:
+            raise PeaveyError(f"--{flag}: {error}") from None
+    return LogQuery(tail=tail, since=moments["since"], until=moments["until"], follow=arguments.follow)
+
+
+def _entries(reading: LogReading, *, follow: bool) -> Iterator[Entry]:
+    """Yield the entries of a reading; when following, look again until interrupted or the reading is done."""
+    while True:
+        while frames := reading.read():
+            yield from _split(frames)
+        if not follow or reading.done:
+            break
+        time.sleep(_POLL)
+    yield from _split(reading.finish())
+
+
+def _split(frames: bytes) -> Iterator[Entry]:
+    position = 0
+    while position < len(frames):
+        start = position + HEADER_SIZE
+        position = start + entry_size(frames, position)
+        yield decode_entry(frames, start, position)

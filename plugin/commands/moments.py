@@ -1,0 +1,31 @@
+"""Moments as people write them on the command line, in the forms that ``docker logs`` takes."""
+
+import re
+from datetime import datetime
+
+from plugin.engine.times import parse_time
+from plugin.engine.values import parse_duration
+
+_UNIX = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?")
+_SECOND = 1_000_000_000
+
+
+def parse_moment(text: str, now: int) -> int:
+    """Read a moment as nanoseconds since 1970 UTC; ``now`` is the present one.
+
+    Takes RFC 3339 (local time where no zone is given; date alone, or no seconds, will do), Unix seconds with an
+    optional fraction, and a Go duration before now. Raises ``ValueError`` if it is none of these.
+    """
+    match = _UNIX.fullmatch(text)
+    if match is not None:
+        return int(match[1]) * _SECOND + int((match[2] or "").ljust(9, "0"))
+    for read in (parse_time, _local_time, lambda duration: now - int(parse_duration(duration) * _SECOND)):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    raise ValueError(f"'{text}' is not a time (examples: 2026-01-31T12:00:00Z, 1769860800, 10m)")
+
+
+def _local_time(text: str) -> int:
+    return int(datetime.fromisoformat(text).astimezone().timestamp()) * _SECOND

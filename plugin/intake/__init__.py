@@ -1,0 +1,1 @@
+"""Intake: what the engine writes into FIFOs goes into journals, whatever else happens."""

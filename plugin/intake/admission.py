@@ -1,0 +1,56 @@
+"""Admission: whether a container's log-opts are accepted.
+
+Log-opts that were accepted once for a container are never refused again: the engine repeats StartLogging to read the
+logs of a stopped container and after its own restart, and a stricter version must not break those.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from plugin.engine.info import Info
+from plugin.engine.options import ContainerOptions, validate, validate_leniently
+from plugin.errors import JournalError, OptionError
+from plugin.intake.attachments import Attachments
+from plugin.journal.folder import DataFolder
+from plugin.journal.note import read_note
+
+logger = logging.getLogger(__name__)
+
+
+class Admission:
+    """Decides on log-opts; ``defaults`` are the plugin-wide ones, which a container's own override."""
+
+    def __init__(self, data: DataFolder, defaults: Mapping[str, str]) -> None:
+        self._data = data
+        self._attachments = Attachments(data.streams)
+        self._defaults = defaults
+        self._told: set[str] = set()
+
+    def admit(self, info: Info) -> ContainerOptions:
+        """Give the options of a container that starts. Raises ``OptionError`` with all faults."""
+        try:
+            options = validate(info.options, self._defaults)
+        except OptionError as error:
+            if not self._accepted_before(info):
+                raise
+            logger.warning("container %s: log-opts that were accepted once are at fault now: %s", info.id, error)
+            return self.options_of(info)
+        for note in options.notes:
+            if note not in self._told:
+                self._told.add(note)
+                logger.info("%s", note)
+        return options
+
+    def options_of(self, info: Info) -> ContainerOptions:
+        """Give the options of a container whose log-opts were accepted once; what is at fault has its default."""
+        return validate_leniently(info.options, self._defaults)[0]
+
+    def _accepted_before(self, info: Info) -> bool:
+        try:
+            note = read_note(self._data.container(info.container_id))
+        except JournalError:
+            note = None
+        known = [attachment.info for attachment in self._attachments.load()]
+        if note is not None:
+            known.append(note.info)
+        return any(other.container_id == info.container_id and other.options == info.options for other in known)

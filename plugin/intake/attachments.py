@@ -1,0 +1,64 @@
+"""Attachments: the durable notes of which FIFOs are ours.
+
+The engine says StartLogging once; after a restart of the plugin it is the attachment that tells which FIFO belongs to
+which container. One file per stream: ``DATA/streams/<fifo name>.json``.
+"""
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from plugin.engine.info import Info
+from plugin.journal.folder import write_atomically
+
+logger = logging.getLogger(__name__)
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """One StartLogging request: the FIFO's path, the container, and when it came (nanoseconds since 1970 UTC)."""
+
+    file: str
+    info: Info
+    started: int
+
+    @property
+    def name(self) -> str:
+        """The FIFO's file name, which identifies the stream."""
+        return Path(self.file).name
+
+
+class Attachments:
+    """The attachments of one data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, attachment: Attachment) -> None:
+        """Write an attachment, before its FIFO is opened. Raises ``OSError`` if the disk does not take it."""
+        write_atomically(self._path(attachment.name), msgspec.json.encode(attachment))
+
+    def remove(self, name: str) -> None:
+        """Remove the attachment of a stream, if there is one."""
+        self._path(name).unlink(missing_ok=True)
+
+    def find(self, name: str) -> Attachment | None:
+        """Read the attachment of a stream; ``None`` if there is none, or none that can be used."""
+        try:
+            return msgspec.json.decode(self._path(name).read_bytes(), type=Attachment)
+        except (OSError, ValueError, msgspec.DecodeError):
+            return None
+
+    def load(self) -> list[Attachment]:
+        """Read all attachments, oldest first; a damaged one is reported and left where it is, out of use."""
+        found = []
+        for path in self._folder.glob("*.json"):
+            try:
+                found.append(msgspec.json.decode(path.read_bytes(), type=Attachment))
+            except (OSError, msgspec.DecodeError) as error:
+                logger.warning("attachment %s cannot be used, its stream is lost: %s", path, error)
+                path.rename(path.with_suffix(".damaged"))
+        return sorted(found, key=lambda attachment: attachment.started)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"

@@ -1,0 +1,231 @@
+"""The housekeeper: a thread for all that takes long — retention, compression, fsync, bounds on disk use.
+
+It never touches the segment that is being written. What has to be done there (closing it so that it can go), or must
+not meet the beginning of a new stream (removing a journal), it asks the pump for.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from plugin.engine.info import Info
+from plugin.engine.options import ContainerOptions
+from plugin.errors import JournalError
+from plugin.intake.pump import Pump
+from plugin.journal.compression import compress_closed
+from plugin.journal.folder import DataFolder
+from plugin.journal.note import read_note
+from plugin.journal.retention import SegmentUse, aged, measure, remove_old_corrupt, remove_segment, surplus
+
+logger = logging.getLogger(__name__)
+
+_TICK = 1.0
+_MEASURE_CHANGED = 5.0
+_VISIT_ALL = 30.0
+_NICE = 10
+_FREE_SHARE = 10
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DiskBounds:
+    """Bounds for all journals together; ``None`` for none. Bytes, and seconds for ``keep_stopped``."""
+
+    limit: int | None
+    free: int | None
+    keep_stopped: float | None
+
+
+class Housekeeper(threading.Thread):
+    """Keeps every journal within its container's options and all of them within the disk's bounds.
+
+    ``options_of`` gives the options of a container by its ``Info``; they were accepted once and must not be refused.
+    """
+
+    def __init__(
+        self, data: DataFolder, pump: Pump, bounds: DiskBounds, options_of: Callable[[Info], ContainerOptions]
+    ) -> None:
+        super().__init__(name="housekeeper", daemon=True)
+        self._data = data
+        self._pump = pump
+        self._bounds = bounds
+        self._options_of = options_of
+        self._lock = threading.Lock()
+        self._changed: set[str] = set()
+        self._rotated: set[str] = set()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._use: dict[str, list[SegmentUse]] = {}
+        self._fsync_intervals: dict[str, float] = {}
+        self._synced: dict[str, float] = {}
+        self._next_measure = self._next_visit = 0.0
+
+    def note_change(self, container_id: str) -> None:
+        """Remember that a journal has grown. May be called from any thread."""
+        with self._lock:
+            self._changed.add(container_id)
+
+    def note_rotation(self, container_id: str) -> None:
+        """Have a journal tidied up soon. May be called from any thread."""
+        with self._lock:
+            self._rotated.add(container_id)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread after the journal it is at."""
+        self._stopping = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Keep house until ``stop`` was called; a failure concerns one round only."""
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        self._data.sweep()
+        while not self._stopping:
+            try:
+                self.round()
+            except Exception:
+                logger.exception("housekeeping failed; it is tried again")
+            self._wake.wait(_TICK)
+            self._wake.clear()
+
+    def round(self) -> None:
+        """Do what is due now."""
+        now = time.monotonic()
+        attached = self._pump.call(self._pump.attached).result()
+        for container_id in self._due(now):
+            if self._stopping:
+                return
+            self._tidy(container_id, container_id in attached)
+        self._sync(attached, now)
+        self._enforce_bounds(attached)
+
+    def _due(self, now: float) -> list[str]:
+        """List the journals to look at: those that rotated; now and then those that changed; and all."""
+        with self._lock:
+            due, self._rotated = self._rotated, set()
+            if now >= self._next_measure:
+                self._next_measure = now + _MEASURE_CHANGED
+                due |= self._changed
+                self._changed = set()
+        if now >= self._next_visit:
+            self._next_visit = now + _VISIT_ALL
+            due |= set(self._data.container_ids())
+        return sorted(due)
+
+    def _tidy(self, container_id: str, attached: bool) -> None:
+        folder = self._data.container(container_id)
+        try:
+            note = read_note(folder)
+        except JournalError as error:
+            logger.warning("container %s: %s", container_id, error)
+            note = None
+        segments = measure(folder)
+        if note is not None:
+            last_seen = max([note.last_seen, *(use.modified for use in segments)])
+            keep = self._bounds.keep_stopped
+            if not attached and keep is not None and last_seen < time.time_ns() - keep * _SECOND:
+                self._remove(container_id, "it stopped long ago (PEAVEY_KEEP_STOPPED)")
+                return
+            options = self._options_of(note.info)
+            if options.fsync_interval is not None:
+                self._fsync_intervals[container_id] = options.fsync_interval
+            else:
+                self._fsync_intervals.pop(container_id, None)
+            if options.max_age is not None:
+                self._remove_aged(container_id, segments, options)
+            for use in surplus(segments, options.max_file):
+                remove_segment(use)
+            remove_old_corrupt(folder)
+            if options.compress:
+                self._compress(container_id)
+            segments = measure(folder)
+        if segments:
+            self._use[container_id] = segments
+        else:
+            self._use.pop(container_id, None)
+
+    def _remove_aged(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> None:
+        """Remove what is older than ``max-age``; the newest segment is closed in time for that.
+
+        A segment is closed when it is older than a share of ``max-age``, so that at most that share is kept too long.
+        """
+        age = int((options.max_age or 0) * _SECOND)
+        now = time.time_ns()
+        for use in aged(segments, now - age):
+            remove_segment(use)
+        if segments and segments[-1].bytes:
+            begun = os.stat(segments[-1].segment.path).st_ctime_ns if len(segments) == 1 else segments[-2].modified
+            if begun < now - age // options.max_file or segments[-1].modified < now - age:
+                self._pump.call(self._pump.rotate, container_id).result()
+
+    def _compress(self, container_id: str) -> None:
+        try:
+            compress_closed(self._data.container(container_id))
+        except OSError as error:
+            logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
+
+    def _remove(self, container_id: str, reason: str) -> None:
+        if self._pump.call(self._pump.remove, container_id).result():
+            logger.info("container %s: journal removed, %s", container_id, reason)
+            self._use.pop(container_id, None)
+            self._data.sweep()
+
+    def _sync(self, attached: set[str], now: float) -> None:
+        for container_id in attached & self._use.keys() & self._fsync_intervals.keys():
+            if now - self._synced.get(container_id, 0.0) >= self._fsync_intervals[container_id]:
+                self._synced[container_id] = now
+                descriptor = os.open(self._use[container_id][-1].segment.path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+    def _enforce_bounds(self, attached: set[str]) -> None:
+        excess = self._excess()
+        if excess <= 0:
+            return
+        removed = freed = 0
+        for container_id, use in self._victims(attached):
+            if freed >= excess:
+                break
+            if use.end is None:
+                if container_id in attached:
+                    if not self._pump.call(self._pump.rotate, container_id).result():
+                        continue
+                    remove_segment(use)
+                else:
+                    self._remove(container_id, "for want of room")
+            else:
+                remove_segment(use)
+            freed += use.bytes
+            removed += 1
+            self.note_rotation(container_id)
+        if removed:
+            logger.warning(
+                "room on the disk is short: removed the oldest %d segments of stopped, then of running containers "
+                "(%d bytes; PEAVEY_DISK_LIMIT, PEAVEY_DISK_FREE)",
+                removed,
+                freed,
+            )
+
+    def _excess(self) -> int:
+        """Count the bytes that are too many: beyond the limit, or where others need them."""
+        excess = 0
+        if self._bounds.limit is not None:
+            excess = sum(use.bytes for segments in self._use.values() for use in segments) - self._bounds.limit
+        if self._bounds.free is not None:
+            status = os.statvfs(self._data.path)
+            wanted = min(self._bounds.free, status.f_blocks * status.f_frsize // _FREE_SHARE)
+            excess = max(excess, wanted - status.f_bavail * status.f_frsize)
+        return excess
+
+    def _victims(self, attached: set[str]) -> list[tuple[str, SegmentUse]]:
+        """List all segments in the order in which they go: stopped containers', then closed ones, oldest first."""
+        everything = [(container_id, use) for container_id, segments in self._use.items() for use in segments]
+        everything.sort(
+            key=lambda item: (item[0] in attached, item[0] in attached and item[1].end is None, item[1].modified)
+        )
+        return [item for item in everything if item[1].bytes]

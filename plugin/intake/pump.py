@@ -1,0 +1,246 @@
+"""The pump: one thread, one epoll, from all FIFOs into all journals.
+
+It does no network I/O and takes no lock that another thread could hold for long. What others want of it, they queue
+as a call; everything that changes streams happens here, one after the other.
+"""
+
+import logging
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from plugin.engine.info import Info
+from plugin.intake.attachments import Attachments
+from plugin.intake.stream import FULL_PIPE, Container, Stream
+from plugin.journal.folder import DataFolder
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PAUSE = 0.003
+"""Seconds between two rounds of reading while streams are busy: their pipes collect meanwhile."""
+
+_CHORES = 1.0
+_RETIRE_AFTER = 10.0
+_LAST_ROUND = 3.0
+
+
+class Pump(threading.Thread):
+    """Moves what the engine writes into the journals.
+
+    ``on_change`` is called, in the pump's thread, with the id of a container whose journal has grown or whose stream
+    has ended; ``on_rotate`` with that of one whose journal can be tidied up.
+    """
+
+    def __init__(self, data: DataFolder, on_change: Callable[[str], None], on_rotate: Callable[[str], None]) -> None:
+        super().__init__(name="pump", daemon=True)
+        self._data = data
+        self._attachments = Attachments(data.streams)
+        self._on_change = on_change
+        self._on_rotate = on_rotate
+        self._containers: dict[str, Container] = {}
+        self._streams: dict[str, Stream] = {}
+        self._by_descriptor: dict[int, Stream] = {}
+        self._calls: deque[Callable[[], None]] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll = select.epoll()
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self._only_wake = select.poll()
+        self._only_wake.register(self._wake, select.POLLIN)
+        self._stopping = False
+        self._next_chores = 0.0
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        """Have a function called in the pump's thread; the future gives its result."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 (it is the caller's, who gets it from the future)
+                future.set_exception(error)
+
+        self._calls.append(run)
+        os.eventfd_write(self._wake, 1)
+        return future
+
+    def run(self) -> None:
+        """Pump until ``stop`` was called."""
+        while not self._stopping:
+            busy = self._round(self._epoll.poll(_CHORES))
+            if busy and not self._calls:
+                self._only_wake.poll(PAUSE * 1000)
+
+    # What follows is called in the pump's thread only, by others through ``call``.
+
+    def attach(self, path: str, info: Info, segment_size: int, descriptor: int) -> None:
+        """Begin to read from an open FIFO; one that is attached already is closed again."""
+        name = Path(path).name
+        if name in self._streams:
+            os.close(descriptor)
+            return
+        container = self._containers.get(info.container_id)
+        if container is None:
+            folder = self._data.container(info.container_id)
+            container = self._containers[info.container_id] = Container(info.container_id, folder, segment_size)
+        container.set_segment_size(segment_size)
+        stream = Stream(path, info, descriptor, container)
+        container.streams.append(stream)
+        self._streams[name] = stream
+        self._by_descriptor[descriptor] = stream
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def probe(self, name: str) -> None:
+        """Find out whether the engine still holds a FIFO that was attached again: if not, there is no event ever."""
+        stream = self._streams.get(name)
+        if stream is not None and not stream.waiting():
+            self._take(stream, 1)
+
+    def detach(self, name: str) -> bool:
+        """Take all that a stream still holds, then let go of it; false if there is no such stream."""
+        stream = self._streams.get(name)
+        if stream is None:
+            return False
+        self._drain(stream)
+        if not stream.closed:
+            self._close(stream)
+        return True
+
+    def collect(self, container_id: str) -> list[Stream]:
+        """Take what the streams of a container hold at this moment; returns these streams."""
+        container = self._containers.get(container_id)
+        if container is None:
+            return []
+        streams = list(container.streams)
+        for stream in streams:
+            self._serve(stream, stream.waiting())
+        return streams
+
+    def rotate(self, container_id: str) -> bool:
+        """Close the newest segment of a container's journal, so that retention can remove it; false if it cannot be."""
+        container = self._containers.get(container_id)
+        return container is not None and container.writer is not None and container.writer.rotate()
+
+    def remove(self, container_id: str) -> bool:
+        """Take the journal of a container without streams out of sight; false if the container has streams."""
+        if container_id in self._containers:
+            return False
+        self._data.remove_container(container_id)
+        return True
+
+    def attached(self) -> set[str]:
+        """Give the ids of the containers that have streams."""
+        return set(self._containers)
+
+    def stop(self) -> None:
+        """Take what is in the pipes, then end the thread; attachments stay for the next process."""
+        deadline = time.monotonic() + _LAST_ROUND
+        for stream in list(self._streams.values()):
+            while not stream.closed and stream.waiting() and time.monotonic() < deadline:
+                if not self._serve(stream, FULL_PIPE):
+                    break
+        self._stopping = True
+
+    def _round(self, events: list[tuple[int, int]]) -> bool:
+        busy = False
+        for descriptor, mask in events:
+            if descriptor == self._wake:
+                os.eventfd_read(self._wake)
+                self._run_calls()
+                continue
+            stream = self._by_descriptor.get(descriptor)
+            if stream is None:
+                continue
+            busy = True
+            if mask & select.EPOLLIN:
+                self._serve(stream, FULL_PIPE)
+            else:
+                self._end(stream)
+        now = time.monotonic()
+        if now >= self._next_chores:
+            self._next_chores = now + _CHORES
+            self._do_chores(now)
+        return busy
+
+    def _run_calls(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
+
+    def _serve(self, stream: Stream, budget: int) -> int:
+        """Take up to ``budget`` bytes of a stream, after what older streams of its container hold."""
+        for older in stream.container.streams[: stream.container.streams.index(stream)]:
+            self._drain(older)
+        return 0 if stream.closed else self._take(stream, budget)
+
+    def _drain(self, stream: Stream) -> None:
+        """Take all that a stream holds."""
+        while not stream.closed and stream.waiting():
+            if not self._take(stream, FULL_PIPE):
+                break
+
+    def _take(self, stream: Stream, budget: int) -> int:
+        """Take up to ``budget`` bytes of a stream now; at its end of file it is closed. Returns the bytes taken."""
+        container = stream.container
+        writer = container.writer_for(stream)
+        if writer is None:
+            return 0
+        base = writer.base
+        taken = 0
+        try:
+            while taken < budget:
+                count = writer.take(stream.descriptor, budget - taken)
+                if count == 0:
+                    self._end(stream)
+                    break
+                taken += count
+        except BlockingIOError:
+            pass
+        except OSError:
+            logger.exception("stream %s cannot be read; it is given up", stream.name)
+            self._close(stream)
+        if taken:
+            stream.enlarge_if_busy(taken)
+            self._on_change(container.id)
+        if writer.base != base:
+            self._on_rotate(container.id)
+        return taken
+
+    def _end(self, stream: Stream) -> None:
+        """Close a stream whose engine is gone and cannot clean up."""
+        logger.info("stream %s of container %s: its engine is gone", stream.name, stream.container.id)
+        self._close(stream)
+        stream.remove_fifo()
+
+    def _close(self, stream: Stream) -> None:
+        container = stream.container
+        self._epoll.unregister(stream.descriptor)
+        del self._by_descriptor[stream.descriptor]
+        del self._streams[stream.name]
+        container.release(stream)
+        self._attachments.remove(stream.name)
+        if not container.streams:
+            del self._containers[container.id]
+        self._on_change(container.id)
+        self._on_rotate(container.id)
+
+    def _do_chores(self, now: float) -> None:
+        for container in list(self._containers.values()):
+            if container.writer is not None and container.writer.dropped.active:
+                container.writer.try_to_resume()
+            if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
+                self._retire(container)
+
+    def _retire(self, container: Container) -> None:
+        for stream in container.superseded():
+            if not stream.waiting():
+                logger.info("stream %s of container %s: superseded and quiet, retired", stream.name, container.id)
+                self._close(stream)
+                stream.remove_fifo()

@@ -1,0 +1,148 @@
+"""Intake as the rest of the program sees it: attach, detach, collect; and be told of changes."""
+
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from plugin.engine.info import Info
+from plugin.engine.options import ContainerOptions
+from plugin.errors import RequestError
+from plugin.intake.attachments import Attachment, Attachments
+from plugin.intake.housekeeper import DiskBounds, Housekeeper
+from plugin.intake.pump import Pump
+from plugin.intake.stream import Stream
+from plugin.journal.folder import DataFolder
+
+logger = logging.getLogger(__name__)
+
+_STOP_WITHIN = 5.0
+
+
+class Intake:
+    """Owns the pump, the housekeeper and the attachments of one data folder.
+
+    ``logging_dir`` is the only folder in which FIFOs may lie; ``options_of`` gives the options of a container whose
+    options were accepted once. All methods may be called from any thread.
+    """
+
+    def __init__(
+        self, data: DataFolder, logging_dir: Path, bounds: DiskBounds, options_of: Callable[[Info], ContainerOptions]
+    ) -> None:
+        self.data = data
+        self._logging_dir = logging_dir
+        self._options_of = options_of
+        self._attachments = Attachments(data.streams)
+        self._pump = Pump(data, self._changed, self._rotated)
+        self._housekeeper = Housekeeper(data, self._pump, bounds, options_of)
+        self._followers: dict[str, list[Callable[[], None]]] = {}
+        self._followers_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the threads and attach again to every FIFO that an earlier process had."""
+        self._pump.start()
+        self._pump.call(self._attach_again)
+        self._housekeeper.start()
+
+    def stop(self) -> None:
+        """Take what is in the pipes and end the threads; the FIFOs stay ours, for the next process."""
+        self._housekeeper.stop()
+        self._pump.call(self._pump.stop)
+        self._pump.join(_STOP_WITHIN)
+        self._housekeeper.join(_STOP_WITHIN)
+
+    def attach(self, file: str, info: Info, options: ContainerOptions) -> None:
+        """Begin a stream: note it durably, open the FIFO, hand it to the pump. A repeated call changes nothing.
+
+        Raises ``RequestError`` if the file is no FIFO of the logging folder, ``OSError`` if it cannot be noted.
+        """
+        self.check_fifo(file)
+        self._attachments.save(Attachment(file=file, info=info, started=time.time_ns()))
+        try:
+            descriptor = _open_fifo(file)
+        except OSError as error:
+            self._attachments.remove(Path(file).name)
+            raise RequestError(f"File {file} cannot be opened: {error.strerror}") from error
+        self._pump.call(self._pump.attach, file, info, options.max_size, descriptor).result()
+
+    def is_attached(self, file: str, info: Info) -> bool:
+        """Tell whether a stream was begun already: the engine repeats a request whose answer it did not get.
+
+        Raises ``RequestError`` if the FIFO is another container's.
+        """
+        attachment = self._attachments.find(Path(file).name)
+        if attachment is None or attachment.file != file:
+            return False
+        if attachment.info.container_id != info.container_id:
+            raise RequestError(f"File {file} is the stream of another container, {attachment.info.id}")
+        return True
+
+    def check_fifo(self, file: str) -> None:
+        """Raise ``RequestError`` unless a path names a FIFO directly in the logging folder."""
+        path = Path(file)
+        if path.parent != self._logging_dir or path.name in ("", ".", ".."):
+            raise RequestError(f"File {file} does not lie in the logging folder {self._logging_dir}")
+        try:
+            mode = os.lstat(path).st_mode
+        except OSError as error:
+            raise RequestError(f"File {file} cannot be used: {error.strerror}") from error
+        if not stat.S_ISFIFO(mode):
+            raise RequestError(f"File {file} is no FIFO")
+
+    def detach(self, file: str) -> bool:
+        """End a stream after its last byte is in the journal; false if there is no such stream."""
+        return self._pump.call(self._pump.detach, Path(file).name).result()
+
+    def collect(self, container_id: str) -> list[Stream]:
+        """Take what a container's FIFOs hold now; returns its streams, whose ``closed`` tells when they have ended."""
+        return self._pump.call(self._pump.collect, container_id).result()
+
+    def remove_refused(self, file: str) -> None:
+        """Remove the FIFO of a StartLogging that is refused: the engine leaves it behind. It must have been checked."""
+        Path(file).unlink(missing_ok=True)
+
+    def subscribe(self, container_id: str, callback: Callable[[], None]) -> None:
+        """Have a callback called, in the pump's thread, whenever a journal grows or a stream ends."""
+        with self._followers_lock:
+            self._followers.setdefault(container_id, []).append(callback)
+
+    def unsubscribe(self, container_id: str, callback: Callable[[], None]) -> None:
+        """Undo ``subscribe``."""
+        with self._followers_lock:
+            callbacks = self._followers[container_id]
+            callbacks.remove(callback)
+            if not callbacks:
+                del self._followers[container_id]
+
+    def _changed(self, container_id: str) -> None:
+        self._housekeeper.note_change(container_id)
+        if container_id in self._followers:
+            with self._followers_lock:
+                callbacks = list(self._followers.get(container_id, ()))
+            for callback in callbacks:
+                callback()
+
+    def _rotated(self, container_id: str) -> None:
+        self._housekeeper.note_rotation(container_id)
+
+    def _attach_again(self) -> None:
+        """Take up every stream that is noted; called once, in the pump's thread, before any other call."""
+        for attachment in self._attachments.load():
+            try:
+                self.check_fifo(attachment.file)
+                descriptor = _open_fifo(attachment.file)
+            except (RequestError, OSError) as error:
+                logger.info("stream %s is not attached again: %s", attachment.name, error)
+                self._attachments.remove(attachment.name)
+                continue
+            options = self._options_of(attachment.info)
+            self._pump.attach(attachment.file, attachment.info, options.max_size, descriptor)
+            self._pump.probe(attachment.name)
+
+
+def _open_fifo(file: str) -> int:
+    """Open a FIFO for reading only: read-write would hide the end of the engine."""
+    return os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

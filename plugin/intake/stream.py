@@ -1,0 +1,137 @@
+"""Streams and the containers that they belong to, as intake sees them. Only the pump's thread changes them."""
+
+import fcntl
+import logging
+import os
+import struct
+import termios
+import time
+from pathlib import Path
+
+from plugin.engine.info import Info
+from plugin.errors import JournalError
+from plugin.journal.note import JournalNote, read_note, write_note
+from plugin.journal.writer import JournalWriter
+
+logger = logging.getLogger(__name__)
+
+FULL_PIPE = 1 << 20
+_BUSY = 1 << 15
+
+
+class Stream:
+    """One FIFO, from StartLogging to StopLogging."""
+
+    def __init__(self, path: str, info: Info, descriptor: int, container: "Container") -> None:
+        self.path = path
+        self.name = Path(path).name
+        self.info = info
+        self.descriptor = descriptor
+        self.container = container
+        self.closed = False
+        self._enlarged = False
+
+    def waiting(self) -> int:
+        """Count the bytes that wait in the FIFO."""
+        answer = fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0")
+        return int(struct.unpack("i", answer)[0])
+
+    def enlarge_if_busy(self, taken: int) -> None:
+        """Enlarge the pipe of a stream that had much to give, once.
+
+        The kernel refuses when the user's pipes have grown beyond a limit (``pipe-user-pages-soft``): then it stays.
+        """
+        if taken < _BUSY or self._enlarged:
+            return
+        self._enlarged = True
+        try:
+            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, FULL_PIPE)
+        except OSError as error:
+            logger.debug("pipe of stream %s stays as it is: %s", self.name, error)
+
+    def remove_fifo(self) -> None:
+        """Remove a FIFO that the engine will not remove any more."""
+        Path(self.path).unlink(missing_ok=True)
+
+
+class Container:
+    """A container with streams: one journal, into which one stream at a time writes.
+
+    ``streams`` are in the order of their StartLogging. The journal is opened, or made, when the first byte is there,
+    so that a container that never prints, or a reading of a stopped one, leaves no trace.
+    """
+
+    def __init__(self, container_id: str, folder: Path, segment_size: int) -> None:
+        self.id = container_id
+        self.folder = folder
+        self.segment_size = segment_size
+        self.streams: list[Stream] = []
+        self.writer: JournalWriter | None = None
+        self.taken_over = 0.0
+        self._note: JournalNote | None = None
+        self._owner = ""
+
+    def set_segment_size(self, segment_size: int) -> None:
+        """Take over the segment size of the newest StartLogging, in bytes."""
+        self.segment_size = segment_size
+        if self.writer is not None:
+            self.writer.segment_size = segment_size
+
+    def writer_for(self, stream: Stream) -> JournalWriter | None:
+        """Give the journal's writer to a stream that has bytes to write.
+
+        ``None`` while another stream of the container has to complete its frame first.
+        """
+        if self.writer is None:
+            self._open()
+        writer = self.writer
+        if writer is None or self._owner == stream.name:
+            return writer
+        if not writer.at_boundary:
+            if any(other.name == self._owner for other in self.streams):
+                return None
+            self._cut_tail(writer)
+        self._take_note(stream)
+        return writer
+
+    def release(self, stream: Stream) -> None:
+        """Let go of a stream that has ended; what it left incomplete is cut off."""
+        self.streams.remove(stream)
+        stream.closed = True
+        os.close(stream.descriptor)
+        if self.writer is not None and self._owner == stream.name:
+            self._cut_tail(self.writer)
+            self._take_note(stream)
+        if not self.streams and self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
+    def superseded(self) -> list[Stream]:
+        """List the streams that are older than the one that writes: the engine has forgotten them."""
+        names = [stream.name for stream in self.streams]
+        return self.streams[: names.index(self._owner)] if self._owner in names else []
+
+    def _open(self) -> None:
+        self.writer = JournalWriter(self.folder, self.segment_size)
+        try:
+            self._note = read_note(self.folder)
+        except JournalError as error:
+            logger.warning("container %s: %s; it is written anew", self.id, error)
+            self._note = None
+        if self.writer.offset == 0:  # all of an older journal was removed: this is a new one
+            self._note = None
+        self._owner = "" if self._note is None else self._note.stream
+
+    def _take_note(self, stream: Stream) -> None:
+        if self._owner != stream.name:
+            self.taken_over = time.monotonic()
+        self._owner = stream.name
+        try:
+            self._note = write_note(self.folder, stream.info, stream.name, self._note)
+        except OSError as error:
+            logger.warning("container %s: cannot update the journal's info.json: %s", self.id, error)
+
+    def _cut_tail(self, writer: JournalWriter) -> None:
+        torn = writer.cut_tail()
+        if torn:
+            logger.warning("container %s: an entry was never completed, its %d bytes are cut off", self.id, torn)

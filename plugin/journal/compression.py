@@ -1,0 +1,41 @@
+"""Compressing closed segments with zstd, beside the readers that may be in them."""
+
+import os
+from pathlib import Path
+
+import zstandard
+
+from plugin.journal.folder import Segment, list_segments
+
+_LEVEL = 3
+_CHUNK = 1 << 20
+_UNFINISHED = ".part"
+
+
+def compress_closed(folder: Path) -> int:
+    """Compress all segments of a journal but the newest; returns how many were.
+
+    The compressed file keeps the plain one's modification time, takes its name plus ``.zst`` when it is complete, and
+    only then is the plain one removed. Raises ``OSError`` if the disk is full or the journal was removed meanwhile.
+    """
+    for unfinished in folder.glob(f"*{_UNFINISHED}"):
+        unfinished.unlink(missing_ok=True)
+    plain = [segment for segment in list_segments(folder)[:-1] if not segment.compressed]
+    for segment in plain:
+        _compress(segment)
+    return len(plain)
+
+
+def _compress(segment: Segment) -> None:
+    unfinished = f"{segment.path}.zst{_UNFINISHED}"
+    with open(segment.path, "rb") as source, open(unfinished, "wb", opener=_private) as target:
+        status = os.fstat(source.fileno())
+        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+        compressor.copy_stream(source, target, size=status.st_size, read_size=_CHUNK, write_size=_CHUNK)
+    os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.replace(unfinished, f"{segment.path}.zst")
+    os.unlink(segment.path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,64 @@
+"""What a journal keeps, and what goes first when there is too much.
+
+A segment may go only when every sink has passed it: ``floor`` is the smallest offset of all cursors, the journal's end
+where there is no sink.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugin.journal.folder import Segment, index_path, list_segments
+
+_KEPT_CORRUPT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUse:
+    """What a segment takes: ``end`` is the next segment's offset, ``None`` for the newest; times in nanoseconds."""
+
+    segment: Segment
+    end: int | None
+    bytes: int
+    modified: int
+
+
+def measure(folder: Path) -> list[SegmentUse]:
+    """Measure the segments of a journal, oldest first; those that vanish meanwhile are left out."""
+    segments = list_segments(folder)
+    ends: list[int | None] = [segment.base for segment in segments[1:]]
+    measured = []
+    for segment, end in zip(segments, [*ends, None], strict=False):
+        try:
+            status = os.stat(segment.path)
+        except FileNotFoundError:
+            continue
+        measured.append(SegmentUse(segment, end, status.st_size, status.st_mtime_ns))
+    return measured
+
+
+def surplus(segments: list[SegmentUse], max_file: int, floor: int | None = None) -> list[SegmentUse]:
+    """Choose the oldest segments beyond ``max_file``, the newest never."""
+    return [use for use in segments[: max(0, len(segments) - max_file)] if _passed(use, floor)]
+
+
+def aged(segments: list[SegmentUse], not_before: int, floor: int | None = None) -> list[SegmentUse]:
+    """Choose the closed segments that were last written before a time (nanoseconds since 1970 UTC)."""
+    return [use for use in segments if use.modified < not_before and _passed(use, floor)]
+
+
+def _passed(use: SegmentUse, floor: int | None) -> bool:
+    return use.end is not None and (floor is None or use.end <= floor)
+
+
+def remove_segment(use: SegmentUse) -> None:
+    """Remove a segment and its index."""
+    path = Path(use.segment.path)
+    path.unlink(missing_ok=True)
+    index_path(path.parent, use.segment.base).unlink(missing_ok=True)
+
+
+def remove_old_corrupt(folder: Path) -> None:
+    """Keep only the newest few of the files with bytes that were no frames."""
+    for path in sorted(folder.glob("*.corrupt"))[:-_KEPT_CORRUPT]:
+        path.unlink(missing_ok=True)
