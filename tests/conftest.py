@@ -1,38 +1,14 @@
 """Fixtures for tests that drive a real server process with the stand-in engine."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.testbed.client import PluginClient
 from tests.testbed.folders import DataFolder
+from tests.testbed.lifetimes import dying_engine, short_folder, tidy_server
 from tests.testbed.server import Server
 from tests.testbed.standin import Engine
-
-
-@contextmanager
-def short_folder() -> Iterator[Path]:
-    """Make a temporary folder whose path is short enough for a socket, and remove it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="peavey-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextmanager
-def tidy_server(server: Server) -> Iterator[Server]:
-    """End a server afterwards, whatever happened, and look at its log: no stack trace is ever right."""
-    try:
-        yield server
-    finally:
-        server.cleanup()
-        print(f"--- log of the server\n{server.log[-20_000:]}")
-    assert "Traceback" not in server.log
 
 
 @pytest.fixture
@@ -70,16 +46,6 @@ def engine(folder: Path) -> Iterator[Engine]:
         yield engine
 
 
-@contextmanager
-def dying_engine(folder: Path) -> Iterator[Engine]:
-    """Make an engine for the server in a folder; it gives everything back at the end."""
-    engine = Engine(PluginClient(folder / "peavey.sock"), folder / "logging")
-    try:
-        yield engine
-    finally:
-        engine.kill()
-
-
 @pytest.fixture(scope="module")
 def shared_folder() -> Iterator[Path]:
     """A folder for all tests of a module."""
@@ -93,6 +59,12 @@ def shared_server(shared_folder: Path) -> Iterator[Server]:
     with tidy_server(Server(shared_folder)) as server:
         server.start()
         yield server
+
+
+@pytest.fixture(scope="module")
+def shared_data(shared_folder: Path) -> DataFolder:
+    """The data folder of the shared server."""
+    return DataFolder(shared_folder / "logging" / "peavey")
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,10 @@ class DataFolder:
         """Compressed segments of a container's journal, oldest first."""
         return [file for file in self.segments(container) if file.suffix == ".zst"]
 
+    def plain(self, container: str) -> list[Path]:
+        """Segments of a container's journal that are not compressed, oldest first."""
+        return [file for file in self.segments(container) if file.suffix != ".zst"]
+
     def corrupt(self, container: str) -> list[Path]:
         """Files with bytes that were no frames."""
         return sorted((self._path / "containers" / container).glob("*.corrupt*"))

@@ -30,6 +30,7 @@ class Server:
         self.logging_folder = folder / "logging"
         self.data = self.logging_folder / "peavey"
         self.environment = dict(environment or {})
+        self.exit_code: int | None = None
         self._log_file = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.logging_folder.mkdir(mode=0o700, exist_ok=True)
@@ -90,7 +91,8 @@ class Server:
         """SIGTERM; returns its exit code."""
         process = self._running()
         process.terminate()
-        return process.wait(_SAFETY_NET)
+        self.exit_code = process.wait(_SAFETY_NET)
+        return self.exit_code
 
     def restart(self) -> None:
         """SIGKILL and a new start."""

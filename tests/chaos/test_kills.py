@@ -1,0 +1,106 @@
+"""SIGKILLs at random instants under full load: every line there, once, in order."""
+
+import os
+import random
+import threading
+import time
+
+import pytest
+
+from tests.testbed.client import PluginError
+from tests.testbed.folders import DataFolder
+from tests.testbed.printer import numbered
+from tests.testbed.server import Server
+from tests.testbed.standin import Container, Engine
+from tests.testbed.wire import decode_all
+
+SHORT, LONG = 10, 100  # kills
+SEED = "PEAVEY_CHAOS_SEED"
+KILLS = "PEAVEY_CHAOS_KILLS"
+CONTAINERS = 4
+OPTIONS = {"max-size": "200k", "max-file": "100000"}
+LONGEST_LIFE = 0.4  # seconds of the server
+
+
+class Program(threading.Thread):
+    """A container's program: bursts of lines, short and long, and now and then it exits and is started again."""
+
+    def __init__(self, container: Container, number: int, chance: random.Random) -> None:
+        super().__init__()
+        self.lines: list[bytes] = []
+        self.failure: Exception | None = None
+        self._container = container
+        self._label = f"container {number}"
+        self._chance = chance
+        self._enough = threading.Event()
+
+    def finish(self) -> None:
+        """Stop it; raises what went wrong."""
+        self._enough.set()
+        self.join()
+        if self.failure is not None:
+            raise self.failure
+
+    def run(self) -> None:
+        try:
+            while not self._enough.is_set():
+                self._burst()
+                if self._chance.random() < 0.02:
+                    self._container.stop()
+                    self._start_again()
+        except Exception as error:  # noqa: BLE001  (finish raises it)
+            self.failure = error
+
+    def _start_again(self) -> None:
+        """Start as a person would: again when a kill made the engine repeat its request with an empty body."""
+        while True:
+            try:
+                return self._container.start()
+            except PluginError:
+                continue
+
+    def _burst(self) -> None:
+        padding = self._chance.choice((0, 40, 40, 40, 200, 5_000))
+        for line in numbered(self._chance.randrange(1, 40), self._label, padding, first=len(self.lines)):
+            self._container.print(line)
+            self.lines.append(line)
+        if self._chance.random() < 0.01:
+            line = b"long " + b"x" * self._chance.randrange(16_000, 100_000) + b"\n"
+            self._container.print(line)
+            self.lines.append(line)
+        time.sleep(0.001)
+
+
+def kills(markers: str) -> int:
+    """How often to kill: few in the everyday run, many where chaos was asked for."""
+    return int(os.environ.get(KILLS) or (LONG if markers == "chaos" else SHORT))
+
+
+@pytest.mark.chaos
+def test_every_line_is_there_once_and_in_order(
+    server: Server, engine: Engine, data: DataFolder, request: pytest.FixtureRequest
+) -> None:
+    seed = int(os.environ.get(SEED) or time.time_ns() % 1_000_000)
+    print(f"{SEED}={seed}")
+    chance = random.Random(seed)  # noqa: S311  (no secret)
+    containers = [engine.run(OPTIONS) for _ in range(CONTAINERS)]
+    programs = [Program(container, number, random.Random(seed + number)) for number, container in enumerate(containers)]  # noqa: S311
+    for program in programs:
+        program.start()
+    try:
+        for _ in range(kills(request.config.option.markexpr)):
+            time.sleep(chance.random() * LONGEST_LIFE)
+            server.restart()
+    finally:
+        for program in programs:
+            program.finish()
+
+    for container, program in zip(containers, programs, strict=True):
+        container.stop()
+        assert [entry.line for entry in container.logs()] == program.lines
+        journal = decode_all(data.journal(container.id))
+        assert b"".join(without_newline(program.lines)) == b"".join(entry.line for entry in journal)
+
+
+def without_newline(lines: list[bytes]) -> list[bytes]:
+    return [line.removesuffix(b"\n") for line in lines]
