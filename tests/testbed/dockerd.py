@@ -193,10 +193,11 @@ class PrivateEngine:
         self.start()
 
     def log_tail(self, lines: int = 30) -> str:
-        """Give the last lines of dockerd's log."""
-        with contextlib.suppress(FileNotFoundError):
-            return "\n".join(self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-        return "(no log)"
+        """Give the last lines of dockerd's log, without those of level info, of which there are very many."""
+        if not self.log_path.exists():
+            return "(no log)"
+        log = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join([line for line in log if " level=info " not in line][-lines:])
 
     def close(self) -> None:
         """End the engine with all that it runs and remove every trace; it does no harm to call it twice."""
