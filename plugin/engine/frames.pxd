@@ -14,7 +14,10 @@ cdef class Fields:
 
     cdef void _clear(self)
 
-    @cython.locals(field_start=Py_ssize_t, value_start=Py_ssize_t, value_end=Py_ssize_t, wire_type=int, number=cython.ulonglong)
+    @cython.locals(
+        field_start=Py_ssize_t, value_start=Py_ssize_t, value_end=Py_ssize_t, leading_source_end=Py_ssize_t,
+        wire_type=int, number=cython.ulonglong,
+    )
     cpdef bint locate(self, bytes buffer, Py_ssize_t start, Py_ssize_t end)
 
     @cython.locals(value_start=Py_ssize_t, wire_type=int, number=cython.ulonglong)
@@ -25,4 +28,6 @@ cdef class Fields:
 
     cdef bint _skip_fixed(self, unsigned long long number, int wire_type, Py_ssize_t end)
 
+# As wide as the result: a byte shifted in C's int would turn sizes from 2 GiB on negative.
+@cython.locals(first=Py_ssize_t)
 cpdef Py_ssize_t entry_size(bytes buffer, Py_ssize_t position)

@@ -95,6 +95,7 @@ class Fields:
         """
         self._clear()
         self._position = start
+        leading_source_end = -1
         while self._position < end:
             field_start = self._position
             if not self._read_varint(buffer, end):
@@ -109,6 +110,8 @@ class Fields:
                 if number == 1:
                     self.source_start = value_start
                     self.source_end = value_end
+                    self.head_end = -1
+                    leading_source_end = value_end if field_start == start else -1
                 elif number == 3:
                     self.line_start = value_start
                     self.line_end = value_end
@@ -126,8 +129,7 @@ class Fields:
                     return False
                 if number == 2:
                     self.time_nano = (self._value ^ _SIGN_BIT) - _SIGN_BIT
-                    if self.source_end == field_start and self.line_end == 0:
-                        self.head_end = self._position
+                    self.head_end = self._position if field_start == leading_source_end else -1
                 elif number == 4:
                     self.partial = self._value != 0
                 elif number in (0, 1, 3, 5, 6):
@@ -200,7 +202,8 @@ class Fields:
 
 def entry_size(buffer: bytes, position: int) -> int:
     """Read the size in bytes of the entry whose frame starts at ``position``; its header must be in the buffer."""
-    return (buffer[position] << 24) | (buffer[position + 1] << 16) | (buffer[position + 2] << 8) | buffer[position + 3]
+    first = buffer[position]
+    return (first << 24) | (buffer[position + 1] << 16) | (buffer[position + 2] << 8) | buffer[position + 3]
 
 
 def decode_entry(buffer: bytes, start: int, end: int) -> Entry:
@@ -248,8 +251,10 @@ def _length_delimited(buffer: bytes, start: int, end: int) -> list[tuple[int, by
             position += size
         elif wire_type == _VARINT:
             _, position = _varint_at(buffer, position, end)
-        else:
+        elif wire_type in (_FIXED64, _FIXED32):
             position += 8 if wire_type == _FIXED64 else 4
+        else:
+            raise FrameError(f"a field of a LogEntry has the wire type {wire_type}, which is not supported")
     if position != end:
         raise FrameError("a field of a LogEntry ends beyond its message")
     return found
