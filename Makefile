@@ -59,7 +59,7 @@ test-compiled: $(COMPILED)/installed
 	rm -rf $(COMPILED)/tests
 	cp -R tests pyproject.toml $(COMPILED)
 	cd $(COMPILED) && PEAVEY_COMPILED=1 $(abspath $(VENV))/bin/python $(PYTEST) \
-		--ignore tests/dockerd --ignore tests/chaos --ignore tests/test_packaging.py
+		--ignore tests/dockerd --ignore tests/test_packaging.py
 
 .PHONY: chaos
 chaos: $(VENV)/installed ## Kill the driver a hundred times and more under full load (long)
