@@ -39,7 +39,7 @@ def test_a_reader_that_never_reads_holds_nothing_up(containers: Containers) -> N
             assert reader.stdout is not None
             assert reader.stdout.readline() == b"1\n"
             reader.send_signal(signal.SIGSTOP)
-        container.client.run("exec", container.id, "touch", "/go")
+        container.touch("/go")
         assert container.wait() == 0
         assert tally(container.logs(), 400000).is_clean
     finally:

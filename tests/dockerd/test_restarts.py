@@ -30,7 +30,7 @@ def wait_for_more(container: Container, lines: int = 50) -> None:
 
 def assert_counted_without_a_fault(container: Container) -> None:
     """Let a counting container end; each of its lines must be there, once and in order."""
-    container.client.run("exec", container.id, "touch", "/stop")
+    container.touch("/stop")
     assert container.wait() == 0
     *numbers, total = container.logs().splitlines()
     assert numbers == [b"%d" % number for number in range(1, len(numbers) + 1)]

@@ -86,9 +86,10 @@ class Client:
         return self.run(*arguments).stdout.decode(errors="replace").strip()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start the client and leave it running, its stdout and stderr on pipes."""
+        """Start the client and leave it running, its stdout and stderr on pipes, unbuffered."""
         return subprocess.Popen(
             client_command(self.host, *arguments),
+            bufsize=0,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
