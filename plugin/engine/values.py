@@ -37,14 +37,19 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 _QUOTED_LENGTH = 120
-_CLOSE_ENOUGH = 0.7
+_CLOSE_ENOUGH = 0.65
 _LONGEST_NAME = 200  # comparing takes the square of the length
 
 
 def quote(text: str) -> str:
     """Put a person's text in single quotes for a message of one line: control characters escaped, a long text cut."""
     shown = text if len(text) <= _QUOTED_LENGTH else text[: _QUOTED_LENGTH - 1] + "…"
-    return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown) + "'"
+    return f"'{printable(shown)}'"
+
+
+def printable(text: str) -> str:
+    """Escape the characters that would not show, or would break the line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def hint(name: str, known: Iterable[str]) -> str:
