@@ -1,6 +1,7 @@
 """The ASGI application: the five requests of the LogDriver protocol.
 
-Every answer has status 200, also an error, since the engine shows the text of ``Err`` only then without a prefix.
+Errors are answered with status 200 too, since the engine shows the text of ``Err`` only then without a prefix; but
+those of ReadLogs with another one, since the engine would take what comes with 200 for frames.
 """
 
 import logging
@@ -101,32 +102,34 @@ def create_app(intake: Intake, admission: Admission, reader: LogReader) -> Starl
         "/LogDriver.Capabilities": driver.capabilities,
         "/LogDriver.StartLogging": driver.start_logging,
         "/LogDriver.StopLogging": driver.stop_logging,
-        "/LogDriver.ReadLogs": driver.read_logs,
     }
     routes = [Route(path, partial(_handle, handler), methods=["POST"]) for path, handler in handlers.items()]
+    routes.append(Route("/LogDriver.ReadLogs", partial(_handle, driver.read_logs, refusal=400), methods=["POST"]))
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_found, 405: _not_found})
 
 
-async def _handle(handler: Handler, request: Request) -> Response:
+async def _handle(handler: Handler, request: Request, refusal: int = 200) -> Response:
     """Answer a request; what goes wrong is told in ``Err``, with the details of a defect in the log only."""
+    name = request.scope["path"].removeprefix("/")
     try:
         return await handler(await request.body())
     except PeaveyError as error:
-        logger.warning("%s refused: %s", request.url.path.removeprefix("/"), error)
-        return _answer({"Err": f"peavey: {error}"})
+        logger.warning("%s refused: %s", name, error)
+        message = str(error)
     except OSError as error:
-        logger.error("%s failed: %s", request.url.path.removeprefix("/"), error)  # noqa: TRY400 (no defect)
-        return _answer({"Err": f"peavey: {error}"})
+        logger.error("%s failed: %s", name, error)  # noqa: TRY400 (the disk's fault, no defect)
+        message = str(error)
     except Exception as error:
-        logger.exception("%s failed", request.url.path.removeprefix("/"))
-        return _answer({"Err": f"peavey: internal error ({type(error).__name__}); the plugin's log has the details"})
+        logger.exception("%s failed", name)
+        message = f"internal error ({type(error).__name__}); the plugin's log has the details"
+    return _answer({"Err": f"peavey: {message}"}, refusal)
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
     return PlainTextResponse(
-        f"{request.method} {request.url.path} is no request of the LogDriver protocol\n", status_code=404
+        f"{request.method} {request.scope['path']} is no request of the LogDriver protocol\n", status_code=404
     )
 
 
-def _answer(content: object) -> Response:
-    return Response(msgspec.json.encode(content), media_type=_CONTENT_TYPE)
+def _answer(content: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type=_CONTENT_TYPE)

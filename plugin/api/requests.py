@@ -64,7 +64,7 @@ def decode(body: bytes, kind: type[Body], name: str) -> Body:
         request = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise RequestError(f"{name}: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"{name}: the body is not JSON: {error}") from None
     info = getattr(request, "info", None)
     if isinstance(info, Info) and not is_container_id(info.container_id):

@@ -3,6 +3,7 @@
 import logging
 import os
 import resource
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -78,6 +79,8 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         timeout_graceful_shutdown=_GRACE,
     )
     path = listener.getsockname()
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
+        signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listener])
     Path(path).unlink(missing_ok=True)
 

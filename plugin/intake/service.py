@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import stat
 import threading
 import time
@@ -20,6 +21,7 @@ from plugin.journal.folder import DataFolder
 logger = logging.getLogger(__name__)
 
 _STOP_WITHIN = 5.0
+_FILE_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
 
 
 class Intake:
@@ -83,8 +85,8 @@ class Intake:
     def check_fifo(self, file: str) -> None:
         """Raise ``RequestError`` unless a path names a FIFO directly in the logging folder."""
         path = Path(file)
-        if path.parent != self._logging_dir or path.name in ("", ".", ".."):
-            raise RequestError(f"File {file} does not lie in the logging folder {self._logging_dir}")
+        if _FILE_NAME.fullmatch(path.name) is None or file != f"{self._logging_dir}/{path.name}":
+            raise RequestError(f"File {file[:200]!r} does not name a FIFO in the logging folder {self._logging_dir}")
         try:
             mode = os.lstat(path).st_mode
         except OSError as error:
