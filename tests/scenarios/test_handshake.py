@@ -44,10 +44,20 @@ def test_an_idle_connection_stays_open(shared_server: Server) -> None:
         connection.settimeout(30)
         connection.connect(str(shared_server.socket))
         connection.sendall(request)
-        assert b"LogDriver" in connection.recv(65536)
+        assert b"LogDriver" in received(connection)
         time.sleep(UVICORNS_OWN_KEEP_ALIVE + 1)
         connection.sendall(request)
-        assert b"LogDriver" in connection.recv(65536)
+        assert b"LogDriver" in received(connection)
+
+
+def received(connection: socket.socket) -> bytes:
+    """Wait for a whole answer that ends with its JSON object."""
+    answer = b""
+    while not answer.endswith(b"}"):
+        more = connection.recv(65536)
+        assert more, "the server closed the connection"
+        answer += more
+    return answer
 
 
 def test_the_socket_is_for_root_alone(shared_server: Server) -> None:
@@ -108,7 +118,7 @@ def test_an_unknown_path_is_answered_readably(shared_engine: Engine) -> None:
     reply = shared_engine.client.post("/VolumeDriver.Create", b"{}")
 
     assert reply.status == 404
-    assert "VolumeDriver.Create" in json.loads(reply.body)["Err"]
+    assert "VolumeDriver.Create" in reply.body.decode()
 
 
 def test_an_attachment_lives_as_long_as_its_stream(server: Server, engine: Engine, data: DataFolder) -> None:

@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -33,6 +34,22 @@ def peavey_logs(server: Server, *arguments: str) -> tuple[bytes, bytes]:
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout, done.stderr
+
+
+@contextmanager
+def running(server: Server, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it in the background; it is ended with the block."""
+    with subprocess.Popen(
+        command(server, *arguments),
+        cwd=REPOSITORY,
+        env=plugin_environment({}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def docker_logs(entries: list[LogEntry], *, timestamps: bool = False) -> tuple[bytes, bytes]:
@@ -122,13 +139,7 @@ def test_it_reads_while_the_container_runs(shared_server: Server, shared_engine:
 def test_it_follows_until_the_container_stops(shared_server: Server, shared_engine: Engine) -> None:
     container = shared_engine.run()
     container.print(b"before\n")
-    with subprocess.Popen(
-        command(shared_server, "-f", container.id),
-        cwd=REPOSITORY,
-        env=plugin_environment({}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as following:
+    with running(shared_server, "-f", container.id) as following:
         assert following.stdout is not None
         assert following.stdout.readline() == b"before\n"
         container.print(b"while it follows\n")
@@ -158,13 +169,7 @@ def test_an_unknown_container_is_told(shared_server: Server) -> None:
 
 
 def test_a_reader_of_its_output_that_leaves_is_no_fault(shared_server: Server, container: Container) -> None:
-    with subprocess.Popen(
-        command(shared_server, container.id),
-        cwd=REPOSITORY,
-        env=plugin_environment({}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as printing:
+    with running(shared_server, container.id) as printing:
         assert printing.stdout is not None
         assert printing.stderr is not None
         printing.stdout.readline()
