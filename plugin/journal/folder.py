@@ -20,7 +20,9 @@ from pathlib import Path
 
 from plugin.errors import JournalError
 
-_SEGMENT_NAME = re.compile(r"(\d{20})\.log(\.zst)?")
+_DIGITS = 20
+_SEGMENT_NAME = re.compile(rf"\d{{{_DIGITS}}}\.log(\.zst)?", re.ASCII)
+_LISTINGS = 5
 _REMOVED_PREFIX = ".removed-"
 
 
@@ -104,19 +106,30 @@ def corrupt_path(folder: Path, offset: int) -> Path:
 
 
 def list_segments(folder: Path) -> list[Segment]:
-    """List a journal's segments by offset; the plain file wins while a segment is there in both forms."""
+    """List a journal's segments by offset; the plain file wins while a segment is there in both forms.
+
+    One listing can miss a segment that is compressed meanwhile, in both forms, when the folder has many files. Hence
+    two that agree are waited for: a segment that is missing then is really not there.
+    """
+    names = _segment_names(folder)
+    for _ in range(_LISTINGS):
+        again = _segment_names(folder)
+        if again == names:
+            break
+        names = again
     found: dict[int, Segment] = {}
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return []
     for name in names:
-        match = _SEGMENT_NAME.fullmatch(name)
-        if match is not None:
-            base, compressed = int(match[1]), match[2] is not None
-            if base not in found or found[base].compressed:
-                found[base] = Segment(base, os.path.join(folder, name), compressed)
+        base, compressed = int(name[:_DIGITS]), name.endswith(".zst")
+        if base not in found or found[base].compressed:
+            found[base] = Segment(base, os.path.join(folder, name), compressed)
     return sorted(found.values())
+
+
+def _segment_names(folder: Path) -> set[str]:
+    try:
+        return {name for name in os.listdir(folder) if _SEGMENT_NAME.fullmatch(name)}
+    except FileNotFoundError:
+        return set()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

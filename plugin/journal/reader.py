@@ -1,14 +1,17 @@
 """Reading a journal by offset: any number of readers, in any process, while it is written, compressed or trimmed."""
 
+import logging
 import os
 from pathlib import Path
 
 import zstandard
 
-from plugin.journal.folder import Segment, index_path, list_segments
-from plugin.journal.index import read_points
+from plugin.journal.folder import Segment, list_segments
+
+logger = logging.getLogger(__name__)
 
 _NEVER = 1 << 63
+_ZSTD_HEADER_SIZE = 18
 
 
 class JournalReader:
@@ -95,6 +98,7 @@ class _OpenSegment:
         self.limit = limit
         self._file = open(segment.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
         self._compressed = segment.compressed
+        self._damaged = False
         self._stream: zstandard.ZstdDecompressionReader | None = None
         self._piece = b""
         self._piece_start = 0
@@ -103,9 +107,14 @@ class _OpenSegment:
         size = min(size, self.limit - offset)
         if size <= 0:
             return b""
-        if self._compressed:
-            return self._read_compressed(offset - self.base, size)
-        return os.pread(self._file.fileno(), size, offset - self.base)
+        if not self._compressed:
+            return os.pread(self._file.fileno(), size, offset - self.base)
+        try:
+            return b"" if self._damaged else self._read_compressed(offset - self.base, size)
+        except zstandard.ZstdError as error:
+            self._damaged = True
+            logger.warning("%s is damaged, the rest of it is skipped: %s", self._file.name, error)
+            return b""
 
     def close(self) -> None:
         self._file.close()
@@ -129,16 +138,14 @@ class _OpenSegment:
         return self._piece[:size]
 
 
-def segment_end(folder: Path, segment: Segment) -> int:
-    """Tell the offset behind a segment's last byte."""
+def segment_end(segment: Segment) -> int:
+    """Tell the offset behind a segment's last byte; a compressed one says its size in its header (RFC 8878, 3.1.1)."""
     if not segment.compressed:
         return segment.base + os.stat(segment.path).st_size
-    points = read_points(index_path(folder, segment.base), segment.base, _NEVER - 1)
-    if len(points) > 1:
-        return points[-1].offset
-    size = 0
     with open(segment.path, "rb") as file:
-        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        while piece := stream.read(1 << 20):
-            size += len(piece)
-    return segment.base + size
+        header = file.read(_ZSTD_HEADER_SIZE)
+    try:
+        return segment.base + max(0, zstandard.frame_content_size(header))
+    except zstandard.ZstdError as error:
+        logger.warning("%s is damaged: %s", segment.path, error)
+        return segment.base

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE
 from plugin.engine.partials import Joiner
 from plugin.journal.folder import Segment, index_path, list_segments
 from plugin.journal.index import Point, clean_points, read_points
 from plugin.journal.reader import JournalReader, segment_end
+from plugin.journal.spanning import joiner_at
 from plugin.journal.walker import NO_TIME, Walker
 
-_CHUNK = 1 << 20
+_CHUNK = HEADER_SIZE + MAX_ENTRY_SIZE
 
 
 class Start(NamedTuple):
@@ -27,7 +29,7 @@ def journal_end(folder: Path) -> int:
         if not segments:
             return 0
         try:
-            return segment_end(folder, segments[-1])
+            return segment_end(segments[-1])
         except FileNotFoundError:  # compressed or removed since it was listed
             continue
     return 0
@@ -55,7 +57,7 @@ def _find_tail(folder: Path, segments: list[Segment], end: int, tail: int, count
     for number in reversed(range(len(segments))):
         newest = number == len(segments) - 1
         segment_limit = end if newest else segments[number + 1].base
-        points, held = _points(folder, segments[number].base, segment_limit)
+        points, held = _points(folder, segments[number].base, segment_limit, newest=newest)
         lines = points[-1].lines + (held if newest and count_incomplete else 0)
         if tail <= lines:
             before = lines - tail
@@ -70,7 +72,7 @@ def _find_since(folder: Path, segments: list[Segment], end: int, since: int) -> 
     found = Start(segments[0].base, segments[0].base, 0)
     for number, segment in enumerate(segments):
         segment_limit = segments[number + 1].base if number + 1 < len(segments) else end
-        points, _ = _points(folder, segment.base, segment_limit)
+        points, _ = _points(folder, segment.base, segment_limit, newest=False)
         for point in points:
             if point.latest >= since:
                 return found
@@ -78,18 +80,20 @@ def _find_since(folder: Path, segments: list[Segment], end: int, since: int) -> 
     return found
 
 
-def _points(folder: Path, base: int, limit: int) -> tuple[list[Point], int]:
-    """Give all points of a segment up to its end, or to ``limit``, and how many lines are incomplete there.
+def _points(folder: Path, base: int, limit: int, *, newest: bool) -> tuple[list[Point], int]:
+    """Give all points of a segment up to its end, or to ``limit``, and, for the newest, how many lines are incomplete.
 
     The last point is where the complete frames end. What the index on disk lacks is found by walking.
     """
     stored = read_points(index_path(folder, base), base, limit)
-    if len(stored) > 1 and stored[-1].offset == limit:
-        return stored, 0 if stored[-1].resume == limit else 1
-    points = clean_points(stored) or [Point(base, 0, NO_TIME, base)]
-    walker = Walker(base, Joiner())
-    walker.restart(points[-1].offset, points[-1].lines, points[-1].latest)
-    reader = JournalReader(folder, points[-1].offset)
+    if len(stored) > 1 and stored[-1].offset == limit and (stored[-1].resume == limit or not newest):
+        return stored, 0
+    points = clean_points(stored)
+    start = points[-1] if points else Point(base, 0, NO_TIME, base)
+    walker = Walker(start.offset, joiner_at(folder, base) if start.offset == base else Joiner())
+    walker.restart(start.offset, start.lines, start.latest)
+    points = points or [Point(*walker.point())]
+    reader = JournalReader(folder, walker.offset)
     try:
         while walker.offset < limit and reader.offset == walker.offset:
             chunk = reader.peek(min(_CHUNK, limit - walker.offset))

@@ -12,8 +12,9 @@ from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.engine.partials import Joiner
 from plugin.journal.dropping import Dropper
 from plugin.journal.folder import corrupt_path, index_path, list_segments, segment_path, write_atomically
-from plugin.journal.index import Point, clean_points, pack_points, read_points
+from plugin.journal.index import clean_points, pack_points, read_points
 from plugin.journal.reader import segment_end
+from plugin.journal.spanning import joiner_at
 from plugin.journal.splicing import move
 from plugin.journal.walker import NO_TIME, Walker, missing_bytes, resynchronise
 
@@ -203,18 +204,20 @@ class JournalWriter:
             leftover.unlink(missing_ok=True)
         segments = list_segments(self.folder)
         if not segments or segments[-1].compressed:
-            self._end = segment_end(self.folder, segments[-1]) if segments else 0
+            self._end = segment_end(segments[-1]) if segments else 0
             self._start_segment(self._end)
             return
         base = self.base = segments[-1].base
         self._file = os.open(segments[-1].path, os.O_RDWR | os.O_CLOEXEC)
         self._end = base + os.fstat(self._file).st_size
         points = clean_points(read_points(index_path(self.folder, base), base, self._end))
+        if len(points) <= 1:
+            self._walker.joiner = joiner_at(self.folder, base)
         if points:
             self._walker.restart(points[-1].offset, points[-1].lines, points[-1].latest)
         else:
             self._walker.restart(base, 0, NO_TIME)
-            self._walker.points = [Point(base, 0, NO_TIME, base)]
+            self._walker.points = [self._walker.point()]
         self._index = _open_index(self.folder, base)
         self._index_end = len(pack_points(points))
         if self._index >= 0:
