@@ -41,7 +41,9 @@ class LogReading:
         start = find_start(folder, end, tail=query.tail, since=query.since, count_incomplete=not query.follow)
         self._limit = None if query.follow else end
         self._reader = JournalReader(folder, start.resume)
-        self._reframer = Reframer(first=start.first, skip=start.skip, since=query.since, until=query.until)
+        self._reframer = Reframer(
+            first=start.first, skip=start.skip, since=_within_int64(query.since), until=_within_int64(query.until)
+        )
 
     @property
     def done(self) -> bool:
@@ -52,11 +54,10 @@ class LogReading:
         """Give the next frames, with whole lines; empty when there are no more (yet)."""
         reader, reframer = self._reader, self._reframer
         while not reframer.done:
-            size = _CHUNK if self._limit is None else min(_CHUNK, self._limit - reader.offset)
-            chunk = reader.peek(size) if size > 0 else b""
+            chunk = self._peek(_CHUNK)
             used = reframer.feed(chunk, reader.offset)
             if used == 0 and len(chunk) == _CHUNK:
-                chunk = reader.peek(_LARGEST_FRAME)
+                chunk = self._peek(_LARGEST_FRAME)
                 used = reframer.feed(chunk, reader.offset)
             reader.advance(used)
             frames = reframer.take()
@@ -74,3 +75,13 @@ class LogReading:
     def close(self) -> None:
         """Close the journal's files."""
         self._reader.close()
+
+    def _peek(self, size: int) -> bytes:
+        if self._limit is not None:
+            size = min(size, self._limit - self._reader.offset)
+        return self._reader.peek(size) if size > 0 else b""
+
+
+def _within_int64(time: int) -> int:
+    """Bring a time that a person may ask for, such as the year 9999, to what an entry's timestamp can be."""
+    return max(-(2**63), min(time, 2**63 - 1))

@@ -62,7 +62,7 @@ class Reframer:
         while end - position >= header_size and not self.done:
             start = position + header_size
             entry_end = start + entry_size(buffer, position)
-            if entry_end > end or not fields.locate(buffer, start, entry_end):
+            if entry_end > end or entry_end == start or not fields.locate(buffer, start, entry_end):
                 break
             action = joiner.accept(fields, buffer, offset + position)
             source = source_index(fields, buffer)

@@ -26,6 +26,14 @@ def scaled_down() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="class")
+def close_points() -> Iterator[None]:
+    """Make index points close only: lines of both sources are then never so long that they come in pieces."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walker, "POINT_SPACING", SMALL_SPACING)
+        yield
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder for one journal, which does not exist yet."""

@@ -1,7 +1,7 @@
 """What the tests of the journal work with: entries as an engine may send them, and a naive model of their lines."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ import zstandard
 from hypothesis import strategies as st
 
 from plugin.engine.frames import HEADER_SIZE, Entry, PartialMetadata, decode_entry, encode_frame, entry_size
+from plugin.engine.partials import MAX_JOINED
 from plugin.journal.folder import list_segments
 from plugin.journal.writer import JournalWriter
 
@@ -22,16 +23,15 @@ _LINES = st.binary(max_size=12) | st.binary(min_size=90, max_size=160)
 _METADATA = st.builds(PartialMetadata, last=st.booleans(), id=st.sampled_from("ab"), ordinal=st.integers(1, 3))
 
 
-def entries(*, min_size: int = 0, max_size: int = 40) -> st.SearchStrategy[list[Entry]]:
-    """Entries of both sources in any order: whole lines, parts with and without metadata, lines that never end."""
-    whole = st.builds(Entry, source=_sources(), time_nano=_TIMES, line=_LINES)
-    part = st.builds(Entry, source=_sources(), time_nano=_TIMES, line=_LINES, partial=st.just(True), metadata=_METADATA)
-    old_part = st.builds(Entry, source=_sources(), time_nano=_TIMES, line=_LINES, partial=st.just(True))
+def entries(
+    *, min_size: int = 0, max_size: int = 40, sources: Sequence[str] = ("stdout", "stdout", "stderr")
+) -> st.SearchStrategy[list[Entry]]:
+    """Entries in any order: whole lines, parts with and without metadata, lines that never end."""
+    source = st.sampled_from(sources)
+    whole = st.builds(Entry, source=source, time_nano=_TIMES, line=_LINES)
+    part = st.builds(Entry, source=source, time_nano=_TIMES, line=_LINES, partial=st.just(True), metadata=_METADATA)
+    old_part = st.builds(Entry, source=source, time_nano=_TIMES, line=_LINES, partial=st.just(True))
     return st.lists(whole | part | old_part, min_size=min_size, max_size=max_size)
-
-
-def _sources() -> st.SearchStrategy[str]:
-    return st.sampled_from(["stdout", "stdout", "stderr"])
 
 
 def numbered(count: int, start: int = 0, size: int = 0) -> list[Entry]:
@@ -118,7 +118,7 @@ def _join(held: list[tuple[int, Entry]], newline: bytes) -> Line:
     return Line(first.source, first.time_nano, b"".join(part.line for _, part in held) + newline)
 
 
-def lines_of(sent: Iterable[Entry], bound: int = SMALL_JOINED, *, finished: bool = True) -> list[Line]:
+def lines_of(sent: Iterable[Entry], bound: int = MAX_JOINED, *, finished: bool = True) -> list[Line]:
     """Tell which lines some entries are; those whose end never came only if ``finished``."""
     model = Model(bound)
     lines = [line for entry in sent for line in model.feed(entry)]
