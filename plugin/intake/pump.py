@@ -30,6 +30,7 @@ PAUSE = 0.003
 
 _CHORES = 1.0
 _RETIRE_AFTER = 10.0
+_BLOCKED_AT_MOST = 2.0
 _LAST_ROUND = 3.0
 
 
@@ -191,6 +192,7 @@ class Pump(threading.Thread):
         container = stream.container
         writer = container.writer_for(stream)
         if writer is None:
+            self._unblock(container)
             return 0
         base = writer.base
         taken = 0
@@ -212,6 +214,16 @@ class Pump(threading.Thread):
         if writer.base != base:
             self._on_rotate(container.id)
         return taken
+
+    def _unblock(self, container: Container) -> None:
+        """Give up a stream that keeps others waiting for the rest of its frame: nothing will ever complete it."""
+        owner = container.owner
+        if owner is None or time.monotonic() - container.blocked_since < _BLOCKED_AT_MOST:
+            return
+        if not owner.waiting():
+            logger.warning("stream %s of container %s ends within an entry; it is given up", owner.name, container.id)
+            self._close(owner)
+            owner.remove_fifo()
 
     def _end(self, stream: Stream) -> None:
         """Close a stream whose engine is gone and cannot clean up."""

@@ -68,6 +68,7 @@ class Container:
         self.streams: list[Stream] = []
         self.writer: JournalWriter | None = None
         self.taken_over = 0.0
+        self.blocked_since = 0.0
         self._note: JournalNote | None = None
         self._owner = ""
 
@@ -80,19 +81,25 @@ class Container:
     def writer_for(self, stream: Stream) -> JournalWriter | None:
         """Give the journal's writer to a stream that has bytes to write.
 
-        ``None`` while another stream of the container has to complete its frame first.
+        ``None`` while another stream of the container has to complete its frame first, see ``owner``.
         """
-        if self.writer is None:
-            self._open()
-        writer = self.writer
-        if writer is None or self._owner == stream.name:
+        writer = self.writer or self._open()
+        if self._owner == stream.name:
+            self.blocked_since = 0.0
             return writer
         if not writer.at_boundary:
-            if any(other.name == self._owner for other in self.streams):
+            if self.owner is not None:
+                self.blocked_since = self.blocked_since or time.monotonic()
                 return None
             self._cut_tail(writer)
+        self.blocked_since = 0.0
         self._take_note(stream)
         return writer
+
+    @property
+    def owner(self) -> Stream | None:
+        """The stream that wrote last, if it is still attached."""
+        return next((stream for stream in self.streams if stream.name == self._owner), None)
 
     def release(self, stream: Stream) -> None:
         """Let go of a stream that has ended; what it left incomplete is cut off."""
@@ -108,10 +115,10 @@ class Container:
 
     def superseded(self) -> list[Stream]:
         """List the streams that are older than the one that writes: the engine has forgotten them."""
-        names = [stream.name for stream in self.streams]
-        return self.streams[: names.index(self._owner)] if self._owner in names else []
+        owner = self.owner
+        return [] if owner is None else self.streams[: self.streams.index(owner)]
 
-    def _open(self) -> None:
+    def _open(self) -> JournalWriter:
         self.writer = JournalWriter(self.folder, self.segment_size)
         try:
             self._note = read_note(self.folder)
@@ -121,6 +128,7 @@ class Container:
         if self.writer.offset == 0:  # all of an older journal was removed: this is a new one
             self._note = None
         self._owner = "" if self._note is None else self._note.stream
+        return self.writer
 
     def _take_note(self, stream: Stream) -> None:
         if self._owner != stream.name:
