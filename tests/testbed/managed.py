@@ -1,6 +1,8 @@
 """A managed plugin under a private engine: what an operator does with it, and a look at its process."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -78,6 +80,20 @@ class ManagedPlugin:
             return False
 
 
+def variant(plugin: Path, folder: Path, description: str) -> Path:
+    """Make another version of a plugin, given as the folder of config.json and rootfs; gives its folder.
+
+    It can be told by its description. The file system differs too, since an engine refuses to create two plugins
+    with the same content.
+    """
+    shutil.copytree(plugin, folder, symlinks=True, copy_function=os.link)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(json.dumps(config | {"description": description}), encoding="utf-8")
+    (folder / "rootfs/variant").write_text(description, encoding="utf-8")
+    return folder
+
+
 def counting(lines: int) -> str:
     """Give a shell script that prints `line 1` and so on, at most some 10,000 lines a second."""
     return f'seq {lines} | while read -r n; do echo "line $n"; case $n in *00) sleep 0.01;; esac; done'
@@ -86,3 +102,26 @@ def counting(lines: int) -> str:
 def counted(lines: int) -> list[bytes]:
     """Give what that script prints, line by line."""
     return [f"line {number}".encode() for number in range(1, lines + 1)]
+
+
+COUNTING_UNTIL_STOPPED = """
+trap stop=1 TERM
+while [ -z "$stop" ]; do
+    n=$((n + 1)); echo "line $n"
+    case $n in *00) sleep 0.01;; esac
+done
+echo "end $n"
+"""
+"""A shell script like that of `counting`, but until SIGTERM; its last line says how many there are."""
+
+
+def missing_lines(output: bytes) -> str:
+    """Say what is wrong with the output of that script: an empty text when every line is there, once, in order."""
+    *lines, end = output.splitlines()
+    if not end.startswith(b"end "):
+        return f"the end is missing; the last line is {end!r}"
+    wanted = counted(int(end.removeprefix(b"end ")))
+    if lines == wanted:
+        return ""
+    first = next((n for n, (line, want) in enumerate(zip(lines, wanted, strict=False)) if line != want), len(lines))
+    return f"{len(lines)} of {len(wanted)} lines are there; the first difference is at {lines[first : first + 1]}"

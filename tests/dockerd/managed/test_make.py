@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.dockerd import PrivateEngine
-from tests.testbed.managed import ManagedPlugin
+from tests.testbed.managed import ManagedPlugin, variant
 from tests.testbed.plugin_image import make
 
 pytestmark = pytest.mark.dockerd
@@ -26,10 +26,12 @@ def test_a_second_install_says_what_to_do_instead(docker: PrivateEngine, plugin:
     assert plugin.enabled
 
 
-def test_uninstall_removes_the_plugin(
-    docker: PrivateEngine, plugin: ManagedPlugin, temporary_plugin: str, tmp_path: Path
+def test_enable_and_uninstall(
+    docker: PrivateEngine, plugin: ManagedPlugin, temporary_plugin: str, build: Path, tmp_path: Path
 ) -> None:
-    assert make(docker.client, tmp_path, "install", temporary_plugin).returncode == 0
+    docker.docker("plugin", "create", temporary_plugin, str(variant(build / "plugin", build / "second", "second")))
+    made = make(docker.client, tmp_path, "enable", temporary_plugin)
+    assert made.returncode == 0, made.stdout
     assert f"{temporary_plugin} true" in listed(docker)
     made = make(docker.client, tmp_path, "uninstall", temporary_plugin)
     assert made.returncode == 0, made.stdout

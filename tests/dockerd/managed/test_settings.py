@@ -19,7 +19,7 @@ def disabled(plugin: ManagedPlugin) -> ManagedPlugin:
 
 
 def test_an_enabled_plugin_takes_no_settings(plugin: ManagedPlugin) -> None:
-    assert b"must be disabled" in plugin.set("LOG_LEVEL=debug").stderr
+    assert b"disable plugin before setting" in plugin.set("LOG_LEVEL=debug").stderr
 
 
 def test_a_variable_reaches_the_process(disabled: ManagedPlugin) -> None:
