@@ -37,3 +37,14 @@ def test_logs_of_a_stopped_container_outlive_the_process(plugin: ManagedPlugin, 
     container.wait()
     plugin.kill()
     assert container.logs().splitlines() == counted(1000)
+
+
+def test_a_container_that_ends_while_it_is_disabled_loses_no_line(
+    plugin: ManagedPlugin, containers: Containers
+) -> None:
+    container = containers.shell("echo line 1; sleep 1; echo line 2")
+    wait_for_lines(container, 1)
+    plugin.disable()
+    container.wait()
+    plugin.enable()
+    assert container.logs().splitlines() == counted(2)
