@@ -247,7 +247,7 @@ class PrivateEngine:
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while not _answers(self.socket):
+        while not answers(self.socket):
             if process.poll() is not None:
                 self.process = None
                 raise EngineError(f"dockerd ended with status {process.returncode}:\n{self.log_tail()}")
@@ -259,7 +259,7 @@ class PrivateEngine:
             time.sleep(0.05)
 
 
-def _answers(path: Path) -> bool:
+def answers(path: Path) -> bool:
     """Say whether an engine answers a ping at this socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(5)
