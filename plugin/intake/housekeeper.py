@@ -98,7 +98,10 @@ class Housekeeper(threading.Thread):
         for container_id in self._due(now):
             if self._stopping:
                 return
-            self._tidy(container_id, container_id in attached)
+            try:
+                self._tidy(container_id, container_id in attached)
+            except OSError as error:
+                logger.warning("container %s: its journal cannot be tidied up: %s", container_id, error)
         self._sync(attached, now)
         self._enforce_bounds(attached)
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from plugin.engine.info import is_container_id
 from plugin.errors import JournalError
 
 _DIGITS = 20
@@ -73,9 +74,10 @@ class DataFolder:
     def container_ids(self) -> list[str]:
         """List the containers that have a journal."""
         try:
-            return sorted(name for name in os.listdir(self.containers) if not name.startswith("."))
+            entries = list(os.scandir(self.containers))
         except FileNotFoundError:
             return []
+        return sorted(entry.name for entry in entries if is_container_id(entry.name) and entry.is_dir())
 
     def remove_container(self, container_id: str) -> Path:
         """Take a container's journal out of sight at once; ``sweep`` frees its space, which takes longer."""
@@ -134,14 +136,22 @@ def _segment_names(folder: Path) -> set[str]:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file by way of a temporary one, so that a reader sees the old content or the new, never a part."""
+    os.close(create_atomically(path, content))
+
+
+def create_atomically(path: Path, content: bytes) -> int:
+    """Do what ``write_atomically`` does, and give the new file's descriptor, for reading and writing."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        written = 0
+        while written < len(content):
+            written += os.pwrite(descriptor, content[written:], written)
         os.replace(temporary, path)
     except BaseException:
+        os.close(descriptor)
         os.unlink(temporary)
         raise
+    return descriptor
 
 
 def sizes(folder: Path) -> Iterator[tuple[str, int]]:
