@@ -146,7 +146,7 @@ def test_it_follows_until_the_container_stops(shared_server: Server, shared_engi
         assert following.stdout.readline() == b"while it follows\n"
         container.print(b"last\n")
         container.stop()
-        output, errors = following.communicate(timeout=60)
+        output, errors = following.communicate(timeout=20)
 
     assert (output, errors) == (b"last\n", b"")
     assert following.returncode == 0

@@ -40,6 +40,13 @@ class DataFolder:
 
     def journal(self, container: str) -> bytes:
         """All bytes of a container's journal; checks that each segment is named by the offset of its first byte."""
+        while True:
+            try:
+                return self._journal(container)
+            except FileNotFoundError:  # a segment was compressed between looking and reading
+                continue
+
+    def _journal(self, container: str) -> bytes:
         content = b""
         first = None
         for file in self.segments(container):
