@@ -20,6 +20,7 @@ KILLS = "PEAVEY_CHAOS_KILLS"
 CONTAINERS = 4
 OPTIONS = {"max-size": "200k", "max-file": "100000"}
 LONGEST_LIFE = 0.4  # seconds of the server
+KILLED_IN_ITS_START = 0.3  # share of kills that are followed by another one before the server is ready
 
 
 class Program(threading.Thread):
@@ -90,7 +91,12 @@ def test_every_line_is_there_once_and_in_order(
     try:
         for _ in range(kills(request.config.option.markexpr)):
             time.sleep(chance.random() * LONGEST_LIFE)
-            server.restart()
+            server.kill()
+            if chance.random() < KILLED_IN_ITS_START:
+                server.launch()
+                time.sleep(chance.random() * LONGEST_LIFE)
+                server.kill()
+            server.start()
     finally:
         for program in programs:
             program.finish()

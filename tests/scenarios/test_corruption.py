@@ -132,6 +132,7 @@ def test_a_segment_that_was_damaged_on_disk_does_not_wedge_its_container(
 def test_files_of_others_in_the_data_folder_do_no_harm(server: Server, engine: Engine, folder: Path) -> None:
     container = engine.run()
     container.print(b"line\n")
+    assert container.output() == b"line\n"
     home = folder / "logging" / "peavey" / "containers"
     (home / "README").write_text("not a journal")
     (home / container.id / "notes.txt").write_text("not a segment")

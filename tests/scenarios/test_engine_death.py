@@ -278,6 +278,7 @@ def test_the_client_of_a_dead_engine_leaves_no_connection_behind(server: Server,
     engine = Engine(client, folder / "logging")
     container = engine.run()
     container.print(b"line\n")
+    assert container.output() == b"line\n"
     before = server.open_files
     readers = [container.follow() for _ in range(10)]
     wait_until(lambda: server.open_files > before, "followers hold files")

@@ -61,6 +61,13 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it takes connections; raises ``ServerError`` if it ends instead."""
+        self.launch()
+        wait_until(lambda: self._answers() or not self.alive, "the server takes connections")
+        if not self.alive:
+            raise ServerError(f"the server ended at its start:\n{self.log}")
+
+    def launch(self) -> None:
+        """Start it and do not wait for anything."""
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),
@@ -70,9 +77,6 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(lambda: self._answers() or not self.alive, "the server takes connections")
-        if not self.alive:
-            raise ServerError(f"the server ended at its start:\n{self.log}")
 
     def command(self) -> list[str]:
         """The command line that starts it."""
