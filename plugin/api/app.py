@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from plugin.api.follow import LogReader
 from plugin.api.requests import ReadLogs, StartLogging, StopLogging, decode
-from plugin.errors import OptionError, PeaveyError, RequestError
+from plugin.errors import OptionError, PeaveyError
 from plugin.intake.admission import Admission
 from plugin.intake.service import Intake
 
@@ -64,25 +64,23 @@ class LogDriver:
     async def stop_logging(self, body: bytes) -> Response:
         """End a stream once all of it is in the journal.
 
-        The engine repeats a request whose answer it did not get, then perhaps without its body: both an empty request
-        and an unknown file mean that the work is done.
+        The engine repeats a request whose answer it did not get, then perhaps without its body. Which stream ends
+        then cannot be known, so all are emptied; the engine removes the FIFO, which ends it. An unknown file means
+        that the work is done.
         """
-        if body.strip():
-            request = decode(body, StopLogging, "StopLogging")
-            if not await to_thread.run_sync(self._intake.detach, request.file):
-                logger.debug("StopLogging of %s, which is not attached", request.file)
+        if not body.strip():
+            await to_thread.run_sync(self._intake.drain)
+            return _answer({"Err": ""})
+        request = decode(body, StopLogging, "StopLogging")
+        if not await to_thread.run_sync(self._intake.detach, request.file):
+            logger.debug("StopLogging of %s, which is not attached", request.file)
         return _answer({"Err": ""})
 
     async def read_logs(self, body: bytes) -> Response:
         """Stream the frames that ``docker logs`` wants."""
         request = decode(body, ReadLogs, "ReadLogs")
-        query = request.query()
-        if not self._reader.admits(query):
-            raise RequestError(
-                "ReadLogs: too many readers follow logs already; close some, or raise PEAVEY_MAX_FOLLOWERS"
-            )
-        frames = self._reader.frames(request.info.container_id, query)
-        return StreamingResponse(frames, media_type="application/x-json-stream")
+        session = await self._reader.open(request.info.container_id, request.query())
+        return StreamingResponse(session.frames(), media_type="application/octet-stream")
 
 
 def create_app(intake: Intake, admission: Admission, reader: LogReader) -> Starlette:

@@ -8,7 +8,9 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
+from plugin.errors import RequestError
 from plugin.intake.service import Intake
+from plugin.intake.stream import Stream
 from plugin.journal.readback import LogQuery, LogReading
 
 P = ParamSpec("P")
@@ -24,63 +26,110 @@ class LogReader:
     def __init__(self, intake: Intake, max_followers: int) -> None:
         self._intake = intake
         self._max_followers = max_followers
-        self._followers = 0
+        self._following: set[Session] = set()
         self._limiter: CapacityLimiter | None = None
 
-    def admits(self, query: LogQuery) -> bool:
-        """Tell whether a reading may begin: followers are bounded, since the engine forgets those it has left."""
-        return not query.follow or self._followers < self._max_followers
+    async def open(self, container_id: str, query: LogQuery) -> "Session":
+        """Begin a reading: what the query means by "the last lines" is settled when this returns.
 
-    async def frames(self, container_id: str, query: LogQuery) -> AsyncIterator[bytes]:
-        """Yield the frames that a query asks for.
-
-        Nothing is read ahead: the next piece is read when the last one has been taken, so that a reader that stops
-        reading costs one piece of memory. Disk access is in threads of its own kind.
+        Raises ``RequestError`` when too many follow already: the engine forgets those whose client has left.
         """
+        if query.follow and len(self._following) >= self._max_followers:
+            raise RequestError(
+                f"ReadLogs: {self._max_followers} readers follow logs already; end some, or raise PEAVEY_MAX_FOLLOWERS"
+            )
+        session = Session(self, self._intake, container_id, query)
         if query.follow:
-            self._followers += 1
+            self._following.add(session)
         try:
-            async for frames in self._read(container_id, query):
-                yield frames
-        finally:
-            if query.follow:
-                self._followers -= 1
+            await session.begin()
+        except BaseException:
+            session.close()
+            raise
+        return session
 
-    async def _read(self, container_id: str, query: LogQuery) -> AsyncIterator[bytes]:
-        changed = asyncio.Event()
-        loop = asyncio.get_running_loop()
+    def stop(self) -> None:
+        """End all readings that wait for more."""
+        for session in self._following:
+            session.stop()
 
-        def wake() -> None:
-            if not changed.is_set():
-                loop.call_soon_threadsafe(changed.set)
+    def forget(self, session: "Session") -> None:
+        """Count a reading no more, which has ended."""
+        self._following.discard(session)
 
-        if query.follow:
-            self._intake.subscribe(container_id, wake)
-        reading: LogReading | None = None
-        try:
-            streams = await to_thread.run_sync(self._intake.collect, container_id)
-            reading = await self._in_thread(LogReading, self._intake.data.container(container_id), query)
-            ended = not query.follow
-            while True:
-                changed.clear()
-                ended = ended or all(stream.closed for stream in streams)
-                while frames := await self._in_thread(reading.read):
-                    yield frames
-                if ended or reading.done:
-                    break
-                ended = await _passed(query.until, changed)
-            if remainder := reading.finish():
-                yield remainder
-        finally:
-            if query.follow:
-                self._intake.unsubscribe(container_id, wake)
-            if reading is not None:
-                reading.close()
-
-    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what reads from the disk in a thread; the threads are few, and none of those that requests need."""
         if self._limiter is None:
             self._limiter = CapacityLimiter(_READERS)
         return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)
+
+
+class Session:
+    """One reading, from ReadLogs to its end.
+
+    Nothing is read ahead: the next piece is read when the last one has been taken, so that a reader that stops
+    reading costs one piece of memory, and one that waits for more costs nothing else.
+    """
+
+    def __init__(self, reader: LogReader, intake: Intake, container_id: str, query: LogQuery) -> None:
+        self._reader = reader
+        self._intake = intake
+        self._container_id = container_id
+        self._query = query
+        self._streams: list[Stream] = []
+        self._reading: LogReading | None = None
+        self._stopped = False
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if query.follow:
+            intake.subscribe(container_id, self._wake)
+
+    async def begin(self) -> None:
+        """Take what the container's FIFOs hold, and find where to read from."""
+        self._streams = await to_thread.run_sync(self._intake.collect, self._container_id)
+        folder = self._intake.data.container(self._container_id)
+        self._reading = await self._reader.in_thread(LogReading, folder, self._query)
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """Yield the frames; when following, until all streams that were there at the beginning have ended."""
+        try:
+            async for frames in self._frames():
+                yield frames
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """End the reading as if its streams had ended."""
+        self._stopped = True
+        self._changed.set()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        if self._query.follow:
+            self._intake.unsubscribe(self._container_id, self._wake)
+        self._reader.forget(self)
+        if self._reading is not None:
+            self._reading.close()
+
+    async def _frames(self) -> AsyncIterator[bytes]:
+        reading = self._reading
+        if reading is None:
+            return
+        ended = not self._query.follow
+        while True:
+            self._changed.clear()
+            ended = ended or self._stopped or all(stream.closed for stream in self._streams)
+            while frames := await self._reader.in_thread(reading.read):
+                yield frames
+            if ended or reading.done:
+                break
+            ended = await _passed(self._query.until, self._changed)
+        if remainder := reading.finish():
+            yield remainder
+
+    def _wake(self) -> None:
+        if not self._changed.is_set():
+            self._loop.call_soon_threadsafe(self._changed.set)
 
 
 async def _passed(until: int, changed: asyncio.Event) -> bool:

@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -60,10 +61,10 @@ def _remove_stale(path: Path) -> None:
     raise SettingError(f"cannot listen on {path}: another process listens there")
 
 
-def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; open readings are given up then, within seconds.
+def serve(app: ASGIApp, listener: socket.socket, on_shutdown: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; ``on_shutdown`` is called then, before open connections are waited for.
 
-    Idle connections are never closed by us: the engine could be reusing one at that very moment.
+    Idle connections are never closed by us before: the engine could be reusing one at that very moment.
     """
     config = uvicorn.Config(
         app,
@@ -81,8 +82,22 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
     path = listener.getsockname()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, on_shutdown).run(sockets=[listener])
     Path(path).unlink(missing_ok=True)
+
+
+class _Server(uvicorn.Server):
+    """A server that tells when it begins to end."""
+
+    def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_shutdown = on_shutdown
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # That readers who do not read are cut off after a grace time is as intended, and no error worth a stack trace.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._on_shutdown()
+        await super().shutdown(sockets)
 
 
 def raise_file_limit() -> None:

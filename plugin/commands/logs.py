@@ -10,6 +10,7 @@ from plugin.commands.moments import parse_moment
 from plugin.engine.frames import HEADER_SIZE, Entry, decode_entry, entry_size
 from plugin.engine.times import format_time
 from plugin.errors import JournalError, PeaveyError
+from plugin.intake.attachments import Attachments
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import read_note
 from plugin.journal.readback import LogQuery, LogReading
@@ -28,7 +29,7 @@ _POLL = 0.2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``docker logs``."""
     parser.add_argument("container", metavar="CONTAINER", help="its id, the beginning of it, or its name")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written later, until Ctrl-C")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written later, until it stops")
     parser.add_argument("-n", "--tail", default="all", metavar="N", help="only the last N lines (default: all)")
     parser.add_argument("-t", "--timestamps", action="store_true", help="print each line's time in front of it")
     parser.add_argument(
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     container_id = find_container(data, arguments.container)
     reading = LogReading(data.container(container_id), query)
     try:
-        for entry in _entries(reading, follow=query.follow):
+        for entry in _entries(reading, _Lives(data, container_id) if query.follow else None):
             stream = sys.stderr.buffer if entry.source == "stderr" else sys.stdout.buffer
             if arguments.timestamps:
                 stream.write(format_time(entry.time_nano).encode() + b" ")
@@ -99,12 +100,25 @@ def _query(arguments: argparse.Namespace) -> LogQuery:
     return LogQuery(tail=tail, since=moments["since"], until=moments["until"], follow=arguments.follow)
 
 
-def _entries(reading: LogReading, *, follow: bool) -> Iterator[Entry]:
-    """Yield the entries of a reading; when following, look again until interrupted or the reading is done."""
+class _Lives:
+    """Tells whether a container has streams, by the attachments in the data folder."""
+
+    def __init__(self, data: DataFolder, container_id: str) -> None:
+        self._attachments = Attachments(data.streams)
+        self._container_id = container_id
+
+    def __bool__(self) -> bool:
+        return any(attachment.info.container_id == self._container_id for attachment in self._attachments.load())
+
+
+def _entries(reading: LogReading, lives: _Lives | None) -> Iterator[Entry]:
+    """Yield the entries of a reading; when following, look again until the container has stopped."""
+    ended = False
     while True:
+        ended = ended or not lives
         while frames := reading.read():
             yield from _split(frames)
-        if not follow or reading.done:
+        if ended or reading.done:
             break
         time.sleep(_POLL)
     yield from _split(reading.finish())

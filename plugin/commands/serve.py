@@ -48,11 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     admission = Admission(data, settings.log_opts)
     bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
     intake = Intake(data, settings.logging_dir, bounds, admission.options_of)
-    app = create_app(intake, admission, LogReader(intake, settings.max_followers))
+    reader = LogReader(intake, settings.max_followers)
+    app = create_app(intake, admission, reader)
     gc.freeze()
     logger.info("peavey %s serves %s, journals in %s", __version__, settings.socket, settings.data)
     try:
-        serve(app, listener)
+        serve(app, listener, reader.stop)
     finally:
         os.close(lock)
     logger.info("peavey has stopped")

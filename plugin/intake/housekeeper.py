@@ -27,6 +27,8 @@ _MEASURE_CHANGED = 5.0
 _VISIT_ALL = 30.0
 _NICE = 10
 _FREE_SHARE = 10
+_FREED_WHEN_FULL = 100
+_WORTH_LOSING = 1 << 20
 _SECOND = 1_000_000_000
 
 
@@ -196,7 +198,7 @@ class Housekeeper(threading.Thread):
                 break
             if use.end is None:
                 if container_id in attached:
-                    if not self._pump.call(self._pump.rotate, container_id).result():
+                    if use.bytes < _WORTH_LOSING or not self._pump.call(self._pump.rotate, container_id).result():
                         continue
                     remove_segment(use)
                 else:
@@ -215,14 +217,17 @@ class Housekeeper(threading.Thread):
             )
 
     def _excess(self) -> int:
-        """Count the bytes that are too many: beyond the limit, or where others need them."""
+        """Count the bytes that are too many: beyond the limit, where others need them, or where the disk is full."""
         excess = 0
         if self._bounds.limit is not None:
             excess = sum(use.bytes for segments in self._use.values() for use in segments) - self._bounds.limit
+        status = os.statvfs(self._data.path)
+        disk = status.f_blocks * status.f_frsize
         if self._bounds.free is not None:
-            status = os.statvfs(self._data.path)
-            wanted = min(self._bounds.free, status.f_blocks * status.f_frsize // _FREE_SHARE)
+            wanted = min(self._bounds.free, disk // _FREE_SHARE)
             excess = max(excess, wanted - status.f_bavail * status.f_frsize)
+        if self._pump.call(self._pump.dropping).result():
+            excess = max(excess, disk // _FREED_WHEN_FULL)
         return excess
 
     def _victims(self, attached: set[str]) -> list[tuple[str, SegmentUse]]:

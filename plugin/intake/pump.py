@@ -12,11 +12,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from plugin.engine.info import Info
-from plugin.intake.attachments import Attachments
+from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.stream import FULL_PIPE, Container, Stream
 from plugin.journal.folder import DataFolder
 
@@ -50,6 +48,7 @@ class Pump(threading.Thread):
         self._containers: dict[str, Container] = {}
         self._streams: dict[str, Stream] = {}
         self._by_descriptor: dict[int, Stream] = {}
+        self._unsaved: dict[str, Attachment] = {}
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll = select.epoll()
@@ -82,18 +81,23 @@ class Pump(threading.Thread):
 
     # What follows is called in the pump's thread only, by others through ``call``.
 
-    def attach(self, path: str, info: Info, segment_size: int, descriptor: int) -> None:
-        """Begin to read from an open FIFO; one that is attached already is closed again."""
-        name = Path(path).name
+    def attach(self, attachment: Attachment, segment_size: int, descriptor: int, *, saved: bool = True) -> None:
+        """Begin to read from an open FIFO; one that is attached already is closed again.
+
+        An attachment that could not be saved, for want of room, is tried again until it is.
+        """
+        name, info = attachment.name, attachment.info
         if name in self._streams:
             os.close(descriptor)
             return
+        if not saved:
+            self._unsaved[name] = attachment
         container = self._containers.get(info.container_id)
         if container is None:
             folder = self._data.container(info.container_id)
             container = self._containers[info.container_id] = Container(info.container_id, folder, segment_size)
         container.set_segment_size(segment_size)
-        stream = Stream(path, info, descriptor, container)
+        stream = Stream(attachment.file, info, descriptor, container)
         container.streams.append(stream)
         self._streams[name] = stream
         self._by_descriptor[descriptor] = stream
@@ -122,8 +126,17 @@ class Pump(threading.Thread):
             return []
         streams = list(container.streams)
         for stream in streams:
-            self._serve(stream, stream.waiting())
+            self._collect(stream)
         return streams
+
+    def drain(self) -> None:
+        """Take what all streams hold at this moment."""
+        for stream in list(self._streams.values()):
+            self._collect(stream)
+
+    def dropping(self) -> bool:
+        """Tell whether the disk is so full that lines are dropped."""
+        return any(c.writer is not None and c.writer.dropped.active for c in self._containers.values())
 
     def rotate(self, container_id: str) -> bool:
         """Close the newest segment of a container's journal, so that retention can remove it; false if it cannot be."""
@@ -174,6 +187,10 @@ class Pump(threading.Thread):
     def _run_calls(self) -> None:
         while self._calls:
             self._calls.popleft()()
+
+    def _collect(self, stream: Stream) -> None:
+        if not stream.closed and (waiting := stream.waiting()):
+            self._serve(stream, waiting)
 
     def _serve(self, stream: Stream, budget: int) -> int:
         """Take up to ``budget`` bytes of a stream, after what older streams of its container hold."""
@@ -238,17 +255,27 @@ class Pump(threading.Thread):
         del self._streams[stream.name]
         container.release(stream)
         self._attachments.remove(stream.name)
+        self._unsaved.pop(stream.name, None)
         if not container.streams:
             del self._containers[container.id]
         self._on_change(container.id)
         self._on_rotate(container.id)
 
     def _do_chores(self, now: float) -> None:
+        self._save_attachments()
         for container in list(self._containers.values()):
             if container.writer is not None and container.writer.dropped.active:
                 container.writer.try_to_resume()
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
                 self._retire(container)
+
+    def _save_attachments(self) -> None:
+        for name, attachment in list(self._unsaved.items()):
+            try:
+                self._attachments.save(attachment)
+            except OSError:
+                return
+            del self._unsaved[name]
 
     def _retire(self, container: Container) -> None:
         for stream in container.superseded():

@@ -59,16 +59,28 @@ class Intake:
     def attach(self, file: str, info: Info, options: ContainerOptions) -> None:
         """Begin a stream: note it durably, open the FIFO, hand it to the pump. A repeated call changes nothing.
 
-        Raises ``RequestError`` if the file is no FIFO of the logging folder, ``OSError`` if it cannot be noted.
+        On a full disk it is noted when there is room again. Raises ``RequestError`` if the file is no FIFO of the
+        logging folder.
         """
         self.check_fifo(file)
-        self._attachments.save(Attachment(file=file, info=info, started=time.time_ns()))
+        attachment = Attachment(file=file, info=info, started=time.time_ns())
+        saved = True
+        try:
+            self._attachments.save(attachment)
+        except OSError as error:
+            saved = False
+            logger.error(  # noqa: TRY400 (the disk's fault, no defect)
+                "stream %s of container %s cannot be noted (%s): until it is, a kill of the plugin would lose it",
+                attachment.name,
+                info.id,
+                error,
+            )
         try:
             descriptor = _open_fifo(file)
         except OSError as error:
-            self._attachments.remove(Path(file).name)
+            self._attachments.remove(attachment.name)
             raise RequestError(f"File {file} cannot be opened: {error.strerror}") from error
-        self._pump.call(self._pump.attach, file, info, options.max_size, descriptor).result()
+        self._pump.call(self._pump.attach, attachment, options.max_size, descriptor, saved=saved).result()
 
     def is_attached(self, file: str, info: Info) -> bool:
         """Tell whether a stream was begun already: the engine repeats a request whose answer it did not get.
@@ -97,6 +109,10 @@ class Intake:
     def detach(self, file: str) -> bool:
         """End a stream after its last byte is in the journal; false if there is no such stream."""
         return self._pump.call(self._pump.detach, Path(file).name).result()
+
+    def drain(self) -> None:
+        """Take what all FIFOs hold now."""
+        self._pump.call(self._pump.drain).result()
 
     def collect(self, container_id: str) -> list[Stream]:
         """Take what a container's FIFOs hold now; returns its streams, whose ``closed`` tells when they have ended."""
@@ -141,7 +157,7 @@ class Intake:
                 self._attachments.remove(attachment.name)
                 continue
             options = self._options_of(attachment.info)
-            self._pump.attach(attachment.file, attachment.info, options.max_size, descriptor)
+            self._pump.attach(attachment, options.max_size, descriptor)
             self._pump.probe(attachment.name)
 
 

@@ -41,6 +41,7 @@ class LogReading:
         start = find_start(folder, end, tail=query.tail, since=query.since, count_incomplete=not query.follow)
         self._limit = None if query.follow else end
         self._reader = JournalReader(folder, start.resume)
+        self._reader.hold()
         self._reframer = Reframer(
             first=start.first, skip=start.skip, since=_within_int64(query.since), until=_within_int64(query.until)
         )

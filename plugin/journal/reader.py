@@ -11,6 +11,7 @@ from plugin.journal.folder import Segment, list_segments
 logger = logging.getLogger(__name__)
 
 _NEVER = 1 << 63
+_HELD_AT_MOST = 64
 _ZSTD_HEADER_SIZE = 18
 
 
@@ -29,6 +30,22 @@ class JournalReader:
         self.folder = folder
         self.offset = offset
         self._segment: _OpenSegment | None = None
+        self._held: list[_OpenSegment] = []
+
+    def hold(self) -> None:
+        """Open the segments ahead now, so that retention cannot tear a hole into what is being read.
+
+        One that retention has just removed is passed over, with all before it: what is read then begins later.
+        """
+        self.close()
+        ahead = [segment for segment in list_segments(self.folder) if segment.base >= self._first_base()]
+        for segment in reversed(ahead[:_HELD_AT_MOST]):
+            opened = _open_in_either_form(segment, self._held[0].base if self._held else _NEVER)
+            if opened is None:
+                break
+            self._held.insert(0, opened)
+        if self._held and len(ahead) > _HELD_AT_MOST:
+            self._held[-1].limit = ahead[_HELD_AT_MOST].base
 
     def peek(self, size: int) -> bytes:
         """Give up to ``size`` bytes from ``offset`` on, without moving; empty if there are none (yet)."""
@@ -52,26 +69,43 @@ class JournalReader:
         segment = self._segment
         if segment is None:
             return self._open_next()
-        following = [s for s in list_segments(self.folder) if s.base > segment.base]
-        if not following:
+        following = self._following(segment.base)
+        if following is None:
             return False
         if segment.limit == _NEVER:
-            segment.limit = following[0].base
+            segment.limit = following
             if segment.read(self.offset, 1):
                 return True
-        self.offset = max(self.offset, following[0].base)
+        self.offset = max(self.offset, following)
         segment.close()
         self._segment = None
         return self._open_next()
 
     def close(self) -> None:
-        """Close the open segment."""
+        """Close the open segments."""
         if self._segment is not None:
             self._segment.close()
             self._segment = None
+        for segment in self._held:
+            segment.close()
+        self._held.clear()
+
+    def _first_base(self) -> int:
+        """Tell where the segment begins that holds ``offset``; 0 if that one is gone."""
+        return max((s.base for s in list_segments(self.folder) if s.base <= self.offset), default=0)
+
+    def _following(self, base: int) -> int | None:
+        """Tell where the segment begins that follows the one at ``base``."""
+        if self._held:
+            return self._held[0].base
+        return min((s.base for s in list_segments(self.folder) if s.base > base), default=None)
 
     def _open_next(self) -> bool:
         """Open the segment that holds ``offset``, or the first one behind it."""
+        if self._held:
+            self._segment = self._held.pop(0)
+            self.offset = max(self.offset, self._segment.base)
+            return True
         for _ in range(3):
             segments = list_segments(self.folder)
             if not segments:
@@ -85,6 +119,16 @@ class JournalReader:
             self.offset = max(self.offset, segments[position].base)
             return True
         return False
+
+
+def _open_in_either_form(segment: Segment, limit: int) -> "_OpenSegment | None":
+    """Open a segment that may have been compressed since it was listed; ``None`` if it was removed."""
+    for form in (segment, Segment(segment.base, f"{segment.path.removesuffix('.zst')}.zst", compressed=True)):
+        try:
+            return _OpenSegment(form, limit)
+        except FileNotFoundError:
+            continue
+    return None
 
 
 class _OpenSegment:
