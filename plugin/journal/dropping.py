@@ -2,9 +2,11 @@
 
 import os
 
-from plugin.engine.frames import HEADER_SIZE
 from plugin.engine.partials import Joiner
-from plugin.journal.walker import Walker, resynchronise
+from plugin.journal.walker import Walker, frame_behind
+
+_UNCLEAR = 1 << 20
+"""Bytes that are kept while it is not clear where frames go on in them."""
 
 
 class Dropper:
@@ -23,12 +25,14 @@ class Dropper:
         self.bytes = 0
         self.lines = 0
         self.tail = b""
+        self._joiner = Joiner()
 
     def begin(self, tail: bytes) -> None:
         """Begin to drop; ``tail`` is the incomplete frame that the journal ended with."""
         self.active = True
         self.bytes = self.lines = 0
         self.tail = tail
+        self._joiner = Joiner()
 
     def end(self) -> None:
         """Stop dropping: the tail is in the journal."""
@@ -49,11 +53,17 @@ class Dropper:
         """
         content = os.read(fifo, limit)
         buffer = self.tail + content
-        walker = Walker(0, Joiner())
+        walker = Walker(0, self._joiner)
         dropped = walker.walk(buffer)
-        if walker.malformed:
-            following = resynchronise(buffer, dropped + 1)
-            dropped = following if following >= 0 else max(dropped, len(buffer) - HEADER_SIZE)
+        while walker.malformed:
+            behind = frame_behind(buffer[dropped:])
+            if behind < 0:
+                if len(buffer) - dropped > _UNCLEAR:
+                    dropped = len(buffer) - _UNCLEAR // 16
+                break
+            dropped += behind
+            walker.restart(dropped, walker.lines, walker.latest)
+            dropped += walker.walk(buffer[dropped:])
         self.lines += walker.lines
         self.bytes += dropped
         self.tail = buffer[dropped:]

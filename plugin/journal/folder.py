@@ -149,7 +149,7 @@ def create_atomically(path: Path, content: bytes) -> int:
         os.replace(temporary, path)
     except BaseException:
         os.close(descriptor)
-        os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise
     return descriptor
 

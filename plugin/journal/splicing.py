@@ -9,6 +9,14 @@ logger = logging.getLogger(__name__)
 _FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
 
 
+class UnwrittenError(OSError):
+    """Bytes that were read from a FIFO and could not be written: ``content``, from the position on."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__("bytes of a FIFO could not be written")
+        self.content = content
+
+
 class _Fallback:
     """Whether some file system has refused splice, which is worth one line in the log."""
 
@@ -18,7 +26,8 @@ class _Fallback:
 def move(fifo: int, file: int, limit: int, position: int) -> int:
     """Move up to ``limit`` bytes from a FIFO to a file's ``position``; returns the bytes moved, 0 at end of file.
 
-    Raises ``BlockingIOError`` while the FIFO is empty, and ``OSError`` as the write does.
+    Raises ``BlockingIOError`` while the FIFO is empty, and ``OSError`` as the write does: the bytes are still in the
+    FIFO then, unless it is an ``UnwrittenError``.
     """
     try:
         return os.splice(fifo, file, limit, offset_dst=position, flags=_FLAGS)
@@ -38,6 +47,9 @@ def _read_and_write(fifo: int, file: int, limit: int, position: int) -> int:
         )
     content = os.read(fifo, limit)
     written = 0
-    while written < len(content):
-        written += os.pwrite(file, content[written:], position + written)
+    try:
+        while written < len(content):
+            written += os.pwrite(file, content[written:], position + written)
+    except OSError as error:
+        raise UnwrittenError(content) from error
     return len(content)

@@ -111,6 +111,19 @@ def missing_bytes(tail: bytes) -> int:
     return HEADER_SIZE + entry_size(tail, 0) - len(tail)
 
 
+def frame_behind(buffer: bytes) -> int:
+    """Find where frames go on in ``buffer`` that begins with a malformed one, −1 if that cannot be told yet.
+
+    A frame whose content alone is bad is skipped by its own length, which holds if it leads to the end or to a frame.
+    """
+    if len(buffer) >= HEADER_SIZE:
+        size = entry_size(buffer, 0)
+        end = HEADER_SIZE + size
+        if size <= MAX_ENTRY_SIZE and (end == len(buffer) or resynchronise(buffer, end) == end):
+            return end
+    return resynchronise(buffer, 1)
+
+
 def resynchronise(buffer: bytes, start: int) -> int:
     """Find the first frame in ``buffer`` at or after ``start`` that the engine can have written; −1 if there is none.
 

@@ -8,15 +8,16 @@ import logging
 import os
 from pathlib import Path
 
-from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
+from plugin.engine.frames import HEADER_SIZE
 from plugin.engine.partials import Joiner
 from plugin.journal.dropping import Dropper
 from plugin.journal.folder import corrupt_path, index_path, list_segments, segment_path, write_atomically
 from plugin.journal.index import clean_points, pack_points, read_points
+from plugin.journal.opening import create_segment, open_segment
 from plugin.journal.reader import segment_end
 from plugin.journal.spanning import joiner_at
-from plugin.journal.splicing import move
-from plugin.journal.walker import NO_TIME, Walker, missing_bytes, resynchronise
+from plugin.journal.splicing import UnwrittenError, move
+from plugin.journal.walker import NO_TIME, Walker, frame_behind, missing_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class JournalWriter:
     """The one writer of a container's journal; used by one thread.
 
     ``segment_size`` (bytes) is where a segment is closed, at the next frame boundary. Opening takes up an existing
-    journal at its end, or makes a new one. Raises ``OSError`` if the files cannot be made.
+    journal at its end, or makes a new one; where the disk does not let it, what comes is dropped until it does.
     """
 
     def __init__(self, folder: Path, segment_size: int) -> None:
@@ -39,11 +40,13 @@ class JournalWriter:
         self._file = self._index = -1
         self._index_end = 0
         self._walker = Walker(0, Joiner())
+        self._opened = False
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            self._recover()
+            self._open()
         except OSError as error:
             self._begin_dropping(error)
+        else:
+            self._advance()
 
     @property
     def offset(self) -> int:
@@ -68,14 +71,16 @@ class JournalWriter:
         try:
             self._rotate_if_full()
             count = move(fifo, self._file, min(limit, self._room()), self._end - self.base)
-            if count:
-                self._end += count
-                self._advance()
         except BlockingIOError:
             raise
+        except UnwrittenError as error:
+            self._begin_dropping(error, error.content)
+            return len(error.content)
         except OSError as error:
             self._begin_dropping(error)
             return self.dropped.take(fifo, limit)
+        self._end += count
+        self._advance()
         return count
 
     def try_to_resume(self) -> bool:
@@ -86,16 +91,16 @@ class JournalWriter:
         """
         if not self.dropped.active:
             return True
-        base = self._end + self.dropped.bytes
         try:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            write_atomically(segment_path(self.folder, base), self.dropped.tail)
-        except OSError:
+            if not self._opened:
+                self._open()
+            if self.dropped.bytes or self._file < 0:
+                self._switch(self._end + self.dropped.bytes, self.dropped.tail)
+            else:
+                self._put_back(self.dropped.tail)
+        except OSError as error:
+            logger.debug("%s: the newest lines are still dropped: %s", self.folder, error)
             return False
-        if self._file >= 0 and self.base != base:
-            self._close_segment()
-        self._open_segment(base)
-        self._end += len(self.dropped.tail)
         logger.warning(
             "%s: writing the journal again, %d lines (%d bytes) were dropped",
             self.folder.name,
@@ -104,7 +109,7 @@ class JournalWriter:
         )
         self.dropped.end()
         self._advance()
-        return True
+        return not self.dropped.active
 
     def rotate(self) -> bool:
         """Close the newest segment and begin another; false where that cannot be: it is empty or ends in a frame.
@@ -113,9 +118,14 @@ class JournalWriter:
         """
         if self._file < 0 or self._end == self.base or self._walker.offset != self._end:
             return False
-        self._close_segment()
-        if not self.dropped.active:
-            self._start_segment(self._end)
+        if self.dropped.active:
+            self._close_segment()
+            return True
+        try:
+            self._switch(self._end)
+        except OSError as error:
+            logger.debug("%s: the newest segment stays open: %s", self.folder, error)
+            return False
         return True
 
     def cut_tail(self) -> int:
@@ -124,10 +134,14 @@ class JournalWriter:
             return self.dropped.forget_tail()
         torn = self._end - self._walker.offset
         if torn and self._walker.malformed:
-            self._set_aside(self._end)
+            try:
+                self._set_aside(self._end)
+            except OSError as error:
+                self._begin_dropping(error)
+                self.dropped.forget_tail()
         elif torn:
-            os.ftruncate(self._file, self._walker.offset - self.base)
             self._end = self._walker.offset
+            self._cut(self._file, self._end - self.base)
         return torn
 
     def close(self) -> None:
@@ -149,10 +163,16 @@ class JournalWriter:
 
     def _rotate_if_full(self) -> None:
         if self._end - self.base >= self.segment_size and self.at_boundary:
-            self._close_segment()
-            self._start_segment(self._end)
+            self._switch(self._end)
 
     def _advance(self) -> None:
+        """Walk over what has been added; where the disk does not let bytes be set aside, dropping begins."""
+        try:
+            self._walk()
+        except OSError as error:
+            self._begin_dropping(error)
+
+    def _walk(self) -> None:
         walker = self._walker
         while walker.offset < self._end:
             size = min(self._end - walker.offset, 2 * _CHUNK)
@@ -184,51 +204,55 @@ class JournalWriter:
         self._save_points()
         self.close()
 
-    def _start_segment(self, base: int) -> None:
-        os.close(os.open(segment_path(self.folder, base), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        self._open_segment(base)
-
-    def _open_segment(self, base: int) -> None:
-        """Open a new segment, of which nothing has been walked yet."""
-        self.close()
-        self._file = os.open(segment_path(self.folder, base), os.O_RDWR | os.O_CLOEXEC)
-        self._index = _open_index(self.folder, base)
-        self._index_end = 0
-        self.base = self._end = base
+    def _switch(self, base: int, content: bytes = b"") -> None:
+        """Go on in a new segment, which holds ``content`` already. Raises ``OSError``, and all is as it was."""
+        file, index = create_segment(self.folder, base, content)
+        if self._file >= 0:
+            self._close_segment()
+        self._file, self._index, self._index_end = file, index, 0
+        self.base = base
+        self._end = base + len(content)
         self._walker.restart(base, 0, NO_TIME)
         self._walker.points = [self._walker.point()]
         self._save_points()
 
-    def _recover(self) -> None:
+    def _open(self) -> None:
+        """Find the journal's end, and open or make the segment to go on with; what it holds is still to be walked.
+
+        Raises ``OSError``; nothing may be written until it has found the end (``_opened``).
+        """
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         for leftover in self.folder.glob(".*"):
             leftover.unlink(missing_ok=True)
         segments = list_segments(self.folder)
-        if not segments or segments[-1].compressed:
-            self._end = segment_end(segments[-1]) if segments else 0
-            self._start_segment(self._end)
+        if segments and not segments[-1].compressed:
+            self._recover(segments[-1].base)
             return
-        base = self.base = segments[-1].base
-        self._file = os.open(segments[-1].path, os.O_RDWR | os.O_CLOEXEC)
-        self._end = base + os.fstat(self._file).st_size
-        points = clean_points(read_points(index_path(self.folder, base), base, self._end))
-        if len(points) <= 1:
-            self._walker.joiner = joiner_at(self.folder, base)
+        self._end = segment_end(segments[-1]) if segments else 0
+        self._walker.restart(self._end, 0, NO_TIME)
+        self._opened = True
+        self._switch(self._end)
+
+    def _recover(self, base: int) -> None:
+        end = base + os.stat(segment_path(self.folder, base)).st_size
+        points = clean_points(read_points(index_path(self.folder, base), base, end))
+        joiner = joiner_at(self.folder, base) if len(points) <= 1 else Joiner()
+        self._file, self._index = open_segment(self.folder, base)
+        self.base, self._end, self._opened = base, end, True
+        self._walker.joiner = joiner
         if points:
             self._walker.restart(points[-1].offset, points[-1].lines, points[-1].latest)
         else:
             self._walker.restart(base, 0, NO_TIME)
             self._walker.points = [self._walker.point()]
-        self._index = _open_index(self.folder, base)
         self._index_end = len(pack_points(points))
-        if self._index >= 0:
-            os.ftruncate(self._index, self._index_end)
-        self._advance()
+        self._cut(self._index, self._index_end)
 
     def _skip_malformed(self) -> bool:
         """Go on behind bytes that are no frames, if the next frame can be found; else they wait for more bytes."""
         bad = self._walker.offset
         buffer = os.pread(self._file, min(self._end - bad, 2 * _CHUNK), bad - self.base)
-        following = _next_frame(buffer)
+        following = frame_behind(buffer)
         if following < 0:
             if self._end - bad <= _CHUNK:
                 return False
@@ -252,40 +276,40 @@ class JournalWriter:
             corrupt[:16].hex(" "),
             corrupt_path(self.folder, bad).name,
         )
+        old = segment_path(self.folder, self.base)
+        size = bad - self.base
         write_atomically(corrupt_path(self.folder, bad), corrupt)
-        write_atomically(segment_path(self.folder, good), rest)
-        os.ftruncate(self._file, bad - self.base)
-        self._close_segment()
-        self._open_segment(good)
-        self._end = end
+        self._switch(good, rest)
+        try:
+            os.truncate(old, size)
+        except OSError as error:
+            logger.debug("%s keeps what was set aside: %s", old, error)
 
-    def _begin_dropping(self, reason: OSError) -> None:
+    def _begin_dropping(self, reason: OSError, unwritten: bytes = b"") -> None:
         """Turn to dropping where the disk takes no more; an incomplete frame is taken back, it may still be saved."""
         start = self._walker.offset
-        tail = os.pread(self._file, self._end - start, start - self.base) if self._file >= 0 else b""
-        if tail:
-            os.ftruncate(self._file, start - self.base)
+        tail = b""
+        if self._file >= 0:
+            tail = os.pread(self._file, self._end - start, start - self.base)
             self._end = start
+            self._cut(self._file, self._end - self.base)
         logger.error("%s: cannot write the journal, the newest lines are dropped: %s", self.folder.name, reason)
-        self.dropped.begin(tail)
+        self.dropped.begin(tail + unwritten)
 
+    def _put_back(self, tail: bytes) -> None:
+        """Write the beginning of a frame that dropping took back where it was, whole or not at all."""
+        written = 0
+        try:
+            while written < len(tail):
+                written += os.pwrite(self._file, tail[written:], self._end - self.base + written)
+        except OSError:
+            self._cut(self._file, self._end - self.base)
+            raise
+        self._end += len(tail)
 
-def _open_index(folder: Path, base: int) -> int:
-    """Open an index for writing; where that fails there is none (−1), and readers walk instead."""
-    try:
-        return os.open(index_path(folder, base), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return -1
-
-
-def _next_frame(buffer: bytes) -> int:
-    """Find where frames go on in a buffer that begins with a malformed one, −1 if that cannot be told yet.
-
-    A frame whose content alone is bad is skipped by its own length, which holds if it leads to the end or to a frame.
-    """
-    if len(buffer) >= HEADER_SIZE:
-        size = entry_size(buffer, 0)
-        end = HEADER_SIZE + size
-        if size <= MAX_ENTRY_SIZE and (end == len(buffer) or resynchronise(buffer, end) == end):
-            return end
-    return resynchronise(buffer, 1)
+    def _cut(self, file: int, size: int) -> None:
+        """Cut off what lies behind an end. Some file systems want room even for that; then it gets overwritten."""
+        try:
+            os.ftruncate(file, size)
+        except OSError as error:
+            logger.debug("%s: a file keeps bytes behind its end: %s", self.folder, error)
