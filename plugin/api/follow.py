@@ -1,7 +1,6 @@
 """Answering ReadLogs: frames as the reader takes them, live ones as they come."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -17,7 +16,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _READERS = 8
-_NANOSECONDS = 1_000_000_000
 
 
 class LogReader:
@@ -123,20 +121,10 @@ class Session:
                 yield frames
             if ended or reading.done:
                 break
-            ended = await _passed(self._query.until, self._changed)
+            await self._changed.wait()
         if remainder := reading.finish():
             yield remainder
 
     def _wake(self) -> None:
         if not self._changed.is_set():
             self._loop.call_soon_threadsafe(self._changed.set)
-
-
-async def _passed(until: int, changed: asyncio.Event) -> bool:
-    """Wait for a change; true if a time (nanoseconds since 1970 UTC, 0 for none) has passed instead."""
-    timeout = max(0.0, (until - time.time_ns()) / _NANOSECONDS) if until else None
-    try:
-        await asyncio.wait_for(changed.wait(), timeout)
-    except TimeoutError:
-        return True
-    return False
