@@ -15,8 +15,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from plugin.api.follow import LogReader
+from plugin.api.follow import LogReader, Session
 from plugin.api.requests import ReadLogs, StartLogging, StopLogging, decode
 from plugin.errors import OptionError, PeaveyError
 from plugin.intake.admission import Admission
@@ -80,7 +81,21 @@ class LogDriver:
         """Stream the frames that ``docker logs`` wants."""
         request = decode(body, ReadLogs, "ReadLogs")
         session = await self._reader.open(request.info.container_id, request.query())
-        return StreamingResponse(session.frames(), media_type="application/octet-stream")
+        return _ReadingResponse(session)
+
+
+class _ReadingResponse(StreamingResponse):
+    """Streams a reading, and closes it also when the client left before the first frame."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session.frames(), media_type="application/octet-stream")
+        self._session = session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._session.close()
 
 
 def create_app(intake: Intake, admission: Admission, reader: LogReader) -> Starlette:

@@ -90,26 +90,6 @@ class Session:
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield the frames; when following, until all streams that were there at the beginning have ended."""
-        try:
-            async for frames in self._frames():
-                yield frames
-        finally:
-            self.close()
-
-    def stop(self) -> None:
-        """End the reading as if its streams had ended."""
-        self._stopped = True
-        self._changed.set()
-
-    def close(self) -> None:
-        """Let go of everything."""
-        if self._query.follow:
-            self._intake.unsubscribe(self._container_id, self._wake)
-        self._reader.forget(self)
-        if self._reading is not None:
-            self._reading.close()
-
-    async def _frames(self) -> AsyncIterator[bytes]:
         reading = self._reading
         if reading is None:
             return
@@ -124,6 +104,19 @@ class Session:
             await self._changed.wait()
         if remainder := reading.finish():
             yield remainder
+
+    def stop(self) -> None:
+        """End the reading as if its streams had ended."""
+        self._stopped = True
+        self._changed.set()
+
+    def close(self) -> None:
+        """Let go of everything; to be called once, however the reading ended."""
+        if self._query.follow:
+            self._intake.unsubscribe(self._container_id, self._wake)
+        self._reader.forget(self)
+        if self._reading is not None:
+            self._reading.close()
 
     def _wake(self) -> None:
         if not self._changed.is_set():

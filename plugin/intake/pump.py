@@ -29,6 +29,7 @@ PAUSE = 0.003
 _CHORES = 1.0
 _RETIRE_AFTER = 10.0
 _BLOCKED_AT_MOST = 2.0
+_AFTER_FAILURE = 0.1
 _LAST_ROUND = 3.0
 
 
@@ -114,7 +115,12 @@ class Pump(threading.Thread):
         stream = self._streams.get(name)
         if stream is None:
             return False
+        self._drain_older(stream)
         self._drain(stream)
+        owner = stream.container.owner
+        if owner is not None and not stream.closed and stream.waiting():
+            self._give_up(owner)
+            self._drain(stream)
         if not stream.closed:
             self._close(stream)
         return True
@@ -175,7 +181,7 @@ class Pump(threading.Thread):
                 continue
             busy = True
             if mask & select.EPOLLIN:
-                self._serve(stream, FULL_PIPE)
+                self._serve_safely(stream)
             else:
                 self._end(stream)
         now = time.monotonic()
@@ -192,11 +198,26 @@ class Pump(threading.Thread):
         if not stream.closed and (waiting := stream.waiting()):
             self._serve(stream, waiting)
 
+    def _serve_safely(self, stream: Stream) -> None:
+        """Serve a stream; what goes wrong with one container must not end the service of all others.
+
+        Its journal is opened anew, which recovers it from what is on disk.
+        """
+        try:
+            self._serve(stream, FULL_PIPE)
+        except Exception:
+            logger.exception("container %s: taking its log failed; its journal is opened anew", stream.container.id)
+            stream.container.reopen()
+            time.sleep(_AFTER_FAILURE)
+
     def _serve(self, stream: Stream, budget: int) -> int:
         """Take up to ``budget`` bytes of a stream, after what older streams of its container hold."""
+        self._drain_older(stream)
+        return 0 if stream.closed else self._take(stream, budget)
+
+    def _drain_older(self, stream: Stream) -> None:
         for older in stream.container.streams[: stream.container.streams.index(stream)]:
             self._drain(older)
-        return 0 if stream.closed else self._take(stream, budget)
 
     def _drain(self, stream: Stream) -> None:
         """Take all that a stream holds."""
@@ -238,9 +259,12 @@ class Pump(threading.Thread):
         if owner is None or time.monotonic() - container.blocked_since < _BLOCKED_AT_MOST:
             return
         if not owner.waiting():
-            logger.warning("stream %s of container %s ends within an entry; it is given up", owner.name, container.id)
-            self._close(owner)
-            owner.remove_fifo()
+            self._give_up(owner)
+
+    def _give_up(self, stream: Stream) -> None:
+        logger.warning("stream %s of container %s ends within an entry, given up", stream.name, stream.container.id)
+        self._close(stream)
+        stream.remove_fifo()
 
     def _end(self, stream: Stream) -> None:
         """Close a stream whose engine is gone and cannot clean up."""

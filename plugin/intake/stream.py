@@ -96,6 +96,12 @@ class Container:
         self._take_note(stream)
         return writer
 
+    def reopen(self) -> None:
+        """Close the journal, so that it is opened, and recovered, when the next byte comes."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
     @property
     def owner(self) -> Stream | None:
         """The stream that wrote last, if it is still attached."""
