@@ -98,5 +98,7 @@ def die_while_starting(driver: Driver, seconds: float) -> None:
     with subprocess.Popen(
         driver.server.command(), cwd=REPOSITORY, env=plugin_environment({}), stdout=subprocess.DEVNULL
     ) as process:
-        time.sleep(seconds)
-        process.kill()
+        try:
+            time.sleep(seconds)
+        finally:
+            process.kill()
