@@ -38,12 +38,18 @@ class JournalReader:
         One that retention has just removed is passed over, with all before it: what is read then begins later.
         """
         self.close()
-        ahead = [segment for segment in list_segments(self.folder) if segment.base >= self._first_base()]
-        for segment in reversed(ahead[:_HELD_AT_MOST]):
-            opened = _open_in_either_form(segment, self._held[0].base if self._held else _NEVER)
-            if opened is None:
-                break
-            self._held.insert(0, opened)
+        segments = list_segments(self.folder)
+        first = max((segment.base for segment in segments if segment.base <= self.offset), default=0)
+        ahead = [segment for segment in segments if segment.base >= first]
+        try:
+            for segment in reversed(ahead[:_HELD_AT_MOST]):
+                opened = _open_in_either_form(segment, self._held[0].base if self._held else _NEVER)
+                if opened is None:
+                    break
+                self._held.insert(0, opened)
+        except OSError:
+            self.close()
+            raise
         if self._held and len(ahead) > _HELD_AT_MOST:
             self._held[-1].limit = ahead[_HELD_AT_MOST].base
 
@@ -89,10 +95,6 @@ class JournalReader:
         for segment in self._held:
             segment.close()
         self._held.clear()
-
-    def _first_base(self) -> int:
-        """Tell where the segment begins that holds ``offset``; 0 if that one is gone."""
-        return max((s.base for s in list_segments(self.folder) if s.base <= self.offset), default=0)
 
     def _following(self, base: int) -> int | None:
         """Tell where the segment begins that follows the one at ``base``."""
