@@ -1,0 +1,144 @@
+"""What a sink is.
+
+A sink turns records into one request for one destination, and knows how that destination says yes. Reading journals,
+batching, order, retries, cursors and dead letters are delivery's business. A sink imports nothing of journal or delivery.
+
+A module of this package that is a sink names its class ``SINK``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from plugin.engine.info import Info
+from plugin.engine.option_schema import SinkOptions
+from plugin.engine.options import SinkChoice
+from plugin.errors import PeaveyError
+
+Prepared = TypeVar("Prepared")
+
+
+class SinkError(PeaveyError):
+    """A batch that was not acknowledged; raised by ``Sink.send`` as one of the three kinds below."""
+
+
+class RetryError(SinkError):
+    """The destination may take the batch later: no connection, a time-out, 429, 5xx.
+
+    ``after`` is how many seconds it asks to wait, ``None`` if it does not say.
+    """
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class RejectError(SinkError):
+    """The destination will never take this batch; delivery splits it to find the record at fault."""
+
+
+class MisconfiguredError(SinkError):
+    """The destination takes nothing from us as we are set up: 401, 403, 404, a certificate that does not match."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """A container as the source of records: all that is constant for its lines, made once.
+
+    ``tag`` is rendered, empty where there is none. ``attributes`` are the chosen labels and environment variables
+    (log-opts ``labels``, ``env`` and their patterns). ``birth`` is the journal's, nanoseconds since 1970 UTC.
+    """
+
+    info: Info
+    host: str
+    tag: str
+    attributes: Mapping[str, str]
+    birth: int
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """All labels of the container."""
+        return self.info.container_labels or {}
+
+
+class Record:
+    """One line, or one part of one, of a container; bytes as the container wrote them, without the newline.
+
+    ``prepared``
+        what the sink's ``prepare`` made of the container
+    ``source``
+        ``stdout`` or ``stderr``
+    ``time_nano``
+        nanoseconds since 1970 UTC, of the line's first part
+    ``offset``
+        of its last frame in the container's journal: with the container's id and the journal's birth it names the
+        record for good
+    ``part_id``, ``part_ordinal``, ``part_last``
+        of a part, where the sink takes parts as they come; ordinal 0 for a whole line
+    """
+
+    __slots__ = ("line", "offset", "part_id", "part_last", "part_ordinal", "prepared", "source", "time_nano")
+
+    def __init__(
+        self,
+        prepared: Any,
+        source: str,
+        time_nano: int,
+        line: bytes,
+        offset: int,
+        part_id: str = "",
+        part_ordinal: int = 0,
+        part_last: bool = False,
+    ) -> None:
+        self.prepared = prepared
+        self.source = source
+        self.time_nano = time_nano
+        self.line = line
+        self.offset = offset
+        self.part_id = part_id
+        self.part_ordinal = part_ordinal
+        self.part_last = part_last
+
+
+class Sink(ABC, Generic[Prepared]):
+    """One sink with one set of options, that is: one destination. Used by one asyncio loop, one batch at a time.
+
+    ``declaration``
+        name, prefix and options
+    ``joins_parts``
+        whether it wants lines over 16 KiB as one record (up to 1 MiB), or the engine's parts as they come
+    """
+
+    declaration: ClassVar[SinkOptions]
+    joins_parts: ClassVar[bool] = True
+
+    @abstractmethod
+    def __init__(self, choice: SinkChoice) -> None:
+        """Take typed options by ``choice.get(OPTION)``; opens nothing.
+
+        Raises ``MisconfiguredError`` for what cannot work, such as a certificate file that is not there.
+        """
+
+    @abstractmethod
+    def prepare(self, origin: Origin) -> Prepared:
+        """Make what is constant for a container's records: labels, tag, host, ids. Called once per container."""
+
+    @abstractmethod
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """Encode a batch, of one container or of many, in this order. Pure: no I/O, the same bytes for the same batch.
+
+        Raises ``RejectError`` if a record cannot be expressed in the protocol at all.
+        """
+
+    @abstractmethod
+    async def send(self, payload: bytes) -> None:
+        """Send an encoded batch; returns when the destination has acknowledged all of it.
+
+        Connects when needed. Raises ``RetryError``, ``RejectError`` or ``MisconfiguredError``, never anything else for
+        what a network or a peer can do; every step has a time limit.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close connections. ``send`` may be called again afterwards, and connects anew."""
