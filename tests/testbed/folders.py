@@ -18,13 +18,16 @@ class DataFolder:
         return {file.name.removesuffix(".json") for file in (self._path / "streams").glob("*.json")}
 
     def segments(self, container: str) -> list[Path]:
-        """Segments of a container's journal, oldest first, compressed ones included."""
-        folder = self._path / "containers" / container
-        return sorted(
-            file
-            for file in folder.glob("*.log*")
-            if file.name.split(".", 1)[1] in ("log", "log.zst") and len(file.name.split(".")[0]) == SEGMENT_NAME_LENGTH
-        )
+        """Segments of a container's journal, oldest first, compressed ones included.
+
+        While a segment is being compressed it is there in both forms: then the plain one.
+        """
+        found: dict[str, Path] = {}
+        for file in sorted((self._path / "containers" / container).glob("*.log*"), reverse=True):
+            base, _, form = file.name.partition(".")
+            if form in ("log", "log.zst") and len(base) == SEGMENT_NAME_LENGTH:
+                found[base] = file
+        return [found[base] for base in sorted(found)]
 
     def compressed(self, container: str) -> list[Path]:
         """Compressed segments of a container's journal, oldest first."""
