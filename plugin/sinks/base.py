@@ -15,6 +15,9 @@ from plugin.engine.info import Info
 from plugin.engine.option_schema import SinkOptions
 from plugin.engine.options import SinkChoice
 from plugin.errors import PeaveyError
+from plugin.transforms.record import Record
+
+__all__ = ["MisconfiguredError", "Origin", "Record", "RejectError", "RetryError", "Sink", "SinkError"]
 
 Prepared = TypeVar("Prepared")
 
@@ -60,45 +63,6 @@ class Origin:
     def labels(self) -> Mapping[str, str]:
         """All labels of the container."""
         return self.info.container_labels or {}
-
-
-class Record:
-    """One line, or one part of one, of a container; bytes as the container wrote them, without the newline.
-
-    ``prepared``
-        what the sink's ``prepare`` made of the container
-    ``source``
-        ``stdout`` or ``stderr``
-    ``time_nano``
-        nanoseconds since 1970 UTC, of the line's first part
-    ``offset``
-        of its last frame in the container's journal: with the container's id and the journal's birth it names the
-        record for good
-    ``part_id``, ``part_ordinal``, ``part_last``
-        of a part, where the sink takes parts as they come; ordinal 0 for a whole line
-    """
-
-    __slots__ = ("line", "offset", "part_id", "part_last", "part_ordinal", "prepared", "source", "time_nano")
-
-    def __init__(
-        self,
-        prepared: Any,
-        source: str,
-        time_nano: int,
-        line: bytes,
-        offset: int,
-        part_id: str = "",
-        part_ordinal: int = 0,
-        part_last: bool = False,
-    ) -> None:
-        self.prepared = prepared
-        self.source = source
-        self.time_nano = time_nano
-        self.line = line
-        self.offset = offset
-        self.part_id = part_id
-        self.part_ordinal = part_ordinal
-        self.part_last = part_last
 
 
 class Sink(ABC, Generic[Prepared]):

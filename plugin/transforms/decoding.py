@@ -1,0 +1,119 @@
+"""Decoding: journal bytes become records, with the parts of long lines joined where the sink wants whole ones.
+
+Also runs compiled (see ``decoding.pxd``).
+"""
+
+from typing import Any
+
+from plugin.engine.frames import HEADER_SIZE, Fields, entry_size
+from plugin.engine.partials import COMPLETE, FLUSH_AFTER, FLUSH_BEFORE, Joiner, source_index
+from plugin.transforms.record import Record
+
+_SOURCES = ("stdout", "stderr")
+
+
+class Decoder:
+    """Takes journal bytes piece by piece and gives records.
+
+    ``prepared`` goes into every record. With ``joined``, a line of several parts becomes one record with the first
+    part's timestamp; else each part is one. Only records that end behind ``first`` are given: what lies before only
+    serves to complete them.
+    """
+
+    __slots__ = ("_fields", "_first", "_joined", "_joiner", "_parts", "_prepared", "_records", "_times")
+
+    def __init__(self, prepared: Any, *, joined: bool, first: int) -> None:
+        self._prepared = prepared
+        self._joined = joined
+        self._first = first
+        self._fields = Fields()
+        self._joiner = Joiner()
+        self._parts: list[list[bytes]] = [[], []]
+        self._times = [0, 0]
+        self._records: list[Record] = []
+
+    @property
+    def holds(self) -> bool:
+        """Whether parts wait for the rest of their line."""
+        return self._joiner.held > 0
+
+    def feed(self, buffer: bytes, offset: int) -> int:
+        """Take the complete frames of ``buffer``, which lies at ``offset``; returns the bytes used up.
+
+        Stops early at bytes that are no frame.
+        """
+        header_size, complete = HEADER_SIZE, COMPLETE
+        fields = self._fields
+        joiner = self._joiner
+        joined = self._joined
+        prepared = self._prepared
+        records = self._records
+        first = self._first
+        end = len(buffer)
+        position = 0
+        while end - position >= header_size:
+            start = position + header_size
+            entry_end = start + entry_size(buffer, position)
+            if entry_end > end or not fields.locate(buffer, start, entry_end):
+                break
+            source = source_index(fields, buffer)
+            frame = offset + position
+            behind = offset + entry_end
+            if not joined:
+                if frame >= first:
+                    self._add_part(buffer, frame, behind, source)
+                position = entry_end
+                continue
+            action = joiner.accept(fields, buffer, frame)
+            if action == complete and not self._parts[source]:
+                if frame >= first:
+                    line = buffer[fields.line_start : fields.line_end]
+                    resume = joiner.held_from if joiner.held else behind
+                    records.append(Record(prepared, _SOURCES[source], fields.time_nano, line, frame, behind, resume))
+            else:
+                self._handle_part(buffer, frame, behind, action, source)
+            position = entry_end
+        return position
+
+    def take(self) -> list[Record]:
+        """Give the records made so far, and forget them."""
+        records = self._records
+        self._records = []
+        return records
+
+    def flush(self, offset: int) -> None:
+        """Give up waiting for the rest of lines: what there is of them, up to ``offset``, becomes records."""
+        self._joiner = Joiner()
+        for source in (0, 1):
+            self._emit_held(offset, offset, source)
+
+    def _add_part(self, buffer: bytes, frame: int, behind: int, source: int) -> None:
+        fields = self._fields
+        line = buffer[fields.line_start : fields.line_end]
+        record = Record(self._prepared, _SOURCES[source], fields.time_nano, line, frame, behind, behind)
+        if fields.partial:
+            record.part_id = buffer[fields.id_start : fields.id_end].decode(errors="replace")
+            record.part_ordinal = max(1, fields.ordinal)
+            record.part_last = bool(fields.last)
+        self._records.append(record)
+
+    def _handle_part(self, buffer: bytes, frame: int, behind: int, action: int, source: int) -> None:
+        fields = self._fields
+        if action & FLUSH_BEFORE:
+            self._emit_held(frame, frame, source)
+        if not self._parts[source]:
+            self._times[source] = fields.time_nano
+        self._parts[source].append(buffer[fields.line_start : fields.line_end])
+        if action & (COMPLETE | FLUSH_AFTER):
+            self._emit_held(frame, behind, source)
+
+    def _emit_held(self, frame: int, behind: int, source: int) -> None:
+        parts = self._parts[source]
+        if not parts:
+            return
+        if behind > self._first:
+            resume = self._joiner.held_from if self._joiner.held else behind
+            line = b"".join(parts)
+            time_nano = self._times[source]
+            self._records.append(Record(self._prepared, _SOURCES[source], time_nano, line, frame, behind, resume))
+        self._parts[source] = []
