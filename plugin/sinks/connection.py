@@ -1,0 +1,384 @@
+"""A stream to a destination: TCP, TLS over TCP, or a unix socket, with a time limit on every step.
+
+For protocols without an answer `StreamConnection.drained` says when the peer's kernel has everything; for the others
+there is `StreamConnection.read`. Works on the socket itself, since the transports of asyncio keep bytes of their own
+that nobody can see, and over TLS twice.
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import ssl
+import struct
+import termios
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
+
+# Linux: SIOCOUTQ is TIOCOUTQ by another name (linux/sockios.h).
+_SEND_QUEUE: Final = termios.TIOCOUTQ
+
+_SLICE = 65_536
+_FIRST_LOOK = 0.0005
+_LAST_LOOK = 0.01
+_KEEPALIVE_IDLE = 30
+_KEEPALIVE_INTERVAL = 10
+_KEEPALIVE_PROBES = 3
+
+_ABORT = struct.pack("ii", 1, 0)
+
+_OUR_FAULT_IN_TLS = ("ALERT", "CERTIFICATE", "WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST")
+_NOT_OUR_FAULT_IN_TLS = ("ALERT_INTERNAL_ERROR", "ALERT_USER_CANCELLED", "ALERT_CLOSE_NOTIFY")
+
+MANAGED_PLUGIN_SOCKETS = (
+    "a managed plugin sees only one folder of the host, as /etc/peavey; 'docker plugin set peavey files.source=FOLDER'"
+    " says which one"
+)
+"""What to say of a socket's path that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a destination listens: a host and a port, or the path of a unix socket. Nothing is looked up."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        """Write it for a message: the path, ``host:port`` or ``[::1]:port``."""
+        if self.path:
+            return self.path
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Time limits of a connection, in seconds.
+
+    ``connect`` covers looking up the name, connecting and the TLS handshake. ``write`` and ``read`` are for a peer that
+    does not move at all: each byte that it takes or sends begins them anew. For ``trial`` seconds after its first bytes
+    a new connection is watched for a peer that accepts and then closes, as proxies without a server behind them do, and
+    servers of TLS 1.3 that refuse a certificate.
+    """
+
+    connect: float = 10.0
+    write: float = 30.0
+    read: float = 30.0
+    trial: float = 0.5
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class StreamConnection:
+    """A connection to one address that is opened when needed, given up when it fails, and opened anew.
+
+    Every method raises `RetryError` or `MisconfiguredError` and has then closed the connection.
+    """
+
+    def __init__(self, address: Address, tls: ssl.SSLContext | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.address = address
+        self._context = tls
+        self._limits = limits
+        self._socket: socket.socket | None = None
+        self._tls: ssl.SSLObject | None = None
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._received = bytearray()
+        self._is_proven = False
+        self._is_ended = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection; the peer may have closed it all the same."""
+        return self._socket is not None
+
+    async def open(self) -> bool:
+        """Connect, unless there is a connection that the peer has not closed; tell whether it is a new one.
+
+        The name is looked up anew, and all its addresses are tried in turn.
+        """
+        if self._socket is not None:
+            try:
+                self._take_incoming()
+            except RetryError:
+                # Nothing is under way: whatever went over it has been acknowledged, or has failed already.
+                pass
+            else:
+                return False
+        try:
+            async with asyncio.timeout(self._limits.connect):
+                self._socket = await self._connect()
+                if self._context is not None:
+                    await self._shake_hands(self._context)
+        except TimeoutError:
+            self._give_up()
+            raise RetryError(f"cannot connect to {self.address} within {self._limits.connect:g} s") from None
+        except ssl.SSLError as error:
+            self._give_up()
+            raise self._tls_error(error) from error
+        except (OSError, UnicodeError) as error:
+            self._give_up()
+            raise RetryError(f"cannot connect to {self.address}: {self._reason(error)}") from error
+        except BaseException:
+            self._give_up()
+            raise
+        return True
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """Hand all bytes to the kernel."""
+        view = memoryview(data)
+        async with self._closing_on_failure():
+            for start in range(0, len(view), _SLICE):
+                await self._write_slice(view[start : start + _SLICE])
+
+    async def drained(self) -> None:
+        """Wait until the peer's kernel has acknowledged every byte written; a unix socket's peer has even read them.
+
+        What the peer has sent is dropped. Raises `RetryError` if the peer has closed by then: it may not have read all.
+        """
+        async with self._closing_on_failure():
+            await self._until_queue_is_empty()
+            if not self._is_proven:
+                await self._watch(self._limits.trial)
+                self._is_proven = True
+            self._received.clear()
+
+    async def read(self, limit: float | None = None) -> bytes:
+        """Return what the peer has sent, at least one byte.
+
+        ``limit`` is how many seconds to wait for it, in place of ``Limits.read``. Raises `RetryError` when the time is
+        over, or at the end of the stream.
+        """
+        seconds = self._limits.read if limit is None else limit
+        async with self._closing_on_failure():
+            try:
+                async with asyncio.timeout(seconds):
+                    while not self._received:
+                        await self._receive()
+            except TimeoutError:
+                raise RetryError(f"{self.address} has not answered within {seconds:g} s") from None
+        data = bytes(self._received)
+        self._received.clear()
+        return data
+
+    async def close(self) -> None:
+        """Close the connection, in the orderly way of its protocol; nothing happens if there is none."""
+        if self._tls is not None:
+            # The peer's own notice is not waited for: nothing of it would be used.
+            with contextlib.suppress(ssl.SSLError, OSError):
+                self._tls.unwrap()
+            with contextlib.suppress(OSError):
+                if self._socket is not None and self._outgoing.pending:
+                    self._socket.send(self._outgoing.read())
+        self._forget()
+
+    async def _connect(self) -> socket.socket:
+        if self.address.path:
+            return await self._connect_to(socket.AF_UNIX, 0, self.address.path)
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
+        failure: OSError | None = None
+        share = self._limits.connect / len(found)
+        for family, _, protocol, _, address in found:
+            try:
+                async with asyncio.timeout(share):
+                    return await self._connect_to(family, protocol, address)
+            except TimeoutError:
+                failure = OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            except OSError as error:
+                failure = error
+        raise failure or OSError(errno.EADDRNOTAVAIL, "the name has no address")
+
+    async def _connect_to(self, family: int, protocol: int, address: tuple[Any, ...] | str) -> socket.socket:
+        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+        try:
+            if family != socket.AF_UNIX:
+                _set_tcp_options(connection, self._limits)
+            await asyncio.get_running_loop().sock_connect(connection, address)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _shake_hands(self, context: ssl.SSLContext) -> None:
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=self.address.host or None)
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                await self._fill()
+            except ssl.SSLError:
+                # The peer shall hear why.
+                await self._flush()
+                raise
+            else:
+                await self._flush()
+                return
+
+    async def _fill(self) -> None:
+        data = await asyncio.get_running_loop().sock_recv(self._connected(), _SLICE)
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "the peer closed the connection during the TLS handshake")
+        self._incoming.write(data)
+
+    async def _flush(self) -> None:
+        if self._outgoing.pending:
+            await asyncio.get_running_loop().sock_sendall(self._connected(), self._outgoing.read())
+
+    async def _write_slice(self, view: memoryview) -> None:
+        try:
+            async with asyncio.timeout(self._limits.write):
+                if self._tls is None:
+                    await asyncio.get_running_loop().sock_sendall(self._connected(), view)
+                    return
+                while view:
+                    try:
+                        view = view[self._tls.write(view) :]
+                    except ssl.SSLWantReadError:
+                        await self._fill()
+                    await self._flush()
+        except TimeoutError:
+            raise RetryError(f"{self.address} has taken nothing for {self._limits.write:g} s") from None
+
+    async def _until_queue_is_empty(self) -> None:
+        now = asyncio.get_running_loop().time
+        least = None
+        deadline = 0.0
+        pause = _FIRST_LOOK
+        while True:
+            queued = _unacknowledged(self._connected())
+            # In this order: a peer that has closed by the time its kernel has everything may not have read it.
+            self._take_incoming()
+            if queued == 0:
+                return
+            if least is None or queued < least:
+                least = queued
+                deadline = now() + self._limits.write
+            elif now() >= deadline:
+                raise RetryError(f"{self.address} has not confirmed anything for {self._limits.write:g} s")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LAST_LOOK)
+
+    async def _watch(self, seconds: float) -> None:
+        """Raise `RetryError` as soon as the peer closes within this time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    await self._receive()
+
+    async def _receive(self) -> None:
+        self._require_open_peer()
+        self._feed(await asyncio.get_running_loop().sock_recv(self._connected(), _SLICE))
+
+    def _take_incoming(self) -> None:
+        """Take what has come in, without waiting; raises `RetryError` if the peer has closed."""
+        try:
+            while not self._is_ended:
+                self._feed(self._connected().recv(_SLICE))
+            self._require_open_peer()
+        except BlockingIOError:
+            return
+        except ssl.SSLError as error:
+            self._forget()
+            raise self._tls_error(error) from error
+        except OSError as error:
+            self._forget()
+            raise RetryError(f"the connection to {self.address} broke: {self._reason(error)}") from error
+        except RetryError:
+            self._forget()
+            raise
+
+    def _feed(self, data: bytes) -> None:
+        """Take bytes from the socket; no bytes is its end."""
+        if self._tls is None or not data:
+            self._received += data
+            self._is_ended = not data
+            return
+        self._incoming.write(data)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            while plain := self._tls.read(_SLICE):
+                self._received += plain
+            self._is_ended = True
+
+    def _require_open_peer(self) -> None:
+        if self._is_ended:
+            raise RetryError(f"{self.address} has closed the connection")
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            raise RetryError(f"there is no connection to {self.address}")
+        return self._socket
+
+    @contextlib.asynccontextmanager
+    async def _closing_on_failure(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except ssl.SSLError as error:
+            self._give_up()
+            raise self._tls_error(error) from error
+        except OSError as error:
+            self._give_up()
+            raise RetryError(f"the connection to {self.address} broke: {self._reason(error)}") from error
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """Close a connection in an unknown state.
+
+        One that nothing was acknowledged over is reset, so that the kernel does not send on what will be sent again.
+        Otherwise the peer's kernel may hold bytes that count as arrived, and that a reset could make it lose.
+        """
+        if self._socket is not None and not self._is_proven and self._socket.family != socket.AF_UNIX:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self._tls = None
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._received.clear()
+        self._is_proven = False
+        self._is_ended = False
+
+    def _reason(self, error: OSError | UnicodeError) -> str:
+        text = (isinstance(error, OSError) and error.strerror) or str(error)
+        if self.address.path and isinstance(error, (FileNotFoundError, PermissionError)):
+            return f"{text} ({MANAGED_PLUGIN_SOCKETS})"
+        return text
+
+    def _tls_error(self, error: ssl.SSLError) -> SinkError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return MisconfiguredError(f"the certificate of {self.address} is not accepted: {error.verify_message}")
+        reason = error.reason or ""
+        text = f"TLS with {self.address} failed: {reason.replace('_', ' ').lower() or error.strerror or error}"
+        is_ours = any(word in reason for word in _OUR_FAULT_IN_TLS) and reason not in _NOT_OUR_FAULT_IN_TLS
+        return MisconfiguredError(text) if is_ours else RetryError(text)
+
+
+def _set_tcp_options(connection: socket.socket, limits: Limits) -> None:
+    """Have the kernel notice a peer that is gone, also while nothing is written."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(max(limits.write, 1) * 1000))
+
+
+def _unacknowledged(connection: socket.socket) -> int:
+    """Return how many bytes the peer's kernel has not acknowledged (for a unix socket: the peer has not read)."""
+    answer = fcntl.ioctl(connection.fileno(), _SEND_QUEUE, b"\0\0\0\0")
+    return int(struct.unpack("i", answer)[0])
