@@ -63,6 +63,10 @@ class JournalReader:
             if not self.next_segment():
                 return b""
 
+    def written(self) -> int:
+        """Tell the size in bytes of the segment that is being read, 0 if none is open: it grows when there is more."""
+        return 0 if self._segment is None else self._segment.size()
+
     def advance(self, count: int) -> None:
         """Move forward by ``count`` bytes that have been used."""
         self.offset += count
@@ -161,6 +165,9 @@ class _OpenSegment:
             self._damaged = True
             logger.warning("%s is damaged, the rest of it is skipped: %s", self._file.name, error)
             return b""
+
+    def size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         self._file.close()

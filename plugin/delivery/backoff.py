@@ -1,0 +1,22 @@
+"""Backoff: how long to wait before the next attempt."""
+
+import random
+
+
+class Backoff:
+    """Exponential from ``shortest`` to ``longest`` seconds, with full jitter on the upper half."""
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        self._shortest = shortest
+        self._longest = longest
+        self._next = shortest
+
+    def delay(self) -> float:
+        """Give the next delay in seconds; each is up to twice the one before."""
+        delay = self._next * random.uniform(0.5, 1.0)  # noqa: S311 (spreads attempts, guards nothing)
+        self._next = min(self._longest, self._next * 2)
+        return delay
+
+    def reset(self) -> None:
+        """Begin anew after a success."""
+        self._next = self._shortest

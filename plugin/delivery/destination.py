@@ -1,0 +1,188 @@
+"""Destinations: one sink with one set of options, shared by all containers that use the same."""
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Any
+
+from plugin.delivery.backoff import Backoff
+from plugin.delivery.tail import Group, Tail
+from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink, SinkError
+
+logger = logging.getLogger(__name__)
+
+_TURN = 64 * 1024
+_MISCONFIGURED_AT_LEAST = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """How to batch and retry; seconds and bytes of journal."""
+
+    batch_wait: float
+    batch_size: int
+    retry_min: float
+    retry_max: float
+
+
+@dataclass(slots=True)
+class DestinationState:
+    """What status and metrics tell of a destination; times in nanoseconds since 1970 UTC, 0 for never."""
+
+    batches: int = 0
+    records: int = 0
+    bytes: int = 0
+    retries: int = 0
+    dead: int = 0
+    last_success: int = 0
+    last_error: str = ""
+    failing_since: int = 0
+    misconfigured: bool = False
+
+
+class Destination:
+    """Takes the records of its tails, in turn, to one place, one batch after the other.
+
+    The order within a container is kept; a container that floods gets no more of a batch than its turns.
+    """
+
+    def __init__(self, label: str, sink: Sink[Any], settings: DeliverySettings) -> None:
+        self.label = label
+        self.sink = sink
+        self.state = DestinationState()
+        self.tails: dict[tuple[str, str], Tail] = {}
+        self._settings = settings
+        self._backoff = Backoff(settings.retry_min, settings.retry_max)
+        self._ready: deque[Tail] = deque()
+        self._queued: set[Tail] = set()
+        self._news = asyncio.Event()
+
+    def add(self, tail: Tail) -> None:
+        """Begin to deliver a tail."""
+        self.tails[tail.container_id, tail.instance] = tail
+        self.announce(tail)
+
+    def remove(self, tail: Tail) -> None:
+        """Deliver nothing more of a tail; a batch that is under way may still hold records of it."""
+        del self.tails[tail.container_id, tail.instance]
+        self._queued.discard(tail)
+        tail.close()
+
+    def announce(self, tail: Tail) -> None:
+        """Say that a tail may have something to read."""
+        if tail not in self._queued:
+            self._queued.add(tail)
+            self._ready.append(tail)
+            self._news.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        while True:
+            await self._deliver(await self._collect())
+
+    async def _collect(self) -> list[Group]:
+        """Wait for records and collect a batch of them."""
+        groups: list[Group] = []
+        size = 0
+        deadline = 0.0
+        while size < self._settings.batch_size:
+            taken = self._take_turn(groups, min(_TURN, self._settings.batch_size - size))
+            if taken:
+                deadline = deadline or time.monotonic() + self._settings.batch_wait
+                size += taken
+                continue
+            remaining = deadline - time.monotonic() if groups else None
+            if remaining is not None and remaining <= 0:
+                break
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), remaining)
+            except TimeoutError:
+                break
+        return groups
+
+    def _take_turn(self, groups: list[Group], size: int) -> int:
+        """Let the next tail add to the batch; returns the bytes of journal, 0 if no tail has any."""
+        while self._ready:
+            tail = self._ready.popleft()
+            if tail not in self._queued:
+                continue
+            before = tail.position
+            records = tail.read(size)
+            if not records:
+                self._queued.discard(tail)
+                continue
+            self._ready.append(tail)
+            groups.append(Group(tail, records))
+            return max(1, tail.position - before)
+        return 0
+
+    async def _deliver(self, groups: list[Group]) -> None:
+        """Deliver a batch for good: until it is acknowledged, or what is at fault is a dead letter."""
+        while True:
+            try:
+                payload = self.sink.encode([record for group in groups for record in group.records])
+                await self.sink.send(payload)
+            except RejectError as error:
+                await self._narrow_down(groups, error)
+                return
+            except SinkError as error:
+                await asyncio.sleep(self._failed(error))
+            except Exception as error:  # a defect of the sink must not end delivery, nor lose the batch
+                logger.exception("destination %s: the sink failed", self.label)
+                await asyncio.sleep(self._failed(RetryError(f"{type(error).__name__}: {error}")))
+            else:
+                self._succeeded(groups, len(payload))
+                return
+
+    async def _narrow_down(self, groups: list[Group], error: RejectError) -> None:
+        """Split a rejected batch until the record at fault is alone."""
+        if len(groups) > 1:
+            halves = (groups[: len(groups) // 2], groups[len(groups) // 2 :])
+        elif len(groups[0].records) > 1:
+            tail, records = groups[0].tail, groups[0].records
+            middle = len(records) // 2
+            halves = ([Group(tail, records[:middle])], [Group(tail, records[middle:])])
+        else:
+            self.state.dead += 1
+            groups[0].tail.bury(groups[0].records[0], str(error))
+            return
+        for half in halves:
+            await self._deliver(half)
+
+    def _succeeded(self, groups: list[Group], size: int) -> None:
+        if self.state.failing_since:
+            logger.info("destination %s takes records again", self.label)
+        count = sum(len(group.records) for group in groups)
+        self._backoff.reset()
+        self.state.failing_since = 0
+        self.state.misconfigured = False
+        self.state.batches += 1
+        self.state.records += count
+        self.state.bytes += size
+        self.state.last_success = time.time_ns()
+        counts: Counter[Tail] = Counter()
+        last: dict[Tail, Record] = {}
+        for group in groups:
+            counts[group.tail] += len(group.records)
+            last[group.tail] = group.records[-1]
+        for tail, record in last.items():
+            tail.acknowledge(record, counts[tail])
+
+    def _failed(self, error: SinkError) -> float:
+        """Note a failure; returns the seconds to wait."""
+        if not self.state.failing_since or str(error) != self.state.last_error:
+            level = logging.ERROR if isinstance(error, MisconfiguredError) else logging.WARNING
+            logger.log(level, "destination %s does not take records; it is tried again: %s", self.label, error)
+        self.state.failing_since = self.state.failing_since or time.time_ns()
+        self.state.last_error = str(error)
+        self.state.retries += 1
+        self.state.misconfigured = isinstance(error, MisconfiguredError)
+        delay = self._backoff.delay()
+        if isinstance(error, RetryError) and error.after is not None:
+            return max(delay, min(error.after, self._settings.retry_max))
+        if self.state.misconfigured:
+            return max(delay, min(_MISCONFIGURED_AT_LEAST, self._settings.retry_max))
+        return delay

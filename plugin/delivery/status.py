@@ -1,0 +1,104 @@
+"""What delivery tells of itself: each worker writes ``DATA/delivery/<share>.json`` once a second, who likes reads it."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from plugin.journal.folder import DataFolder, write_atomically
+
+if TYPE_CHECKING:
+    from plugin.delivery.destination import Destination, DestinationState
+    from plugin.delivery.tail import Tail
+
+
+class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One destination; times in nanoseconds since 1970 UTC, 0 for never."""
+
+    instance: str
+    sink: str
+    containers: int
+    batches: int
+    records: int
+    bytes: int
+    retries: int
+    dead: int
+    last_success: int
+    last_error: str
+    failing_since: int
+    misconfigured: bool
+
+    @classmethod
+    def of(cls, instance: str, sink: str, state: "DestinationState", containers: int) -> "SinkStatus":
+        """Take it from a destination's state."""
+        return cls(
+            instance=instance,
+            sink=sink,
+            containers=containers,
+            batches=state.batches,
+            records=state.records,
+            bytes=state.bytes,
+            retries=state.retries,
+            dead=state.dead,
+            last_success=state.last_success,
+            last_error=state.last_error if state.failing_since else "",
+            failing_since=state.failing_since,
+            misconfigured=state.misconfigured,
+        )
+
+
+class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One container's journal on its way to one sink; lag in bytes of journal, last success as above."""
+
+    container: str
+    instance: str
+    offset: int
+    lag: int
+    records: int
+    dead: int
+    gap_bytes: int
+    last_success: int
+
+    @classmethod
+    def of(cls, tail: "Tail", _: "Destination") -> "StreamStatus":
+        """Take it from a tail."""
+        cursor = tail.cursor
+        return cls(
+            container=tail.container_id,
+            instance=tail.instance,
+            offset=cursor.offset,
+            lag=tail.lag(),
+            records=cursor.records,
+            dead=cursor.dead,
+            gap_bytes=cursor.gap_bytes,
+            last_success=cursor.last_success,
+        )
+
+
+class ShareStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker tells; ``faults`` are sinks that cannot be used as they are set up."""
+
+    pid: int
+    share: int
+    started: int
+    written: int
+    sinks: list[SinkStatus]
+    streams: list[StreamStatus]
+    faults: list[str]
+
+
+def write_status(data: DataFolder, status: ShareStatus) -> None:
+    """Write a worker's status. Raises ``OSError``."""
+    folder = data.path / "delivery"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    write_atomically(folder / f"{status.share}.json", msgspec.json.encode(status))
+
+
+def read_status(data: DataFolder) -> list[ShareStatus]:
+    """Read what the workers have told last, by share; what cannot be read is left out."""
+    found = []
+    for path in sorted((data.path / "delivery").glob("*.json")):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=ShareStatus))
+        except (OSError, msgspec.DecodeError):
+            continue
+    return found

@@ -1,0 +1,157 @@
+"""Tails: one container's journal on its way to one destination."""
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plugin.delivery.dead_letters import bury
+from plugin.journal.cursors import Cursor, write_cursor
+from plugin.journal.reader import JournalReader
+from plugin.journal.seeking import journal_end
+from plugin.sinks.base import Record, Sink
+from plugin.transforms.decoding import Decoder
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_FRAME = (1 << 20) + 4
+_PATIENCE = 5.0
+
+
+@dataclass(slots=True)
+class Group:
+    """Records of one tail within a batch, in order."""
+
+    tail: "Tail"
+    records: list[Record]
+
+
+class Tail:
+    """Reads a journal from a sink's cursor on, and moves the cursor when records are acknowledged.
+
+    A line whose rest does not come is waited for some seconds, then delivered as it is.
+    """
+
+    def __init__(self, folder: Path, instance: str, sink: Sink[Any], prepared: Any, cursor: Cursor) -> None:
+        self.folder = folder
+        self.instance = instance
+        self.cursor = cursor
+        self._prepared = prepared
+        self._sink = sink
+        self._reader = JournalReader(folder, cursor.resume)
+        self._decoder = self._new_decoder(cursor.offset)
+        self._position = cursor.resume
+        self._gap_bytes = 0
+        self._held_since = 0.0
+        self._seen = (0, 0)
+
+    @property
+    def container_id(self) -> str:
+        """The container whose journal it is."""
+        return self.folder.name
+
+    @property
+    def position(self) -> int:
+        """How far it has been read, as an offset."""
+        return self._position
+
+    def has_news(self) -> bool:
+        """Tell, by two looks at file sizes, whether there may be something to read."""
+        try:
+            folder = os.stat(self.folder).st_mtime_ns
+        except FileNotFoundError:
+            return False
+        seen = (folder, self._reader.written())
+        if seen != self._seen:
+            self._seen = seen
+            return True
+        return self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE
+
+    def read(self, size: int) -> list[Record]:
+        """Read on by about ``size`` bytes of journal; empty when there is no more, or nothing complete."""
+        records: list[Record] = []
+        while not records:
+            chunk = self._reader.peek(size)
+            if self._reader.offset > self._position:
+                records.append(self._gap(self._reader.offset))
+            used = self._decoder.feed(chunk, self._reader.offset)
+            if used == 0 and len(chunk) >= size:
+                chunk = self._reader.peek(_LARGEST_FRAME)
+                used = self._decoder.feed(chunk, self._reader.offset)
+            self._reader.advance(used)
+            self._position = self._reader.offset
+            records += self._decoder.take()
+            if used:
+                self._held_since = time.monotonic()
+            elif not chunk or not self._reader.next_segment():
+                records += self._release()
+                break
+        return records
+
+    def acknowledge(self, last: Record, count: int) -> None:
+        """Note that all records up to ``last`` are delivered, ``count`` of them now."""
+        self._save(
+            last, records=self.cursor.records + count, last_success=time.time_ns(), dead=self.cursor.dead
+        )
+
+    def bury(self, record: Record, reason: str) -> None:
+        """Keep a record that the destination refuses for good as a dead letter, and go on behind it."""
+        logger.warning(
+            "container %s, sink %s: a record is refused for good and kept as a dead letter: %s",
+            self.container_id[:12],
+            self.instance,
+            reason,
+        )
+        try:
+            bury(self.folder, self.instance, record, reason, time.time_ns())
+        except OSError as error:
+            logger.warning("container %s: a dead letter cannot be kept: %s", self.container_id[:12], error)
+        self._save(record, records=self.cursor.records, last_success=self.cursor.last_success, dead=self.cursor.dead + 1)
+
+    def lag(self) -> int:
+        """Count the bytes of journal that are not delivered yet."""
+        return max(0, journal_end(self.folder) - self.cursor.offset)
+
+    def close(self) -> None:
+        """Close the journal's files."""
+        self._reader.close()
+
+    def _save(self, last: Record, *, records: int, last_success: int, dead: int) -> None:
+        self.cursor = Cursor(
+            offset=last.end,
+            resume=last.resume,
+            records=records,
+            dead=dead,
+            gap_bytes=self._gap_bytes + self.cursor.gap_bytes,
+            last_success=last_success,
+        )
+        self._gap_bytes = 0
+        try:
+            write_cursor(self.folder, self.instance, self.cursor)
+        except OSError as error:
+            if self.folder.exists():
+                logger.warning("container %s, sink %s: cursor not saved: %s", self.container_id[:12], self.instance, error)
+
+    def _new_decoder(self, first: int) -> Decoder:
+        return Decoder(self._prepared, joined=self._sink.joins_parts, first=first)
+
+    def _release(self) -> list[Record]:
+        """Give up waiting for the rest of lines after a while."""
+        if not self._decoder.holds or time.monotonic() - self._held_since <= _PATIENCE:
+            return []
+        self._decoder.flush(self._reader.offset)
+        return self._decoder.take()
+
+    def _gap(self, offset: int) -> Record:
+        """Make the record that says what is missing, in its place; lines that were held are incomplete for good."""
+        missing = offset - self._position
+        self._gap_bytes += missing
+        self._decoder = self._new_decoder(self.cursor.offset)
+        text = (
+            f"peavey: {missing} bytes of this container's log are missing here: they were dropped before they could be "
+            "delivered, because a bound on disk use was reached or the disk was full"
+        )
+        logger.warning("container %s, sink %s: %s", self.container_id[:12], self.instance, text)
+        return Record(self._prepared, "stderr", time.time_ns(), text.encode(), self._position, offset, offset)
