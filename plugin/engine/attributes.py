@@ -25,7 +25,9 @@ def compile_pattern(text: str) -> Pattern:
     """
     try:
         pattern: Pattern = re2.compile(text, _QUIET)
-    except (re2.error, UnicodeError) as error:
+    except UnicodeError:
+        raise ValueError("a regular expression with characters that are not valid Unicode") from None
+    except re2.error as error:
         raise ValueError(f"'{text}' is not a regular expression: {_complaint(error)}") from None
     return pattern
 

@@ -492,15 +492,14 @@ class TestRefusals:
             self.test_of_any_system_call(piece, 1, full_disk)
 
     def test_of_opening_an_existing_journal_does_not_shift_its_offsets(self, folder: Path) -> None:
-        write_journal(folder, encode(numbered(10)), segment_size=100)
-        sent = numbered(10, start=10)
+        write_journal(folder, encode(numbered(30)), segment_size=100)
         for number in range(8):
             copy = folder.with_name(f"copy-{number}")
             shutil.copytree(folder, copy)
             interference = Interference(number, broken_disk, times=4)
             with pipe() as fifo:
-                dropped = write_through(copy, fifo, encode(sent), 64, interference)
-            check_gaps(copy, encode(numbered(20)), dropped)
+                dropped = write_through(copy, fifo, encode(numbered(10, start=30)), 64, interference)
+            check_gaps(copy, encode(numbered(40)), dropped)
 
     def test_are_told_of_once_a_burst(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         interference = Interference(5, full_disk, times=6)

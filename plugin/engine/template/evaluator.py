@@ -131,9 +131,7 @@ class _Evaluation:
 
     def _loop(self, node: Loop, dot: Value) -> _Flow:
         with placed(node.source):
-            value = self._pipeline(node.pipeline, dot)
-            self._work.spend(weight(value))
-            items = _items(value, len(node.pipeline.variables))
+            items = _items(self._pipeline(node.pipeline, dot), len(node.pipeline.variables))
         mark = len(self._names)
         is_empty = True
         for index, item in items:
