@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from plugin import __version__
-from plugin.commands import logs, options, serve
+from plugin.commands import deliver, logs, options, serve
 from plugin.errors import PeaveyError
 from plugin.settings import add_arguments
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"peavey {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in (("serve", serve), ("options", options), ("logs", logs)):
+    for name, module in (("serve", serve), ("deliver", deliver), ("options", options), ("logs", logs)):
         command = commands.add_parser(
             name,
             help=module.SUMMARY,

@@ -125,6 +125,13 @@ MAX_FOLLOWERS = Setting(
     default="1000",
     help="How many 'docker logs --follow' may run at the same time.",
 )
+DELIVERY_WORKERS = Setting(
+    name="delivery_workers",
+    variable="PEAVEY_DELIVERY_WORKERS",
+    kind=kinds.integer(low=1),
+    default="1",
+    help="How many processes deliver logs to sinks; containers are shared out among them.",
+)
 LOG_LEVEL = Setting(
     name="log_level",
     variable="LOG_LEVEL",
@@ -142,6 +149,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     DISK_LIMIT,
     DISK_FREE,
     MAX_FOLLOWERS,
+    DELIVERY_WORKERS,
     LOG_LEVEL,
 )
 
@@ -158,6 +166,7 @@ class Settings:
     disk_limit: int | None
     disk_free: int | None
     max_followers: int
+    delivery_workers: int
     log_level: str
     warnings: tuple[str, ...] = ()
     """Variables that look like a setting and are none: worth a line in the log, no reason to stop."""
@@ -195,6 +204,7 @@ def load_settings(
         disk_limit=read(DISK_LIMIT),
         disk_free=read(DISK_FREE),
         max_followers=read(MAX_FOLLOWERS),
+        delivery_workers=read(DELIVERY_WORKERS),
         log_level=read(LOG_LEVEL),
         warnings=tuple(_unknown_variables(environ)),
     )

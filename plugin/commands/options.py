@@ -4,6 +4,7 @@ import argparse
 import shutil
 
 from plugin.engine.option_reference import render_markdown, render_terminal
+from plugin.sinks.registry import schema
 
 SUMMARY = "print what --log-opt accepts"
 DESCRIPTION = """\
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the reference."""
     if arguments.markdown:
-        print(render_markdown(), end="")
+        print(render_markdown(schema()), end="")
     else:
-        print(render_terminal(width=min(shutil.get_terminal_size().columns, 120)), end="")
+        print(render_terminal(schema(), width=min(shutil.get_terminal_size().columns, 120)), end="")
     return 0

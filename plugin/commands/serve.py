@@ -10,12 +10,15 @@ from plugin import __version__
 from plugin.api.app import create_app
 from plugin.api.follow import LogReader
 from plugin.api.server import bind, raise_file_limit, serve
+from plugin.commands.logging_setup import log_to_stdout
+from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
 from plugin.intake.housekeeper import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.folder import DataFolder
 from plugin.settings import SETTINGS as ALL_SETTINGS
 from plugin.settings import load_settings
+from plugin.sinks.registry import schema
 
 SUMMARY = "answer the engine on a unix socket, keep what containers print"
 DESCRIPTION = """\
@@ -35,8 +38,8 @@ def add_arguments(_: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when asked to stop. Raises ``PeaveyError`` if it cannot begin."""
-    settings = load_settings(vars(arguments), os.environ)
-    _log_to_stdout(settings.log_level)
+    settings = load_settings(vars(arguments), os.environ, schema())
+    log_to_stdout(settings.log_level)
     for warning in settings.warnings:
         logger.warning("%s", warning)
     sys.setswitchinterval(_SWITCH_INTERVAL)  # intake's thread must not wait long for one that reads back
@@ -45,32 +48,25 @@ def run(arguments: argparse.Namespace) -> int:
     data.create()
     lock = data.lock()
     listener = bind(settings.socket)
-    admission = Admission(data, settings.log_opts)
+    admission = Admission(data, settings.log_opts, schema())
+    supervisor = Supervisor(data, settings.delivery_workers, _environment(arguments))
     bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
-    intake = Intake(data, settings.logging_dir, bounds, admission.options_of)
+    intake = Intake(data, settings.logging_dir, bounds, admission.options_of, supervisor.need)
     reader = LogReader(intake, settings.max_followers)
     app = create_app(intake, admission, reader)
     gc.freeze()
     logger.info("peavey %s serves %s, journals in %s", __version__, settings.socket, settings.data)
+    supervisor.start_if_needed()
     try:
         serve(app, listener, reader.stop)
     finally:
+        supervisor.stop()
         os.close(lock)
     logger.info("peavey has stopped")
     return 0
 
 
-def _log_to_stdout(level: str) -> None:
-    """Log one line each to stdout: the engine puts them into its own log, with time and plugin id in front."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-    for name in ("uvicorn", "uvicorn.error"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
-
-
-class _OneLine(logging.Formatter):
-    """Keeps a record on one line, stack traces included."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace("\n", " | ")
+def _environment(arguments: argparse.Namespace) -> dict[str, str]:
+    """Give the settings that came as flags as variables, for the processes that are started."""
+    given = vars(arguments)
+    return {s.variable: str(given[s.name]) for s in ALL_SETTINGS if given.get(s.name) is not None}

@@ -92,9 +92,7 @@ class Tail:
 
     def acknowledge(self, last: Record, count: int) -> None:
         """Note that all records up to ``last`` are delivered, ``count`` of them now."""
-        self._save(
-            last, records=self.cursor.records + count, last_success=time.time_ns(), dead=self.cursor.dead
-        )
+        self._save(last, records=self.cursor.records + count, last_success=time.time_ns(), dead=self.cursor.dead)
 
     def bury(self, record: Record, reason: str) -> None:
         """Keep a record that the destination refuses for good as a dead letter, and go on behind it."""
@@ -108,7 +106,9 @@ class Tail:
             bury(self.folder, self.instance, record, reason, time.time_ns())
         except OSError as error:
             logger.warning("container %s: a dead letter cannot be kept: %s", self.container_id[:12], error)
-        self._save(record, records=self.cursor.records, last_success=self.cursor.last_success, dead=self.cursor.dead + 1)
+        self._save(
+            record, records=self.cursor.records, last_success=self.cursor.last_success, dead=self.cursor.dead + 1
+        )
 
     def lag(self) -> int:
         """Count the bytes of journal that are not delivered yet."""
@@ -132,7 +132,9 @@ class Tail:
             write_cursor(self.folder, self.instance, self.cursor)
         except OSError as error:
             if self.folder.exists():
-                logger.warning("container %s, sink %s: cursor not saved: %s", self.container_id[:12], self.instance, error)
+                logger.warning(
+                    "container %s, sink %s: cursor not saved: %s", self.container_id[:12], self.instance, error
+                )
 
     def _new_decoder(self, first: int) -> Decoder:
         return Decoder(self._prepared, joined=self._sink.joins_parts, first=first)

@@ -80,7 +80,9 @@ class Worker:
                 self._take_up(container_id, folder, changed)
 
     def _is_ours(self, container_id: str) -> bool:
-        return int.from_bytes(hashlib.blake2b(container_id.encode(), digest_size=4).digest()) % self._shares == self._share
+        return (
+            int.from_bytes(hashlib.blake2b(container_id.encode(), digest_size=4).digest()) % self._shares == self._share
+        )
 
     def _take_up(self, container_id: str, folder: Path, changed: int) -> None:
         self._drop(container_id)
@@ -154,7 +156,9 @@ class Worker:
             started=self._started,
             written=time.time_ns(),
             sinks=[
-                SinkStatus.of(destination.label, destination.sink.declaration.name, destination.state, len(destination.tails))
+                SinkStatus.of(
+                    destination.label, destination.sink.declaration.name, destination.state, len(destination.tails)
+                )
                 for destination in self._destinations.values()
             ],
             streams=[
@@ -162,7 +166,9 @@ class Worker:
                 for container in self._containers.values()
                 for destination, tail in container.tails
             ],
-            faults=[f"{container_id[:12]} {instance}: {fault}" for (container_id, instance), fault in self._faults.items()],
+            faults=[
+                f"{container_id[:12]} {instance}: {fault}" for (container_id, instance), fault in self._faults.items()
+            ],
         )
         try:
             write_status(self._data, status)

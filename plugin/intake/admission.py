@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 
 from plugin.engine.info import Info
+from plugin.engine.option_schema import Schema
 from plugin.engine.options import ContainerOptions, validate, validate_leniently
 from plugin.errors import JournalError, OptionError
 from plugin.intake.attachments import Attachments
@@ -18,9 +19,13 @@ logger = logging.getLogger(__name__)
 
 
 class Admission:
-    """Decides on log-opts; ``defaults`` are the plugin-wide ones, which a container's own override."""
+    """Decides on log-opts.
 
-    def __init__(self, data: DataFolder, defaults: Mapping[str, str]) -> None:
+    ``defaults`` are the plugin-wide ones, which a container's own override; ``schema`` is all that can be given.
+    """
+
+    def __init__(self, data: DataFolder, defaults: Mapping[str, str], schema: Schema) -> None:
+        self._schema = schema
         self._data = data
         self._attachments = Attachments(data.streams)
         self._defaults = defaults
@@ -29,7 +34,7 @@ class Admission:
     def admit(self, info: Info) -> ContainerOptions:
         """Give the options of a container that starts. Raises ``OptionError`` with all faults."""
         try:
-            options = validate(info.options, self._defaults)
+            options = validate(info.options, self._defaults, self._schema)
         except OptionError as error:
             if not self._accepted_before(info):
                 raise
@@ -43,7 +48,7 @@ class Admission:
 
     def options_of(self, info: Info) -> ContainerOptions:
         """Give the options of a container whose log-opts were accepted once; what is at fault has its default."""
-        return validate_leniently(info.options, self._defaults)[0]
+        return validate_leniently(info.options, self._defaults, self._schema)[0]
 
     def _accepted_before(self, info: Info) -> bool:
         try:

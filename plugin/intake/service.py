@@ -16,7 +16,9 @@ from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.housekeeper import DiskBounds, Housekeeper
 from plugin.intake.pump import Pump
 from plugin.intake.stream import Stream
+from plugin.journal.cursors import create_cursor
 from plugin.journal.folder import DataFolder
+from plugin.journal.seeking import journal_end
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +30,18 @@ class Intake:
     """Owns the pump, the housekeeper and the attachments of one data folder.
 
     ``logging_dir`` is the only folder in which FIFOs may lie; ``options_of`` gives the options of a container whose
-    options were accepted once. All methods may be called from any thread.
+    options were accepted once; ``need_delivery`` is called when a container has a sink. All methods may be called from any thread.
     """
 
     def __init__(
-        self, data: DataFolder, logging_dir: Path, bounds: DiskBounds, options_of: Callable[[Info], ContainerOptions]
+        self,
+        data: DataFolder,
+        logging_dir: Path,
+        bounds: DiskBounds,
+        options_of: Callable[[Info], ContainerOptions],
+        need_delivery: Callable[[], None],
     ) -> None:
+        self._need_delivery = need_delivery
         self.data = data
         self._logging_dir = logging_dir
         self._options_of = options_of
@@ -80,7 +88,21 @@ class Intake:
         except OSError as error:
             self._attachments.remove(attachment.name)
             raise RequestError(f"File {file} cannot be opened: {error.strerror}") from error
+        self._create_cursors(info.container_id, options)
         self._pump.call(self._pump.attach, attachment, options.max_size, descriptor, saved=saved).result()
+
+    def _create_cursors(self, container_id: str, options: ContainerOptions) -> None:
+        """Give each sink that is new to a container its first cursor, so that nothing of it is thrown away any more."""
+        if not options.sinks:
+            return
+        folder = self.data.container(container_id)
+        end = journal_end(folder)
+        for choice in options.sinks:
+            try:
+                create_cursor(folder, choice.instance, end)
+            except OSError as error:
+                logger.warning("container %s, sink %s: no first cursor: %s", container_id[:12], choice.instance, error)
+        self._need_delivery()
 
     def is_attached(self, file: str, info: Info) -> bool:
         """Tell whether a stream was begun already: the engine repeats a request whose answer it did not get.

@@ -1,7 +1,8 @@
 """What a sink is.
 
 A sink turns records into one request for one destination, and knows how that destination says yes. Reading journals,
-batching, order, retries, cursors and dead letters are delivery's business. A sink imports nothing of journal or delivery.
+batching, order, retries, cursors and dead letters are delivery's business: a sink imports nothing of journal or
+delivery.
 
 A module of this package that is a sink names its class ``SINK``.
 """
@@ -9,7 +10,7 @@ A module of this package that is a sink names its class ``SINK``.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from plugin.engine.info import Info
 from plugin.engine.option_schema import SinkOptions

@@ -35,11 +35,10 @@ _ABORT = struct.pack("ii", 1, 0)
 _OUR_FAULT_IN_TLS = ("ALERT", "CERTIFICATE", "WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST")
 _NOT_OUR_FAULT_IN_TLS = ("ALERT_INTERNAL_ERROR", "ALERT_USER_CANCELLED", "ALERT_CLOSE_NOTIFY")
 
-MANAGED_PLUGIN_SOCKETS = (
+_MANAGED_PLUGIN = (
     "a managed plugin sees only one folder of the host, as /etc/peavey; 'docker plugin set peavey files.source=FOLDER'"
     " says which one"
 )
-"""What to say of a socket's path that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +124,17 @@ class StreamConnection:
             raise self._tls_error(error) from error
         except (OSError, UnicodeError) as error:
             self._give_up()
-            raise RetryError(f"cannot connect to {self.address}: {self._reason(error)}") from error
+            raise RetryError(f"cannot connect to {self.address}: {reason(error, self.address)}") from error
         except BaseException:
             self._give_up()
             raise
         return True
+
+    async def send(self, data: bytes | memoryview) -> None:
+        """Connect when needed, write, and wait until the peer's kernel has everything."""
+        await self.open()
+        await self.write(data)
+        await self.drained()
 
     async def write(self, data: bytes | memoryview) -> None:
         """Hand all bytes to the kernel."""
@@ -194,7 +199,7 @@ class StreamConnection:
                 failure = OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
             except OSError as error:
                 failure = error
-        raise failure or OSError(errno.EADDRNOTAVAIL, "the name has no address")
+        raise failure or OSError("the name has no address")
 
     async def _connect_to(self, family: int, protocol: int, address: tuple[Any, ...] | str) -> socket.socket:
         connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
@@ -226,7 +231,7 @@ class StreamConnection:
     async def _fill(self) -> None:
         data = await asyncio.get_running_loop().sock_recv(self._connected(), _SLICE)
         if not data:
-            raise ConnectionResetError(errno.ECONNRESET, "the peer closed the connection during the TLS handshake")
+            raise OSError("the peer closed the connection during the TLS handshake")
         self._incoming.write(data)
 
     async def _flush(self) -> None:
@@ -291,7 +296,7 @@ class StreamConnection:
             raise self._tls_error(error) from error
         except OSError as error:
             self._forget()
-            raise RetryError(f"the connection to {self.address} broke: {self._reason(error)}") from error
+            raise RetryError(f"the connection to {self.address} broke: {reason(error, self.address)}") from error
         except RetryError:
             self._forget()
             raise
@@ -326,7 +331,7 @@ class StreamConnection:
             raise self._tls_error(error) from error
         except OSError as error:
             self._give_up()
-            raise RetryError(f"the connection to {self.address} broke: {self._reason(error)}") from error
+            raise RetryError(f"the connection to {self.address} broke: {reason(error, self.address)}") from error
         except BaseException:
             self._give_up()
             raise
@@ -353,19 +358,25 @@ class StreamConnection:
         self._is_proven = False
         self._is_ended = False
 
-    def _reason(self, error: OSError | UnicodeError) -> str:
-        text = (isinstance(error, OSError) and error.strerror) or str(error)
-        if self.address.path and isinstance(error, (FileNotFoundError, PermissionError)):
-            return f"{text} ({MANAGED_PLUGIN_SOCKETS})"
-        return text
-
     def _tls_error(self, error: ssl.SSLError) -> SinkError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return MisconfiguredError(f"the certificate of {self.address} is not accepted: {error.verify_message}")
-        reason = error.reason or ""
-        text = f"TLS with {self.address} failed: {reason.replace('_', ' ').lower() or error.strerror or error}"
-        is_ours = any(word in reason for word in _OUR_FAULT_IN_TLS) and reason not in _NOT_OUR_FAULT_IN_TLS
+        code = error.reason or ""
+        text = f"TLS with {self.address} failed: {code.replace('_', ' ').lower() or error.strerror or error}"
+        is_ours = any(word in code for word in _OUR_FAULT_IN_TLS) and code not in _NOT_OUR_FAULT_IN_TLS
         return MisconfiguredError(text) if is_ours else RetryError(text)
+
+
+def reason(error: OSError | UnicodeError, address: Address) -> str:
+    """Say in words what went wrong with this address; a name that cannot be encoded counts as one."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    text = os.strerror(error.errno)
+    if address.path and isinstance(error, (FileNotFoundError, PermissionError)):
+        return f"{text} ({_MANAGED_PLUGIN})"
+    return text
 
 
 def _set_tcp_options(connection: socket.socket, limits: Limits) -> None:

@@ -68,7 +68,7 @@ class Decoder:
             if action == complete and not self._parts[source]:
                 if frame >= first:
                     line = buffer[fields.line_start : fields.line_end]
-                    resume = joiner.held_from if joiner.held else behind
+                    resume = joiner.held_from if self._parts[0] or self._parts[1] else behind
                     records.append(Record(prepared, _SOURCES[source], fields.time_nano, line, frame, behind, resume))
             else:
                 self._handle_part(buffer, frame, behind, action, source)

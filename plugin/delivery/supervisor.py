@@ -1,0 +1,92 @@
+"""The supervisor: starts the delivery processes, and starts them again when they die."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+from plugin.delivery.backoff import Backoff
+from plugin.journal.folder import DataFolder
+
+logger = logging.getLogger(__name__)
+
+_STOP_WITHIN = 5.0
+_LONGEST_DELAY = 30.0
+_STEADY = 60.0
+
+
+class Supervisor:
+    """Keeps ``workers`` delivery processes running, from the moment that a container has a sink.
+
+    They are told of the settings by their environment, ``environment`` on top of our own.
+    """
+
+    def __init__(self, data: DataFolder, workers: int, environment: Mapping[str, str]) -> None:
+        self._data = data
+        self._workers = workers
+        self._environment = environment
+        self._stopping = threading.Event()
+        self._started = threading.Event()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start_if_needed(self) -> None:
+        """Start the processes if any journal has a sink already."""
+        if any(self._data.containers.glob("*/cursors")):
+            self.need()
+
+    def need(self) -> None:
+        """Start the processes, if they have not been started. May be called from any thread."""
+        with self._lock:
+            if self._threads or self._stopping.is_set():
+                return
+            for share in range(self._workers):
+                thread = threading.Thread(
+                    target=self._keep_running, args=(share,), name=f"deliver {share}", daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+
+    def alive(self) -> int:
+        """Count the processes that run."""
+        return sum(process.poll() is None for process in list(self._processes.values()))
+
+    def wanted(self) -> int:
+        """Count the processes that should run."""
+        return len(self._threads)
+
+    def stop(self) -> None:
+        """End the processes, gently at first."""
+        with self._lock:
+            self._stopping.set()
+        for process in list(self._processes.values()):
+            process.terminate()
+        for thread in self._threads:
+            thread.join(_STOP_WITHIN)
+        for process in list(self._processes.values()):
+            process.kill()
+
+    def _keep_running(self, share: int) -> None:
+        backoff = Backoff(0.2, _LONGEST_DELAY)
+        command = [sys.executable, "-m", "plugin", "deliver", "--share", f"{share}/{self._workers}"]
+        while not self._stopping.is_set():
+            process = subprocess.Popen(command, env={**os.environ, **self._environment}, stdin=subprocess.DEVNULL)  # noqa: S603
+            self._processes[share] = process
+            if self._stopping.is_set():
+                process.terminate()
+            try:
+                process.wait(_STEADY)
+                process_was_steady = False
+            except subprocess.TimeoutExpired:
+                process_was_steady = True
+            status = process.wait()
+            if self._stopping.is_set():
+                return
+            if process_was_steady:
+                backoff.reset()
+            delay = backoff.delay()
+            logger.error("delivery %d/%d ended with status %d, started again", share, self._workers, status)
+            self._stopping.wait(delay)
