@@ -18,7 +18,7 @@ from plugin.intake.pump import Pump
 from plugin.journal.compression import compress_closed
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import read_note
-from plugin.journal.retention import SegmentUse, aged, measure, remove_old_corrupt, remove_segment, surplus
+from plugin.journal.retention import SegmentUse, aged, begun, measure, remove_old_corrupt, remove_segment, surplus
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Housekeeper(threading.Thread):
         self._wake = threading.Event()
         self._stopping = False
         self._use: dict[str, list[SegmentUse]] = {}
+        self._aging: set[str] = set()
         self._fsync_intervals: dict[str, float] = {}
         self._synced: dict[str, float] = {}
         self._next_measure = self._next_visit = 0.0
@@ -113,7 +114,7 @@ class Housekeeper(threading.Thread):
             due, self._rotated = self._rotated, set()
             if now >= self._next_measure:
                 self._next_measure = now + _MEASURE_CHANGED
-                due |= self._changed
+                due |= self._changed | self._aging
                 self._changed = set()
         if now >= self._next_visit:
             self._next_visit = now + _VISIT_ALL
@@ -139,7 +140,9 @@ class Housekeeper(threading.Thread):
                 self._fsync_intervals[container_id] = options.fsync_interval
             else:
                 self._fsync_intervals.pop(container_id, None)
+            self._aging.discard(container_id)
             if options.max_age is not None:
+                self._aging.add(container_id)
                 self._remove_aged(container_id, segments, options)
             for use in surplus(segments, options.max_file):
                 remove_segment(use)
@@ -161,10 +164,13 @@ class Housekeeper(threading.Thread):
         now = time.time_ns()
         for use in aged(segments, now - age):
             remove_segment(use)
-        if segments and segments[-1].bytes:
-            begun = os.stat(segments[-1].segment.path).st_ctime_ns if len(segments) == 1 else segments[-2].modified
-            if begun < now - age // options.max_file or segments[-1].modified < now - age:
-                self._pump.call(self._pump.rotate, container_id).result()
+        newest = segments[-1] if segments else None
+        if newest is None or not newest.bytes or newest.segment.compressed:
+            return
+        if newest.modified < now - age and self._remove(container_id, "all of it is older than max-age"):
+            return
+        if begun(newest) < now - age // options.max_file:
+            self._pump.call(self._pump.rotate, container_id).result()
 
     def _compress(self, container_id: str) -> None:
         try:
@@ -172,11 +178,14 @@ class Housekeeper(threading.Thread):
         except OSError as error:
             logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
 
-    def _remove(self, container_id: str, reason: str) -> None:
-        if self._pump.call(self._pump.remove, container_id).result():
-            logger.info("container %s: journal removed, %s", container_id, reason)
-            self._use.pop(container_id, None)
-            self._data.sweep()
+    def _remove(self, container_id: str, reason: str) -> bool:
+        """Remove the journal of a container without streams; false if it has some."""
+        if not self._pump.call(self._pump.remove, container_id).result():
+            return False
+        logger.info("container %s: journal removed, %s", container_id, reason)
+        self._use.pop(container_id, None)
+        self._data.sweep()
+        return True
 
     def _sync(self, attached: set[str], now: float) -> None:
         for container_id in attached & self._use.keys() & self._fsync_intervals.keys():

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from plugin.engine.frames import HEADER_SIZE, Fields, entry_size
 from plugin.journal.folder import Segment, index_path, list_segments
 
 _KEPT_CORRUPT = 5
@@ -45,6 +46,15 @@ def surplus(segments: list[SegmentUse], max_file: int, floor: int | None = None)
 def aged(segments: list[SegmentUse], not_before: int, floor: int | None = None) -> list[SegmentUse]:
     """Choose the closed segments that were last written before a time (nanoseconds since 1970 UTC)."""
     return [use for use in segments if use.modified < not_before and _passed(use, floor)]
+
+
+def begun(use: SegmentUse) -> int:
+    """Tell when a plain segment was begun, by the time of its first entry; when it was modified, if it has none."""
+    with open(use.segment.path, "rb") as file:
+        header = file.read(HEADER_SIZE)
+        entry = file.read(entry_size(header, 0)) if len(header) == HEADER_SIZE else b""
+    fields = Fields()
+    return fields.time_nano if fields.locate(entry, 0, len(entry)) and fields.time_nano > 0 else use.modified
 
 
 def _passed(use: SegmentUse, floor: int | None) -> bool:
