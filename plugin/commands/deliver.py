@@ -60,7 +60,7 @@ async def _deliver(worker: Worker) -> None:
 
 async def _end_with_parent(parent: int, stop: asyncio.Event) -> None:
     """Stop when the process that started us is gone: its successor starts workers of its own."""
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 (nothing tells of a parent's end but this)
         await asyncio.sleep(1)
     stop.set()
 

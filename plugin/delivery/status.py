@@ -1,4 +1,4 @@
-"""What delivery tells of itself: each worker writes ``DATA/delivery/<share>.json`` once a second, who likes reads it."""
+"""What delivery tells of itself: each worker writes ``DATA/delivery/<share>.json`` once a second."""
 
 from typing import TYPE_CHECKING
 

@@ -16,9 +16,19 @@ from plugin.engine.options import ContainerOptions
 from plugin.errors import JournalError
 from plugin.intake.pump import Pump
 from plugin.journal.compression import compress_closed
+from plugin.journal.cursors import floor
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import read_note
-from plugin.journal.retention import SegmentUse, aged, begun, measure, remove_old_corrupt, remove_segment, surplus
+from plugin.journal.retention import (
+    SegmentUse,
+    aged,
+    begun,
+    measure,
+    remove_old_corrupt,
+    remove_segment,
+    surplus,
+    undelivered,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -132,10 +142,12 @@ class Housekeeper(threading.Thread):
         if note is not None:
             last_seen = max([note.last_seen, *(use.modified for use in segments)])
             keep = self._bounds.keep_stopped
-            if not attached and keep is not None and last_seen < time.time_ns() - keep * _SECOND:
+            options = self._options_of(note.info)
+            needed_from = floor(folder, [choice.instance for choice in options.sinks])
+            delivered = undelivered(segments, needed_from) == 0
+            if not attached and delivered and keep is not None and last_seen < time.time_ns() - keep * _SECOND:
                 self._remove(container_id, "it stopped long ago (PEAVEY_KEEP_STOPPED)")
                 return
-            options = self._options_of(note.info)
             if options.fsync_interval is not None:
                 self._fsync_intervals[container_id] = options.fsync_interval
             else:
@@ -144,11 +156,12 @@ class Housekeeper(threading.Thread):
             if options.max_age is not None:
                 self._aging.add(container_id)
                 self._remove_aged(container_id, segments, options)
-            for use in surplus(segments, options.max_file):
+            for use in surplus(segments, options.max_file, needed_from):
                 remove_segment(use)
+            self._hold_back(container_id, segments, needed_from, options)
             remove_old_corrupt(folder)
             if options.compress:
-                self._compress(container_id)
+                self._compress(container_id, needed_from)
             segments = measure(folder)
         if segments:
             self._use[container_id] = segments
@@ -172,9 +185,32 @@ class Housekeeper(threading.Thread):
         if begun(newest) < now - age // options.max_file:
             self._pump.call(self._pump.rotate, container_id).result()
 
-    def _compress(self, container_id: str) -> None:
+    def _hold_back(
+        self, container_id: str, segments: list[SegmentUse], needed_from: int | None, options: ContainerOptions
+    ) -> None:
+        """Keep what is not delivered within ``buffer-limit``, by the policy that ``overflow`` names."""
+        excess = undelivered(segments, needed_from) - options.buffer_limit
+        throttle = options.overflow == "throttle"
+        self._pump.call(self._pump.throttle, container_id, on=throttle and excess > 0).result()
+        if throttle or excess <= 0:
+            return
+        dropped = 0
+        for use in segments[:-1]:
+            if dropped >= excess:
+                break
+            if use.end is not None and needed_from is not None and use.end > needed_from:
+                remove_segment(use)
+                dropped += use.end - max(use.segment.base, needed_from)
+        if dropped:
+            logger.warning(
+                "container %s: the oldest %d bytes were dropped before they could be delivered (buffer-limit)",
+                container_id,
+                dropped,
+            )
+
+    def _compress(self, container_id: str, needed_from: int | None) -> None:
         try:
-            compress_closed(self._data.container(container_id))
+            compress_closed(self._data.container(container_id), needed_from)
         except OSError as error:
             logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
 

@@ -30,6 +30,8 @@ _CHORES = 1.0
 _RETIRE_AFTER = 10.0
 _BLOCKED_AT_MOST = 2.0
 _AFTER_FAILURE = 0.1
+_TRICKLE = 1 << 14
+_TRICKLE_EVERY = 0.25
 _LAST_ROUND = 3.0
 
 
@@ -144,6 +146,15 @@ class Pump(threading.Thread):
         """Tell whether the disk is so full that lines are dropped."""
         return any(c.writer is not None and c.writer.dropped.active for c in self._containers.values())
 
+    def throttle(self, container_id: str, *, on: bool) -> None:
+        """Take the log of a container at a trickle only, or freely again."""
+        container = self._containers.get(container_id)
+        if container is not None and container.throttled != on:
+            container.throttled = on
+            logger.warning(
+                "container %s: %s", container_id, "slowed down (overflow=throttle)" if on else "no longer slowed down"
+            )
+
     def rotate(self, container_id: str) -> bool:
         """Close the newest segment of a container's journal, so that retention can remove it; false if it cannot be."""
         container = self._containers.get(container_id)
@@ -180,7 +191,9 @@ class Pump(threading.Thread):
             if stream is None:
                 continue
             busy = True
-            if mask & select.EPOLLIN:
+            if mask & select.EPOLLIN and stream.container.throttled:
+                self._trickle(stream)
+            elif mask & select.EPOLLIN:
                 self._serve_safely(stream)
             else:
                 self._end(stream)
@@ -197,6 +210,13 @@ class Pump(threading.Thread):
     def _collect(self, stream: Stream) -> None:
         if not stream.closed and (waiting := stream.waiting()):
             self._serve(stream, waiting)
+
+    def _trickle(self, stream: Stream) -> None:
+        """Take little of a throttled container, so that it slows down but never stops."""
+        now = time.monotonic()
+        if now - stream.container.trickled >= _TRICKLE_EVERY:
+            stream.container.trickled = now
+            self._serve(stream, _TRICKLE)
 
     def _serve_safely(self, stream: Stream) -> None:
         """Serve a stream; what goes wrong with one container must not end the service of all others.

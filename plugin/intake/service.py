@@ -30,7 +30,8 @@ class Intake:
     """Owns the pump, the housekeeper and the attachments of one data folder.
 
     ``logging_dir`` is the only folder in which FIFOs may lie; ``options_of`` gives the options of a container whose
-    options were accepted once; ``need_delivery`` is called when a container has a sink. All methods may be called from any thread.
+    options were accepted once; ``need_delivery`` is called when a container has a sink. All methods may be called from
+    any thread.
     """
 
     def __init__(

@@ -69,6 +69,8 @@ class Container:
         self.writer: JournalWriter | None = None
         self.taken_over = 0.0
         self.blocked_since = 0.0
+        self.throttled = False
+        self.trickled = 0.0
         self._note: JournalNote | None = None
         self._owner = ""
 

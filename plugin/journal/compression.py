@@ -1,6 +1,7 @@
 """Compressing closed segments with zstd, beside the readers that may be in them."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import zstandard
@@ -12,15 +13,17 @@ _CHUNK = 1 << 20
 _UNFINISHED = ".part"
 
 
-def compress_closed(folder: Path) -> int:
-    """Compress all segments of a journal but the newest; returns how many were.
+def compress_closed(folder: Path, needed_from: int | None = None) -> int:
+    """Compress the segments of a journal that every cursor has passed, the newest never; returns how many were.
 
     The compressed file keeps the plain one's modification time, takes its name plus ``.zst`` when it is complete, and
     only then is the plain one removed. Raises ``OSError`` if the disk is full or the journal was removed meanwhile.
     """
     for unfinished in folder.glob(f"*{_UNFINISHED}"):
         unfinished.unlink(missing_ok=True)
-    plain = [segment for segment in list_segments(folder)[:-1] if not segment.compressed]
+    segments = list_segments(folder)
+    passed = [s for s, after in pairwise(segments) if needed_from is None or after.base <= needed_from]
+    plain = [segment for segment in passed if not segment.compressed]
     for segment in plain:
         _compress(segment)
     return len(plain)

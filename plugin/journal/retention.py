@@ -48,6 +48,15 @@ def aged(segments: list[SegmentUse], not_before: int, floor: int | None = None) 
     return [use for use in segments if use.modified < not_before and _passed(use, floor)]
 
 
+def undelivered(segments: list[SegmentUse], floor: int | None) -> int:
+    """Count the bytes that some sink still needs; 0 where there is no sink."""
+    if floor is None or not segments:
+        return 0
+    newest = segments[-1]
+    end = newest.segment.base + newest.bytes if not newest.segment.compressed else newest.segment.base
+    return max(0, end - floor)
+
+
 def begun(use: SegmentUse) -> int:
     """Tell when a plain segment was begun, by the time of its first entry; when it was modified, if it has none."""
     with open(use.segment.path, "rb") as file:
