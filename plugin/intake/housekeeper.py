@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import zstandard
+
 from plugin.engine.info import Info
 from plugin.engine.options import ContainerOptions
 from plugin.errors import JournalError
@@ -175,7 +177,7 @@ class Housekeeper(threading.Thread):
     def _compress(self, container_id: str) -> None:
         try:
             compress_closed(self._data.container(container_id))
-        except OSError as error:
+        except (OSError, zstandard.ZstdError) as error:
             logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
 
     def _remove(self, container_id: str, reason: str) -> bool:
