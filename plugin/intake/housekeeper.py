@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import zstandard
+
 from plugin.engine.info import Info
 from plugin.engine.options import ContainerOptions
 from plugin.errors import JournalError
@@ -210,8 +212,8 @@ class Housekeeper(threading.Thread):
 
     def _compress(self, container_id: str, needed_from: int | None) -> None:
         try:
-            compress_closed(self._data.container(container_id), needed_from)
-        except OSError as error:
+            compress_closed(self._data.container(container_id))
+        except (OSError, zstandard.ZstdError) as error:
             logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
 
     def _remove(self, container_id: str, reason: str) -> bool:

@@ -17,7 +17,8 @@ def compress_closed(folder: Path, needed_from: int | None = None) -> int:
     """Compress the segments of a journal that every cursor has passed, the newest never; returns how many were.
 
     The compressed file keeps the plain one's modification time, takes its name plus ``.zst`` when it is complete, and
-    only then is the plain one removed. Raises ``OSError`` if the disk is full or the journal was removed meanwhile.
+    only then is the plain one removed: after it is safe from a power cut too. Raises ``OSError`` if the disk is full or
+    the journal was removed meanwhile, ``zstandard.ZstdError`` if a segment was cut meanwhile.
     """
     for unfinished in folder.glob(f"*{_UNFINISHED}"):
         unfinished.unlink(missing_ok=True)
@@ -35,6 +36,8 @@ def _compress(segment: Segment) -> None:
         status = os.fstat(source.fileno())
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         compressor.copy_stream(source, target, size=status.st_size, read_size=_CHUNK, write_size=_CHUNK)
+        target.flush()
+        os.fsync(target.fileno())
     os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
     os.replace(unfinished, f"{segment.path}.zst")
     os.unlink(segment.path)
