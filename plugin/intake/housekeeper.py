@@ -74,6 +74,7 @@ class Housekeeper(threading.Thread):
         self._stopping = False
         self._use: dict[str, list[SegmentUse]] = {}
         self._aging: set[str] = set()
+        self._needed_from: dict[str, int] = {}
         self._fsync_intervals: dict[str, float] = {}
         self._synced: dict[str, float] = {}
         self._next_measure = self._next_visit = 0.0
@@ -147,6 +148,10 @@ class Housekeeper(threading.Thread):
             options = self._options_of(note.info)
             needed_from = floor(folder, [choice.instance for choice in options.sinks])
             delivered = undelivered(segments, needed_from) == 0
+            if needed_from is not None and not delivered:
+                self._needed_from[container_id] = needed_from
+            else:
+                self._needed_from.pop(container_id, None)
             if not attached and delivered and keep is not None and last_seen < time.time_ns() - keep * _SECOND:
                 self._remove(container_id, "it stopped long ago (PEAVEY_KEEP_STOPPED)")
                 return
@@ -212,7 +217,7 @@ class Housekeeper(threading.Thread):
 
     def _compress(self, container_id: str, needed_from: int | None) -> None:
         try:
-            compress_closed(self._data.container(container_id))
+            compress_closed(self._data.container(container_id), needed_from)
         except (OSError, zstandard.ZstdError) as error:
             logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
 
@@ -278,9 +283,18 @@ class Housekeeper(threading.Thread):
         return excess
 
     def _victims(self, attached: set[str]) -> list[tuple[str, SegmentUse]]:
-        """List all segments in the order in which they go: stopped containers', then closed ones, oldest first."""
+        """List all segments in the order in which they go.
+
+        What is delivered goes before what is not, stopped containers' before running ones', closed segments before the
+        one that is written, and among equals the oldest first.
+        """
         everything = [(container_id, use) for container_id, segments in self._use.items() for use in segments]
-        everything.sort(
-            key=lambda item: (item[0] in attached, item[0] in attached and item[1].end is None, item[1].modified)
-        )
-        return [item for item in everything if item[1].bytes]
+
+        def rank(item: tuple[str, SegmentUse]) -> tuple[bool, bool, bool, int]:
+            container_id, use = item
+            runs = container_id in attached
+            needed_from = self._needed_from.get(container_id)
+            needed = needed_from is not None and (use.end is None or use.end > needed_from)
+            return needed, runs, runs and use.end is None, use.modified
+
+        return sorted((item for item in everything if item[1].bytes), key=rank)

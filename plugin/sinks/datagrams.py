@@ -5,7 +5,7 @@ import errno
 import socket
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from plugin.sinks.base import RejectError, RetryError
 from plugin.sinks.connection import DEFAULT_LIMITS, Address, Limits, reason
@@ -13,7 +13,7 @@ from plugin.sinks.connection import DEFAULT_LIMITS, Address, Limits, reason
 LARGEST_UDP = 65_507
 """Bytes that fit a UDP datagram over IPv4."""
 
-_LENGTH = "I"
+_LENGTH: Final = "I"
 _LENGTH_SIZE = array(_LENGTH).itemsize
 
 _LOOK_UP_AFTER = 30.0
