@@ -22,13 +22,18 @@ _BURST_PAUSE = 0.001
 
 
 def pack(datagrams: Sequence[bytes]) -> bytes:
-    """Put datagrams into one payload: their number, their lengths, and then all of them without anything between."""
+    """Put datagrams into one payload: their number, their lengths, and then all of them without anything between.
+
+    No datagrams make an empty payload.
+    """
+    if not datagrams:
+        return b""
     lengths = array(_LENGTH, [len(datagrams), *map(len, datagrams)])
     return b"".join((lengths.tobytes(), *datagrams))
 
 
 def unpack(payload: bytes) -> Iterator[memoryview]:
-    """Yield the datagrams of a payload; a payload without any bytes has none."""
+    """Yield the datagrams of a payload; an empty one has none."""
     if not payload:
         return
     view = memoryview(payload)
@@ -80,7 +85,8 @@ class DatagramConnection:
                 raise OSError(code, "")  # noqa: TRY301
         except OSError as error:
             self._forget()
-            if error.errno == errno.EMSGSIZE:
+            # A datagram of a length that is allowed is too long for a path at most, which the kernel learns by it.
+            if error.errno == errno.EMSGSIZE and (self.address.path or len(datagram) > LARGEST_UDP):
                 raise RejectError(
                     f"{len(datagram):,} bytes are too long for one datagram to {self.address}"
                     f" (UDP takes {LARGEST_UDP:,} bytes at most; a stream takes any length)"

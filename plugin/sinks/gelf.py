@@ -1,0 +1,215 @@
+"""GELF 1.1, as Graylog and others take it: over UDP, compressed and in chunks, or over TCP.
+
+Messages have the fields of Docker's gelf driver (moby's ``daemon/logger/gelf``), with the time down to the nanosecond.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from plugin.engine import kinds
+from plugin.engine.kinds import Kind
+from plugin.engine.option_schema import Option, SinkOptions
+from plugin.engine.options import SinkChoice
+from plugin.sinks import datagrams
+from plugin.sinks.address import Target, parse_target
+from plugin.sinks.base import Origin, Record, RejectError, Sink
+from plugin.sinks.connection import StreamConnection
+from plugin.sinks.datagrams import DatagramConnection
+
+_INFO = 6
+_ERR = 3
+
+_NO_TIME = "0001-01-01T00:00:00Z"
+
+_SECOND = 1_000_000_000
+
+_BEST_SPEED = 1
+# What zlib calls the size of its window also says what it writes around the data.
+_WINDOWS = {"gzip": 31, "zlib": 15, "none": None}
+
+_CHUNK_MAGIC = b"\x1e\x0f"
+_LONGEST_DATAGRAM = 1420
+_LONGEST_CHUNK = _LONGEST_DATAGRAM - 12
+_MOST_CHUNKS = 128
+
+
+def _parse_address(text: str) -> Target:
+    return parse_target(text, ("udp", "tcp"))
+
+
+ADDRESS: Option[Target] = Option(
+    name="gelf-address",
+    kind=Kind(parse=_parse_address, accepts="udp://host:port or tcp://host:port"),
+    required=True,
+    help="Where the GELF server listens.",
+)
+COMPRESSION_TYPE: Option[str | None] = Option(
+    name="gelf-compression-type",
+    kind=kinds.choice(*_WINDOWS),
+    shown_default="gzip",
+    help="How messages are compressed, for UDP only.",
+)
+COMPRESSION_LEVEL: Option[int | None] = Option(
+    name="gelf-compression-level",
+    kind=kinds.integer(-1, 9),
+    shown_default="1",
+    help="The effort of compression, for UDP only: 1 is the fastest, 9 the best, 0 is none and -1 is zlib's default.",
+)
+TCP_MAX_RECONNECT: Option[int | None] = Option(
+    name="gelf-tcp-max-reconnect",
+    kind=kinds.integer(0),
+    help="How often Docker's driver connects anew before it drops a message, for TCP only.",
+    superseded="messages are sent again until they arrive: the journal holds them",
+)
+TCP_RECONNECT_DELAY: Option[int | None] = Option(
+    name="gelf-tcp-reconnect-delay",
+    kind=kinds.integer(0),
+    help="How many seconds Docker's driver waits before it connects anew, for TCP only.",
+    superseded="the pause is that of retry-min and retry-max",
+)
+
+
+def _check(values: Mapping[str, Any]) -> Iterable[str]:
+    target: Target = values[ADDRESS.name]
+    scheme = "udp" if target.scheme == "tcp" else "tcp"
+    others = (COMPRESSION_TYPE, COMPRESSION_LEVEL) if scheme == "udp" else (TCP_MAX_RECONNECT, TCP_RECONNECT_DELAY)
+    for option in others:
+        if values[option.name] is not None:
+            yield f"log-opt '{option.name}' is for {scheme}:// only, and gelf-address is {target.scheme}://"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A container's message without its line and time: what stands before, and at the end, by source."""
+
+    start: bytes
+    out: bytes
+    err: bytes
+    identity: bytes
+    """Of the container and its journal, for ids of chunked messages."""
+
+
+class GelfSink(Sink[Frame]):
+    """One GELF server."""
+
+    declaration = SinkOptions(
+        name="gelf",
+        prefix="gelf-",
+        help="Sends GELF to Graylog, Logstash or another server that takes it.",
+        options=(ADDRESS, COMPRESSION_TYPE, COMPRESSION_LEVEL, TCP_MAX_RECONNECT, TCP_RECONNECT_DELAY),
+        check=_check,
+    )
+
+    def __init__(self, choice: SinkChoice) -> None:
+        target = choice.get(ADDRESS)
+        self._is_udp = target.scheme == "udp"
+        level = choice.get(COMPRESSION_LEVEL)
+        self._level = _BEST_SPEED if level is None else level
+        self._window = _WINDOWS[choice.get(COMPRESSION_TYPE) or "gzip"]
+        self._route: DatagramConnection | StreamConnection = (
+            DatagramConnection(target.address) if self._is_udp else StreamConnection(target.address)
+        )
+
+    def prepare(self, origin: Origin) -> Frame:
+        """Write all fields but the line and its time."""
+        info = origin.info
+        extra = {
+            "_command": info.command,
+            "_container_id": info.container_id,
+            "_container_name": info.name,
+            "_created": info.container_created or _NO_TIME,
+            "_image_id": info.container_image_id,
+            "_image_name": info.container_image_name,
+            "_tag": origin.tag,
+            **{_field(name): value for name, value in origin.attributes.items()},
+        }
+        fields = orjson.dumps(extra, option=orjson.OPT_SORT_KEYS)[1:]
+        end = b"" if self._is_udp else b"\0"
+        return Frame(
+            start=b'{"version":"1.1","host":' + orjson.dumps(origin.host) + b',"short_message":',
+            out=b',"level":%d,%b%b' % (_INFO, fields, end),
+            err=b',"level":%d,%b%b' % (_ERR, fields, end),
+            identity=f"{info.container_id} {origin.birth}".encode(),
+        )
+
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """Write the messages, over UDP compressed and in chunks; empty lines are left out, as Docker's driver does.
+
+        Raises `RejectError` for a message that 128 chunks do not hold.
+        """
+        if not self._is_udp:
+            return b"".join(_messages(records))
+        packets: list[bytes] = []
+        for record in records:
+            if record.line:
+                message = self._compress(b"".join(_messages((record,))))
+                if len(message) <= _LONGEST_DATAGRAM:
+                    packets.append(message)
+                else:
+                    packets += _chunks(message, record)
+        return datagrams.pack(packets)
+
+    async def send(self, payload: bytes) -> None:
+        """Send: over TCP the server's kernel acknowledges, datagrams are just sent."""
+        if payload:
+            await self._route.send(payload)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._route.close()
+
+    def _compress(self, message: bytes) -> bytes:
+        if self._window is None:
+            return message
+        compressor = zlib.compressobj(self._level, zlib.DEFLATED, self._window)
+        return compressor.compress(message) + compressor.flush()
+
+
+SINK = GelfSink
+
+
+def _messages(records: Iterable[Record]) -> list[bytes]:
+    """Return the pieces of all messages."""
+    dumps = orjson.dumps
+    pieces: list[bytes] = []
+    for record in records:
+        line = record.line
+        if line:
+            frame: Frame = record.prepared
+            seconds, nanos = divmod(record.time_nano, _SECOND)
+            pieces += (
+                frame.start,
+                dumps(line.decode(errors="replace")),
+                b',"timestamp":%d.%09d' % (seconds, nanos),
+                frame.err if record.source == "stderr" else frame.out,
+            )
+    return pieces
+
+
+def _chunks(message: bytes, record: Record) -> list[bytes]:
+    """Cut a message into chunks: magic bytes, 8 bytes that name the message, the chunk's number, their number, data."""
+    count = -(-len(message) // _LONGEST_CHUNK)
+    if count > _MOST_CHUNKS:
+        raise RejectError(
+            f"a line of {len(record.line):,} bytes is too long for GELF over UDP: its message would need {count} chunks,"
+            f" and at most {_MOST_CHUNKS} are allowed (tcp:// has no limit)"
+        )
+    frame: Frame = record.prepared
+    seed = b"%b %d %d" % (frame.identity, record.offset, record.part_ordinal)
+    # The same batch has the same ids: a repetition completes what arrived in part.
+    name = blake2b(message, digest_size=8, key=blake2b(seed).digest()).digest()
+    return [
+        b"".join((_CHUNK_MAGIC, name, bytes((number, count)), message[start : start + _LONGEST_CHUNK]))
+        for number, start in enumerate(range(0, len(message), _LONGEST_CHUNK))
+    ]
+
+
+def _field(name: str) -> str:
+    """Name the field of an attribute as Docker's driver does; ``_id``, which GELF forbids, gains one more ``_``."""
+    field = name if name.startswith("_") else f"_{name}"
+    return "__id" if field == "_id" else field

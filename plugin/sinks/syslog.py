@@ -1,0 +1,162 @@
+"""Syslog: RFC 5424, RFC 3164 or the local form, over UDP, TCP, TLS or a unix socket."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from plugin.engine import kinds
+from plugin.engine.kinds import Kind
+from plugin.engine.option_schema import Option, SinkOptions
+from plugin.engine.options import SinkChoice
+from plugin.engine.values import hint, parse_int, quote
+from plugin.sinks import datagrams
+from plugin.sinks.address import Target, parse_target
+from plugin.sinks.base import Origin, Record, Sink
+from plugin.sinks.connection import StreamConnection
+from plugin.sinks.datagrams import DatagramConnection
+from plugin.sinks.syslog_local import LocalSyslog
+from plugin.sinks.syslog_messages import Head, MessageFormat
+from plugin.sinks.tls import client_context
+
+_SCHEMES = ("udp", "tcp", "tcp+tls", "unix", "unixgram")
+_PORT = 514
+
+_FACILITIES = (
+    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
+    *("", "", "", ""),
+    *("local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
+)
+
+_LONGEST_IN_DATAGRAM = 16_384
+"""The engine's own limit of a line, at which Docker's driver gets it cut."""
+
+
+def _parse_address(text: str) -> Target:
+    return parse_target(text, _SCHEMES, _PORT)
+
+
+def _parse_facility(text: str) -> int:
+    if text and text in _FACILITIES:
+        return _FACILITIES.index(text)
+    try:
+        return parse_int(text, 0, len(_FACILITIES) - 1)
+    except ValueError:
+        names = [name for name in _FACILITIES if name]
+        raise ValueError(
+            f"{quote(text)} is not a facility (expected: a number from 0 to 23, or one of {', '.join(names)})"
+            f"{hint(text, names)}"
+        ) from None
+
+
+ADDRESS: Option[Target | None] = Option(
+    name="syslog-address",
+    kind=Kind(parse=_parse_address, accepts="udp://, tcp:// or tcp+tls://host:port, unix:// or unixgram:///path"),
+    shown_default="the local syslog socket",
+    help=(
+        "Where the syslog server listens; the port is 514 where none is given. A managed plugin does not see the "
+        "host's /dev/log: there the address of a server is needed."
+    ),
+)
+FACILITY = Option(
+    name="syslog-facility",
+    kind=Kind(parse=_parse_facility, accepts="name such as daemon or local0, or a number from 0 to 23"),
+    default="daemon",
+    help="The facility of every message. The severity is info for stdout and err for stderr.",
+)
+FORMAT: Option[str | None] = Option(
+    name="syslog-format",
+    kind=kinds.choice("rfc3164", "rfc5424", "rfc5424micro"),
+    shown_default="the local form, which has no host name",
+    help=(
+        "The form of messages. Times are those of the lines, in whole seconds; rfc5424micro has microseconds. Over "
+        "tcp+tls, RFC 5424 messages are framed by octet counting; over tcp each ends with a newline."
+    ),
+)
+TLS_CA: Option[Path | None] = Option(
+    name="syslog-tls-ca-cert",
+    kind=kinds.PATH,
+    shown_default="the system's",
+    help="A PEM file of certificate authorities to trust besides the system's, for tcp+tls.",
+)
+TLS_CERT: Option[Path | None] = Option(
+    name="syslog-tls-cert",
+    kind=kinds.PATH,
+    shown_default="none",
+    help="A PEM file with the certificate to show to the server.",
+)
+TLS_KEY: Option[Path | None] = Option(
+    name="syslog-tls-key",
+    kind=kinds.PATH,
+    shown_default="none",
+    help="A PEM file with the key of syslog-tls-cert.",
+)
+TLS_SKIP_VERIFY = Option(
+    name="syslog-tls-skip-verify",
+    kind=kinds.BOOLEAN,
+    default="false",
+    help="Whether any certificate of the server is accepted (Docker's own driver reads every value as true).",
+)
+
+
+class SyslogSink(Sink[Head]):
+    """One syslog server."""
+
+    declaration = SinkOptions(
+        name="syslog",
+        prefix="syslog-",
+        help="Sends to a syslog server, or to the local one.",
+        options=(ADDRESS, FACILITY, FORMAT, TLS_CA, TLS_CERT, TLS_KEY, TLS_SKIP_VERIFY),
+    )
+
+    def __init__(self, choice: SinkChoice) -> None:
+        target = choice.get(ADDRESS)
+        self._format = MessageFormat(choice.get(FORMAT) or "", choice.get(FACILITY))
+        self._counts_octets = False
+        # The local socket may be of either kind: what is packed as datagrams can be sent as a stream too.
+        self._is_datagrams = target is None or target.scheme in ("udp", "unixgram")
+        self._route: LocalSyslog | DatagramConnection | StreamConnection
+        if target is None:
+            self._route = LocalSyslog()
+        elif self._is_datagrams:
+            self._route = DatagramConnection(target.address)
+        elif target.scheme == "tcp+tls":
+            self._counts_octets = self._format.is_rfc5424
+            context = client_context(
+                ca=choice.get(TLS_CA),
+                cert=choice.get(TLS_CERT),
+                key=choice.get(TLS_KEY),
+                verify=not choice.get(TLS_SKIP_VERIFY),
+                # As Docker's go-connections/tlsconfig does.
+                system_roots=True,
+            )
+            self._route = StreamConnection(target.address, context)
+        else:
+            self._route = StreamConnection(target.address)
+
+    def prepare(self, origin: Origin) -> Head:
+        """Write all of a container's header but the time."""
+        return self._format.head(origin)
+
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """Write the messages, each with a newline at its end as Docker's driver does; empty lines are left out.
+
+        Lines have their bytes as they are; a newline within one becomes ``#012``, except where octets are counted.
+        Where messages are datagrams, a line of more than 16 KiB goes in several.
+        """
+        if self._is_datagrams:
+            return datagrams.pack(self._format.messages(records, b"#012", _LONGEST_IN_DATAGRAM))
+        if self._counts_octets:
+            messages = self._format.messages(records, b"\n")
+            return b"".join([b"%d %b" % (len(message), message) for message in messages])
+        return b"".join(self._format.messages(records, b"#012"))
+
+    async def send(self, payload: bytes) -> None:
+        """Send: a stream's bytes are acknowledged by the server's kernel, datagrams are just sent."""
+        if payload:
+            await self._route.send(payload)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._route.close()
+
+
+SINK = SyslogSink
