@@ -1,0 +1,168 @@
+"""The Forward protocol, version 1, of Fluentd and Fluent Bit: messages of packed entries, acknowledgements, handshake.
+
+Source: the ``Forward Protocol Specification v1`` in fluent/forward-protocol (formerly fluentd's wiki).
+"""
+
+import gzip
+import hashlib
+import struct
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgpack
+
+from plugin.engine.secrets import Secret
+
+LATEST_SECOND: Final = 2**32 - 1
+"""The last second that an EventTime can hold, as Fluentd and Fluent Bit read it: in the year 2106."""
+
+pack_event_time = struct.Struct(">3sII").pack
+"""Packs `EVENT_TIME_START`, seconds and nanoseconds to the start of an entry."""
+EVENT_TIME_START: Final = b"\x92\xd7\x00"
+"""An array of two, and as the first an extension of type 0 with 8 bytes."""
+
+pack_seconds = struct.Struct(">2sI").pack
+"""Packs `SECONDS_START` and seconds to the start of an entry with the older kind of time."""
+SECONDS_START: Final = b"\x92\xce"
+
+_FIXSTR_LENGTHS = 32
+_STR8_LENGTHS = 256
+_STR16_LENGTHS = 65_536
+SHORT_STR_HEADERS: Final = tuple(
+    bytes((0xA0 | length,)) if length < _FIXSTR_LENGTHS else bytes((0xD9, length)) for length in range(_STR8_LENGTHS)
+)
+"""What comes before a string of fewer than 256 bytes, by its length."""
+
+_COMPRESSION_LEVEL = 4
+_ID_BYTES = 16
+_LONGEST_ANSWER = 65_536
+
+
+def str_header(length: int) -> bytes:
+    """Give what comes before a string of ``length`` bytes, which need not be UTF-8."""
+    if length < _STR8_LENGTHS:
+        return SHORT_STR_HEADERS[length]
+    return struct.pack(">BH", 0xDA, length) if length < _STR16_LENGTHS else struct.pack(">BI", 0xDB, length)
+
+
+def map_start(count: int, pairs: Mapping[str, str]) -> bytes:
+    """Pack the start of a map of ``count`` pairs, of which these are the first."""
+    packer = msgpack.Packer(autoreset=False, unicode_errors="replace")
+    packer.pack_map_header(count)
+    for key, value in pairs.items():
+        packer.pack(key)
+        packer.pack(value)
+    packed: bytes = packer.bytes()
+    return packed
+
+
+def chunk_id(*names: object) -> str:
+    """Make the id of a chunk from what names its records for good: the same chunk has the same id when sent again."""
+    digest = hashlib.blake2b("\0".join(map(str, names)).encode(errors="replace"), digest_size=_ID_BYTES).digest()
+    return b64encode(digest).decode()
+
+
+def message(tag: str, entries: bytes, count: int, *, chunk: str | None, compress: bool) -> bytes:
+    """Make a message in PackedForward or CompressedPackedForward mode; a ``chunk`` asks for an acknowledgement."""
+    option: dict[str, Any] = {} if chunk is None else {"chunk": chunk}
+    option["size"] = count
+    if compress:
+        entries = gzip.compress(entries, _COMPRESSION_LEVEL, mtime=0)
+        option["compressed"] = "gzip"
+    packed: bytes = msgpack.packb((tag, entries, option), unicode_errors="replace")
+    return packed
+
+
+def chunks(payload: bytes) -> Iterator[tuple[str, memoryview]]:
+    """Take a payload of messages apart again: the id of each chunk, and the message."""
+    unpacker = msgpack.Unpacker(raw=False, max_buffer_size=len(payload))
+    unpacker.feed(payload)
+    start = 0
+    for _, _, option in unpacker:
+        end = unpacker.tell()
+        yield option["chunk"], memoryview(payload)[start:end]
+        start = end
+
+
+class AnswerError(Exception):
+    """A server's answer that is not of this protocol."""
+
+
+class Answers:
+    """Puts the server's messages together from what is read. Strings are bytes, since salts are sent as such."""
+
+    def __init__(self) -> None:
+        self._unpacker = msgpack.Unpacker(raw=True, max_buffer_size=_LONGEST_ANSWER, strict_map_key=False)
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """Take bytes, and yield the messages that are complete; raises `AnswerError` for bytes that are none."""
+        try:
+            self._unpacker.feed(data)
+            yield from self._unpacker
+        except (ValueError, msgpack.UnpackException) as error:
+            raise AnswerError(type(error).__name__) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Helo:
+    """The server's greeting where it wants a shared key."""
+
+    nonce: bytes
+    auth: bytes
+    """The salt for the password; empty where the server wants no user."""
+    keepalive: bool
+    """Whether more than one message may be sent over a connection."""
+
+
+def read_ack(answer: Any) -> str | None:
+    """Give the id of the chunk that is acknowledged, None for another answer."""
+    chunk = answer.get(b"ack") if isinstance(answer, dict) else None
+    return chunk.decode(errors="replace") if isinstance(chunk, bytes) else None
+
+
+def read_helo(answer: Any) -> Helo | None:
+    """Give the greeting, None for another answer."""
+    match answer:
+        case [b"HELO", {b"nonce": bytes(nonce), **options}]:
+            auth = options.get(b"auth")
+            return Helo(nonce, auth if isinstance(auth, bytes) else b"", options.get(b"keepalive") is not False)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the client shows in the handshake."""
+
+    host: str
+    shared_key: Secret
+    username: str
+    password: Secret
+
+
+def ping(helo: Helo, credentials: Credentials, salt: str) -> bytes:
+    """Answer the greeting. All is packed as strings, and the salt is text: Fluent Bit takes nothing else."""
+    password = ""
+    if helo.auth:
+        password = _digest(helo.auth, credentials.username.encode(), credentials.password.reveal().encode())
+    key = _digest(salt.encode(), credentials.host.encode(), helo.nonce, credentials.shared_key.reveal().encode())
+    packed: bytes = msgpack.packb(("PING", credentials.host, salt, key, credentials.username, password))
+    return packed
+
+
+def pong_fault(answer: Any, helo: Helo, credentials: Credentials, salt: str) -> str:
+    """Say why the handshake failed, nothing if it did not; raises `AnswerError` for another message."""
+    match answer:
+        case [b"PONG", True, _, bytes(host), bytes(key)]:
+            expected = _digest(salt.encode(), host, helo.nonce, credentials.shared_key.reveal().encode())
+            return "" if key == expected.encode() else "it does not know the shared key itself"
+        case [b"PONG", False, bytes(reason), *_]:
+            return reason.decode(errors="replace") or "it gives no reason"
+        case _:
+            raise AnswerError("it is no PONG")
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha512(b"".join(parts)).hexdigest()
