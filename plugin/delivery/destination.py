@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 _TURN = 64 * 1024
 _MISCONFIGURED_AT_LEAST = 30.0
+_REREAD = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Destination:
 
     def announce(self, tail: Tail) -> None:
         """Say that a tail may have something to read."""
-        if tail not in self._queued:
+        if tail not in self._queued and (tail.container_id, tail.instance) in self.tails:
             self._queued.add(tail)
             self._ready.append(tail)
             self._news.set()
@@ -110,7 +111,12 @@ class Destination:
             if tail not in self._queued:
                 continue
             before = tail.position
-            records = tail.read(size)
+            try:
+                records = tail.read(size)
+            except Exception:
+                logger.exception("container %s: its journal cannot be read now", tail.container_id)
+                asyncio.get_running_loop().call_later(_REREAD, self.announce, tail)
+                records = []
             if not records:
                 self._queued.discard(tail)
                 continue

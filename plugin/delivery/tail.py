@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _LARGEST_FRAME = (1 << 20) + 4
 _PATIENCE = 5.0
+_LOOKS_AT_FOLDER = 5
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class Tail:
         self._position = cursor.resume
         self._gap_bytes = 0
         self._held_since = 0.0
-        self._seen = (0, 0)
+        self._looks = 0
+        self._seen_size = self._seen_folder = -1
 
     @property
     def container_id(self) -> str:
@@ -58,16 +60,26 @@ class Tail:
         return self._position
 
     def has_news(self) -> bool:
-        """Tell, by two looks at file sizes, whether there may be something to read."""
-        try:
-            folder = os.stat(self.folder).st_mtime_ns
-        except FileNotFoundError:
-            return False
-        seen = (folder, self._reader.written())
-        if seen != self._seen:
-            self._seen = seen
-            return True
-        return self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE
+        """Tell whether there may be something to read: the segment has grown, or (a rarer look) there are others.
+
+        Cheap enough to be asked often of many journals of which few have something.
+        """
+        size = self._reader.written()
+        news = size != self._seen_size
+        self._seen_size = size
+        if self._looks % _LOOKS_AT_FOLDER == 0:
+            try:
+                folder = os.stat(self.folder).st_mtime_ns
+            except FileNotFoundError:
+                return False
+            news = news or folder != self._seen_folder
+            self._seen_folder = folder
+        self._looks += 1
+        return news or (self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE)
+
+    def set_prepared(self, prepared: Any) -> None:
+        """Take over what the sink makes of a container that has changed, for the records from now on."""
+        self._prepared = self._decoder.prepared = prepared
 
     def read(self, size: int) -> list[Record]:
         """Read on by about ``size`` bytes of journal; empty when there is no more, or nothing complete."""

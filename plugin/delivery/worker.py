@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from plugin.delivery.destination import DeliverySettings, Destination
 from plugin.delivery.origins import make_origin
 from plugin.delivery.status import ShareStatus, SinkStatus, StreamStatus, write_status
 from plugin.delivery.tail import Tail
+from plugin.delivery.watching import AttachedContainers
+from plugin.engine.info import Info
 from plugin.engine.options import SinkChoice, validate_leniently
 from plugin.engine.secrets import Secret
 from plugin.errors import JournalError, PeaveyError
@@ -24,10 +27,12 @@ from plugin.sinks.registry import known_sinks, schema
 
 logger = logging.getLogger(__name__)
 
-_POLL = 0.1
+_POLL = 0.2
 _DISCOVER = 1.0
 _REPORT = 1.0
 _STOP_WITHIN = 3.0
+_WATCH_AFTER_END = 10.0
+_RETRY_MISCONFIGURED = 30.0
 
 Key = tuple[Any, ...]
 
@@ -44,6 +49,7 @@ class Worker:
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._containers: dict[str, _Container] = {}
         self._faults: dict[tuple[str, str], str] = {}
+        self._attachments = AttachedContainers(data)
         self._started = time.time_ns()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -66,9 +72,11 @@ class Worker:
 
     def _discover(self) -> None:
         """Take up containers that are new or have changed, let go of those whose journal is gone."""
+        now = time.monotonic()
         ids = {container_id for container_id in self._data.container_ids() if self._is_ours(container_id)}
         for container_id in self._containers.keys() - ids:
             self._drop(container_id)
+        attached = self._attachments.containers()
         for container_id in ids:
             folder = self._data.container(container_id)
             try:
@@ -76,36 +84,59 @@ class Worker:
             except OSError:
                 continue
             known = self._containers.get(container_id)
-            if known is None or known.changed != changed:
-                self._take_up(container_id, folder, changed)
+            if known is None or known.changed != changed or now >= known.retry:
+                known = self._take_up(container_id, folder, changed)
+            if container_id in attached:
+                known.watched_until = now + _WATCH_AFTER_END
 
     def _is_ours(self, container_id: str) -> bool:
-        return (
-            int.from_bytes(hashlib.blake2b(container_id.encode(), digest_size=4).digest()) % self._shares == self._share
-        )
+        digest = hashlib.blake2b(container_id.encode(), digest_size=4).digest()
+        return int.from_bytes(digest) % self._shares == self._share
 
-    def _take_up(self, container_id: str, folder: Path, changed: int) -> None:
-        self._drop(container_id)
-        container = self._containers[container_id] = _Container(changed)
+    def _take_up(self, container_id: str, folder: Path, changed: int) -> "_Container":
+        """Begin to deliver a container, or take over what has changed of it."""
+        container = self._containers.setdefault(container_id, _Container())
+        container.changed = changed
+        container.retry = math.inf
+        container.watched_until = time.monotonic() + _WATCH_AFTER_END
         try:
             note = read_note(folder)
         except JournalError as error:
             logger.warning("container %s is not delivered: %s", container_id[:12], error)
-            return
-        if note is None:
-            return
+            return container
+        if note is None or (note.info == container.info and not self._has_faults(container_id)):
+            return container
+        container.info = note.info
         options, _ = validate_leniently(note.info.options, self._defaults, schema())
         for choice in options.sinks:
             try:
-                container.tails.append(self._begin(folder, note, choice))
+                self._begin_or_renew(container, folder, note, choice)
             except (PeaveyError, ValueError) as error:
-                logger.error(  # noqa: TRY400 (the configuration's fault, no defect)
-                    "container %s, sink %s is misconfigured, its log waits in the journal: %s",
-                    container_id[:12],
-                    choice.instance,
-                    error,
-                )
-                self._faults[container_id, choice.instance] = str(error)
+                self._note_fault(container_id, choice.instance, str(error))
+                container.retry = time.monotonic() + _RETRY_MISCONFIGURED
+            else:
+                self._faults.pop((container_id, choice.instance), None)
+        return container
+
+    def _begin_or_renew(self, container: "_Container", folder: Path, note: JournalNote, choice: SinkChoice) -> None:
+        if choice.instance not in container.links:
+            container.links[choice.instance] = self._begin(folder, note, choice)
+            return
+        destination, tail = container.links[choice.instance]
+        tail.set_prepared(destination.sink.prepare(make_origin(note.info, choice, note.birth)))
+
+    def _has_faults(self, container_id: str) -> bool:
+        return any(faulty == container_id for faulty, _ in self._faults)
+
+    def _note_fault(self, container_id: str, instance: str, fault: str) -> None:
+        if self._faults.get((container_id, instance)) != fault:
+            logger.error(
+                "container %s, sink %s is misconfigured, its log waits in the journal: %s",
+                container_id[:12],
+                instance,
+                fault,
+            )
+        self._faults[container_id, instance] = fault
 
     def _begin(self, folder: Path, note: JournalNote, choice: SinkChoice) -> "_Link":
         if choice.faults:
@@ -133,8 +164,8 @@ class Worker:
         return self._destinations[key]
 
     def _drop(self, container_id: str) -> None:
-        container = self._containers.pop(container_id, None)
-        for destination, tail in container.tails if container is not None else ():
+        """Let go of a container whose journal is gone, and of destinations that have no other."""
+        for destination, tail in self._containers.pop(container_id).links.values():
             destination.remove(tail)
         for key in [key for key in self._faults if key[0] == container_id]:
             del self._faults[key]
@@ -143,10 +174,13 @@ class Worker:
             del self._destinations[key]
 
     def _look_for_news(self) -> None:
+        """Look at the journals that can have grown; a container that starts again changes its info.json."""
+        now = time.monotonic()
         for container in self._containers.values():
-            for destination, tail in container.tails:
-                if tail.has_news():
-                    destination.announce(tail)
+            if now < container.watched_until:
+                for destination, tail in container.links.values():
+                    if tail.has_news():
+                        destination.announce(tail)
 
     def _report(self) -> None:
         """Write what status and metrics tell."""
@@ -164,7 +198,7 @@ class Worker:
             streams=[
                 StreamStatus.of(tail, destination)
                 for container in self._containers.values()
-                for destination, tail in container.tails
+                for destination, tail in container.links.values()
             ],
             faults=[
                 f"{container_id[:12]} {instance}: {fault}" for (container_id, instance), fault in self._faults.items()
@@ -190,9 +224,17 @@ _Link = tuple[Destination, Tail]
 
 
 class _Container:
-    def __init__(self, changed: int) -> None:
-        self.changed = changed
-        self.tails: list[_Link] = []
+    """A container that is delivered: its links to destinations by sink instance.
+
+    ``changed`` is its info.json's modification time; ``retry`` and ``watched_until`` are of the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self.changed = 0
+        self.retry = math.inf
+        self.watched_until = 0.0
+        self.info: Info | None = None
+        self.links: dict[str, _Link] = {}
 
 
 def _revealed(raw: Mapping[str, str | Secret]) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ from plugin.transforms.record cimport Record
 
 @cython.final
 cdef class Decoder:
-    cdef object _prepared
+    cdef public object prepared
     cdef bint _joined
     cdef long long _first
     cdef Fields _fields

@@ -20,10 +20,10 @@ class Decoder:
     serves to complete them.
     """
 
-    __slots__ = ("_fields", "_first", "_joined", "_joiner", "_parts", "_prepared", "_records", "_times")
+    __slots__ = ("_fields", "_first", "_joined", "_joiner", "_parts", "_records", "_times", "prepared")
 
     def __init__(self, prepared: Any, *, joined: bool, first: int) -> None:
-        self._prepared = prepared
+        self.prepared = prepared
         self._joined = joined
         self._first = first
         self._fields = Fields()
@@ -46,7 +46,7 @@ class Decoder:
         fields = self._fields
         joiner = self._joiner
         joined = self._joined
-        prepared = self._prepared
+        prepared = self.prepared
         records = self._records
         first = self._first
         end = len(buffer)
@@ -90,7 +90,7 @@ class Decoder:
     def _add_part(self, buffer: bytes, frame: int, behind: int, source: int) -> None:
         fields = self._fields
         line = buffer[fields.line_start : fields.line_end]
-        record = Record(self._prepared, _SOURCES[source], fields.time_nano, line, frame, behind, behind)
+        record = Record(self.prepared, _SOURCES[source], fields.time_nano, line, frame, behind, behind)
         if fields.partial:
             record.part_id = buffer[fields.id_start : fields.id_end].decode(errors="replace")
             record.part_ordinal = max(1, fields.ordinal)
@@ -115,5 +115,5 @@ class Decoder:
             resume = self._joiner.held_from if self._joiner.held else behind
             line = b"".join(parts)
             time_nano = self._times[source]
-            self._records.append(Record(self._prepared, _SOURCES[source], time_nano, line, frame, behind, resume))
+            self._records.append(Record(self.prepared, _SOURCES[source], time_nano, line, frame, behind, resume))
         self._parts[source] = []
