@@ -14,6 +14,7 @@ LONGEST_WAIT = 3600.0
 """The longest pause in seconds that a server is believed to want."""
 
 _SHOWN = 300
+_SHORTEST_SECRET = 4  # to mask less would tear words apart and hide nothing
 
 _ADVICE: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "check user and password or token",
@@ -52,8 +53,8 @@ def shorten(body: bytes, secrets: Iterable[Secret] = ()) -> str:
     """Give the start of an answer's body for a message, on one line and with a colon before it; secrets are masked."""
     content = " ".join(text(body).split())
     for secret in secrets:
-        if shown := secret.reveal():
-            content = content.replace(shown, "***")
+        if len(hidden := secret.reveal()) >= _SHORTEST_SECRET:
+            content = content.replace(hidden, "***")
     if not content:
         return ""
     return ": " + printable(content if len(content) <= _SHOWN else content[: _SHOWN - 1] + "…")

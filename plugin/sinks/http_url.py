@@ -2,7 +2,7 @@
 
 import base64
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 from yarl import URL
@@ -19,7 +19,7 @@ class HttpUrl:
     target: URL
     """Without user, password and fragment."""
     user: str = ""
-    password: Secret = Secret("")
+    password: Secret = field(default_factory=lambda: Secret(""))
 
     @property
     def site(self) -> str:

@@ -1,0 +1,224 @@
+"""The HTTP side of the sinks that speak HTTP: one pool of connections, and each outcome as the failure it is."""
+
+import io
+import ssl
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from plugin.engine.secrets import Secret
+from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
+from plugin.sinks.http_answers import failure
+from plugin.sinks.http_url import HttpUrl, parse_url
+from plugin.sinks.tls import client_context
+
+_CONNECT_SECONDS = 10.0
+_IDLE_SECONDS = 15.0
+_LARGEST_ANSWER = 65_536
+_READ_SIZE = 8_192
+
+# Parts of what OpenSSL says when TLS cannot come about however often it is tried.
+_LASTING_TLS_FAULTS = (
+    "ACCESS_DENIED",
+    "CERTIFICATE",
+    "HANDSHAKE_FAILURE",
+    "PROTOCOL_VERSION",
+    "RECORD_LAYER_FAILURE",
+    "UNKNOWN_CA",
+    "UNRECOGNIZED_NAME",
+    "UNSUPPORTED_PROTOCOL",
+    "WRONG_VERSION_NUMBER",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Where requests go, and how."""
+
+    url: HttpUrl
+    timeout: float
+    """Seconds that a whole request may take, from the look-up of the name to the last byte of the answer."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    authorization: Secret | None = None
+    """The value of ``Authorization``; without one, user and password of the URL make it."""
+    proxy: HttpUrl | None = None
+    """Without one, the environment's (``https_proxy``, ``http_proxy``, ``all_proxy``, ``no_proxy``)."""
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    server_name: str = ""
+    """The name that the server's certificate must have, and that is sent as SNI; empty for the URL's host."""
+    verify: bool = True
+    secrets: tuple[Secret, ...] = ()
+    """Further texts that must not show in messages."""
+
+
+class HttpClient:
+    """Sends requests to one server, over connections that it keeps and rebuilds.
+
+    Host names are resolved for each connection. A connection is closed after every answer but 2xx, and after every
+    fault. Making one opens nothing; it raises `MisconfiguredError` for files of TLS that cannot be used.
+    """
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._site = settings.url.site
+        self._proxy = settings.proxy or _environment_proxy(settings.url)
+        self._tls: ssl.SSLContext | bool = True
+        if settings.url.target.scheme == "https" or (self._proxy and self._proxy.target.scheme == "https"):
+            self._tls = client_context(settings.ca, settings.cert, settings.key, settings.verify)
+        authorization = settings.authorization or settings.url.authorization
+        self._headers = CIMultiDict({"Accept-Encoding": "identity", "User-Agent": "peavey"})
+        self._headers.update(settings.headers)
+        if authorization:
+            self._headers.setdefault("Authorization", authorization.reveal())
+        self._secrets = (
+            *filter(None, (authorization, settings.url.password, self._proxy and self._proxy.password)),
+            *settings.secrets,
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(
+        self, body: bytes, *, url: URL | None = None, method: str = "POST", headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Send a request, to another URL of the same server if one is given; return the body of a 2xx answer.
+
+        Raises `RetryError`, also if the answer does not arrive in full, `RejectError` or `MisconfiguredError`.
+        """
+        try:
+            # No more than the whole body is in memory anyway, but aiohttp cuts only files into pieces.
+            status, answer_headers, answer = await self._exchange(url, method, io.BytesIO(body), headers)
+        except TimeoutError as error:
+            raise RetryError(f"{self._site} did not answer within {self._settings.timeout:g} s") from error
+        except aiohttp.ClientHttpProxyError as error:
+            raise self._proxy_failure(error) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._connection_failure(error) from error
+        if fault := failure(self._site, status, answer_headers, answer, self._secrets):
+            raise fault
+        return answer
+
+    async def close(self) -> None:
+        """Close all connections; a later request opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _exchange(
+        self, url: URL | None, method: str, body: io.BytesIO, headers: Mapping[str, str] | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        if self._session is None:
+            self._session = self._open_session()
+        proxy = self._proxy
+        async with self._session.request(
+            method,
+            url or self._settings.url.target,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            ssl=self._tls,
+            server_hostname=self._settings.server_name or None,
+            proxy=proxy.target if proxy else None,
+            proxy_auth=aiohttp.BasicAuth(proxy.user, proxy.password.reveal(), "utf-8")
+            if proxy and proxy.authorization
+            else None,
+        ) as response:
+            if 200 <= response.status < 300:
+                return response.status, response.headers, await _read(response)
+            try:
+                return response.status, response.headers, await _read(response)
+            except (aiohttp.ClientError, OSError):
+                return response.status, response.headers, b""
+            finally:
+                response.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(use_dns_cache=False, keepalive_timeout=_IDLE_SECONDS),
+            timeout=aiohttp.ClientTimeout(
+                total=self._settings.timeout, connect=min(_CONNECT_SECONDS, self._settings.timeout), ceil_threshold=60
+            ),
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    def _proxy_failure(self, error: aiohttp.ClientHttpProxyError) -> SinkError:
+        site = f"the proxy {self._proxy}"
+        fault = failure(site, error.status, error.headers or {}, b"", self._secrets)
+        return fault or RetryError(f"{site} did not connect to {self._site}")
+
+    def _connection_failure(self, error: Exception) -> SinkError:
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            return RetryError(f"cannot connect to the proxy {self._proxy}: {_reason(error)}")
+        tls_fault = _tls_fault(error)
+        if isinstance(tls_fault, ssl.SSLCertVerificationError):
+            return MisconfiguredError(
+                f"the certificate of {self._site} is not accepted: {tls_fault.verify_message}"
+                " (check the CA file and the server name)"
+            )
+        if tls_fault is not None and any(word in (tls_fault.reason or "") for word in _LASTING_TLS_FAULTS):
+            return MisconfiguredError(f"no TLS with {self._site}: {tls_fault.reason.replace('_', ' ').lower()}")
+        if isinstance(error, aiohttp.InvalidURL):
+            return MisconfiguredError(f"{self._site}: the URL cannot be used")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return RetryError(f"cannot connect to {self._site}: {_reason(error)}")
+        return RetryError(f"the connection to {self._site} failed: {_reason(error)}")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer; the connection is closed if it is longer than any that makes sense."""
+    pieces = []
+    size = 0
+    while piece := await response.content.read(_READ_SIZE):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= _LARGEST_ANSWER:
+            response.close()
+            break
+    return b"".join(pieces)
+
+
+def _tls_fault(error: BaseException | None) -> ssl.SSLError | None:
+    """Find the fault of TLS behind an exception, which aiohttp may have wrapped or copied."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error.__cause__
+    return error
+
+
+def _reason(error: Exception) -> str:
+    """Say why, without addresses that would change a message from one try to the next, and without URLs."""
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, OSError) and cause.strerror and not cause.strerror.startswith("Connect call failed"):
+        return cause.strerror
+    if isinstance(cause, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(cause, aiohttp.ServerDisconnectedError):
+        return "the server closed it before it had answered"
+    if isinstance(cause, aiohttp.ClientPayloadError):
+        return "the server closed it in the middle of its answer"
+    if isinstance(cause, aiohttp.ClientResponseError):
+        return "what came back is not HTTP"
+    return type(cause).__name__
+
+
+def _is_bypassed(host: str, proxies: dict[str, str]) -> bool:
+    # The standard library has it, the stubs that mypy reads do not.
+    return bool(urllib.request.proxy_bypass_environment(host, proxies))  # type: ignore[attr-defined]
+
+
+def _environment_proxy(url: HttpUrl) -> HttpUrl | None:
+    """Give the proxy that the environment names for a URL; as with Docker's drivers (Go), never for this host."""
+    proxies = urllib.request.getproxies_environment()
+    name = proxies.get(str(url.target.scheme)) or proxies.get("all")
+    host = f"{url.target.host}:{url.target.port}"
+    if not name or url.is_loopback or _is_bypassed(host, proxies):
+        return None
+    try:
+        return parse_url(name if "://" in name else f"http://{name}")
+    except ValueError as error:
+        raise MisconfiguredError(f"the proxy that the environment names cannot be used: {error}") from None
