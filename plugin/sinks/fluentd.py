@@ -92,7 +92,10 @@ class FluentdSink(Sink[Container]):
         return Container(info.container_id, origin.birth, origin.tag, fields | attributes, starts)
 
     def encode(self, records: Sequence[Record]) -> bytes:
-        """Encode messages in PackedForward mode, tag by tag; lines are sent as the bytes that they are."""
+        """Encode messages in PackedForward mode, tag by tag.
+
+        Lines are made valid UTF-8, else Fluentd's JSON formatter throws the connection away, again and again.
+        """
         by_tag: dict[str, list[Record]] = {}
         for record in records:
             tag = record.prepared.tag
@@ -142,6 +145,8 @@ class FluentdSink(Sink[Container]):
                 time = pack_seconds(seconds_start, time_nano // _NANO)
             fields = _part_start(record) if record.part_ordinal else record.prepared.starts[record.source]
             line = record.line
+            if not line.isascii():
+                line = _utf8(line)
             length = len(line)
             extend((time, fields, headers[length] if length < short else long_header(length), line))
             end += 1
@@ -152,6 +157,14 @@ class FluentdSink(Sink[Container]):
 
 
 _LINE = forward.str_header(3) + b"log"
+
+
+def _utf8(line: bytes) -> bytes:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return line.decode("utf-8", "replace").encode()
+    return line
 
 
 def _part_start(record: Record) -> bytes:

@@ -156,7 +156,7 @@ class ForwardClient:
         except TimeoutError:
             raise SilentError(f"{address} did not acknowledge within {limit:g} s{self._hint()}") from None
         except RetryError as error:
-            raise RetryError(f"{error} without acknowledging{self._hint()}") from error
+            raise RetryError(f"{error} before it acknowledged{self._hint()}") from error
 
     def _hint(self) -> str:
         if self._ever_acknowledged:
