@@ -7,13 +7,14 @@ import msgspec
 from plugin.journal.folder import DataFolder, write_atomically
 
 if TYPE_CHECKING:
-    from plugin.delivery.destination import Destination, DestinationState
+    from plugin.delivery.destination import Destination
     from plugin.delivery.tail import Tail
 
 
 class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One destination; times in nanoseconds since 1970 UTC, 0 for never."""
+    """One destination; times in nanoseconds since 1970 UTC, 0 for never. ``id`` is from ``DestinationNames``."""
 
+    id: str
     instance: str
     sink: str
     containers: int
@@ -28,12 +29,14 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     misconfigured: bool
 
     @classmethod
-    def of(cls, instance: str, sink: str, state: "DestinationState", containers: int) -> "SinkStatus":
-        """Take it from a destination's state."""
+    def of(cls, name: str, destination: "Destination") -> "SinkStatus":
+        """Take it from a destination, which is called ``name``."""
+        state = destination.state
         return cls(
-            instance=instance,
-            sink=sink,
-            containers=containers,
+            id=name,
+            instance=destination.label,
+            sink=destination.sink.declaration.name,
+            containers=len(destination.tails),
             batches=state.batches,
             records=state.records,
             bytes=state.bytes,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.names import DestinationNames
 from plugin.delivery.origins import make_origin
 from plugin.delivery.status import ShareStatus, SinkStatus, StreamStatus, write_status
 from plugin.delivery.tail import Tail
@@ -49,6 +50,7 @@ class Worker:
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._containers: dict[str, _Container] = {}
         self._faults: dict[tuple[str, str], str] = {}
+        self._names = DestinationNames(data)
         self._attachments = AttachedContainers(data)
         self._started = time.time_ns()
 
@@ -190,10 +192,7 @@ class Worker:
             started=self._started,
             written=time.time_ns(),
             sinks=[
-                SinkStatus.of(
-                    destination.label, destination.sink.declaration.name, destination.state, len(destination.tails)
-                )
-                for destination in self._destinations.values()
+                SinkStatus.of(self._names.name(key), destination) for key, destination in self._destinations.items()
             ],
             streams=[
                 StreamStatus.of(tail, destination)
