@@ -1,0 +1,78 @@
+"""The lines of Docker's json-file log driver, byte for byte as its encoder writes them.
+
+Source: ``JSONLogs.MarshalJSONBuf`` of moby's ``daemon/logger/jsonfilelog/jsonlog``, and for the attributes Go's own
+``encoding/json``. Of the control characters only newline and carriage return have short escapes there, the characters
+that mean something in HTML are escaped, and each byte that is not UTF-8 becomes the escape of U+FFFD.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_ASCII_ESCAPES = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
+_HTML = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
+_SEPARATORS = (("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
+_CONTROLS = bytes(set(range(0x20)) - {0x0A})
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+_ESCAPED_CONTROLS: Final = {bytes((code,)): b"\\u%04x" % code for code in range(0x20)} | {b"\n": b"\\n", b"\r": b"\\r"}
+
+_ONE_EACH: Final = "peavey-one-escape-each"
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\\ufffd" * (error.end - error.start), error.end
+
+
+codecs.register_error(_ONE_EACH, _replace)
+
+
+def escape(lines: Sequence[bytes]) -> list[str]:
+    """Escape lines for a string of JSON; all at once, which takes a fraction of the time."""
+    joined = b"\n".join(lines)
+    if joined.count(b"\n") != len(lines) - 1:
+        return [_escape(line.replace(b"\\", b"\\\\").replace(b"\n", b"\\n"), done=1) for line in lines]
+    return _escape(joined).split("\n") if lines else []
+
+
+def _escape(text: bytes, done: int = 0) -> str:
+    """Escape all but newlines; ``done`` is how many of the escapes have been made before."""
+    for plain, escape_sequence in _ASCII_ESCAPES[done:]:
+        text = text.replace(plain, escape_sequence)
+    if len(text.translate(None, _CONTROLS)) != len(text):
+        text = _CONTROL.sub(_escaped_control, text)
+    if text.isascii():
+        return text.decode("ascii")
+    decoded = text.decode("utf-8", _ONE_EACH)
+    for character, escaped in _SEPARATORS:
+        decoded = decoded.replace(character, escaped)
+    return decoded
+
+
+def _escaped_control(match: re.Match[bytes]) -> bytes:
+    return b"\n" if match[0] == b"\n" else _ESCAPED_CONTROLS[match[0]]
+
+
+def attributes(values: Mapping[str, str]) -> str:
+    """Give the attributes as Go marshals a map: sorted, and safe within HTML."""
+    text = json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    for character, escaped in (*_HTML, *_SEPARATORS):
+        text = text.replace(character, escaped)
+    return text
+
+
+def after_line(source: str, values: Mapping[str, str]) -> str:
+    """Give what comes between the escaped line and the time."""
+    attrs = f'"attrs":{attributes(values)},' if values else ""
+    return f'","stream":"{source}",{attrs}"time":"'
+
+
+def second(seconds: int) -> str:
+    """Write a moment in seconds since 1970 UTC as RFC 3339, without fraction and zone."""
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
