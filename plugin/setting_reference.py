@@ -47,7 +47,7 @@ def _row(setting: Setting[Any]) -> str:
     cells = (
         f"`{setting.variable}`",
         f"`{setting.flag}`",
-        f"`{setting.default}`",
+        f"`{setting.default}`" if setting.default else "",
         setting.kind.accepts,
         _meaning(setting),
     )

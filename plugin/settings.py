@@ -18,6 +18,7 @@ from plugin.engine.option_schema import Schema
 from plugin.engine.options import defaults_faults
 from plugin.engine.values import hint, quote
 from plugin.errors import SettingError
+from plugin.listen_address import LISTEN_ADDRESS, ListenAddress
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -132,6 +133,16 @@ DELIVERY_WORKERS = Setting(
     default="1",
     help="How many processes deliver logs to sinks; containers are shared out among them.",
 )
+HTTP = Setting(
+    name="http",
+    variable="PEAVEY_HTTP",
+    kind=LISTEN_ADDRESS,
+    default="",
+    help=(
+        "The TCP address on which /status and /metrics are given, besides the plugin's socket. Whoever reaches it may "
+        "read them."
+    ),
+)
 LOG_LEVEL = Setting(
     name="log_level",
     variable="LOG_LEVEL",
@@ -150,6 +161,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     DISK_FREE,
     MAX_FOLLOWERS,
     DELIVERY_WORKERS,
+    HTTP,
     LOG_LEVEL,
 )
 
@@ -167,6 +179,7 @@ class Settings:
     disk_free: int | None
     max_followers: int
     delivery_workers: int
+    http: ListenAddress | None
     log_level: str
     warnings: tuple[str, ...] = ()
     """Variables that look like a setting and are none: worth a line in the log, no reason to stop."""
@@ -205,6 +218,7 @@ def load_settings(
         disk_free=read(DISK_FREE),
         max_followers=read(MAX_FOLLOWERS),
         delivery_workers=read(DELIVERY_WORKERS),
+        http=read(HTTP),
         log_level=read(LOG_LEVEL),
         warnings=tuple(_unknown_variables(environ)),
     )
@@ -236,7 +250,7 @@ def add_arguments(parser: argparse.ArgumentParser, names: Iterable[str] | None =
     """
     for setting in SETTINGS:
         if names is None or setting.name in names:
-            text = f"{setting.help} ({setting.kind.accepts}; {setting.variable}; default: {setting.default})"
+            text = f"{setting.help} ({setting.kind.accepts}; {setting.variable}; default: {setting.default or 'none'})"
             parser.add_argument(setting.flag, metavar="VALUE", help=text.replace("%", "%%"))
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from plugin.engine.default_options import parse_defaults
 from plugin.errors import SettingError
+from plugin.listen_address import ListenAddress
 from plugin.setting_reference import render_markdown
 from plugin.settings import SETTINGS, Setting, Settings, add_arguments, load_settings, plugin_environment
 
@@ -24,6 +25,8 @@ DEFAULTS = Settings(
     disk_limit=10_000_000_000,
     disk_free=1_000_000_000,
     max_followers=1000,
+    delivery_workers=1,
+    http=None,
     log_level="info",
 )
 
@@ -54,6 +57,8 @@ class TestSources:
             "PEAVEY_DISK_LIMIT": "1.5g",
             "PEAVEY_DISK_FREE": "20m",
             "PEAVEY_MAX_FOLLOWERS": "10",
+            "PEAVEY_DELIVERY_WORKERS": "2",
+            "PEAVEY_HTTP": "127.0.0.1:9464",
             "LOG_LEVEL": "Debug",
         }
         assert set(environ) == {setting.variable for setting in SETTINGS}
@@ -66,6 +71,8 @@ class TestSources:
             disk_limit=1_500_000_000,
             disk_free=20_000_000,
             max_followers=10,
+            delivery_workers=2,
+            http=ListenAddress("127.0.0.1", 9464),
             log_level="debug",
         )
 
@@ -106,11 +113,24 @@ class TestValues:
             ("PEAVEY_KEEP_STOPPED", "-1h", "'-1h' is too short (must not be negative)"),
             ("PEAVEY_MAX_FOLLOWERS", "0", "'0' is out of range (expected: a whole number of at least 1)"),
             ("LOG_LEVEL", "warn", "'warn' is not one of debug, info, warning, error (did you mean 'warning'?)"),
+            ("PEAVEY_HTTP", "9464", "'9464' has no port (examples: 127.0.0.1:9464, [::1]:9464)"),
+            ("PEAVEY_HTTP", "web:9464", "'web' is not an IP address (examples: 127.0.0.1:9464, [::1]:9464)"),
+            ("PEAVEY_HTTP", "127.0.0.1:0", "'0' is out of range (expected: a whole number from 1 to 65535)"),
+            ("PEAVEY_HTTP", "127.0.0.1:x", "'x' is not a whole number from 1 to 65535"),
             ("PEAVEY_DATA", "/a\0b", "'/a\\x00b' is not a path (it holds a NUL)"),
         ],
     )
     def test_a_bad_value_is_answered_with_what_is_accepted(self, variable: str, value: str, message: str) -> None:
         assert fault({variable: value}) == f"{variable}: {message}"
+
+    @pytest.mark.parametrize("text", ["127.0.0.1:9464", "0.0.0.0:80", "[::1]:9464", "[::]:65535"])
+    def test_an_address_reads_back(self, text: str) -> None:
+        assert str(load_settings({}, {"PEAVEY_HTTP": text}).http) == text
+
+    def test_an_ipv6_address_without_brackets_is_a_fault(self) -> None:
+        assert fault({"PEAVEY_HTTP": "::1:9464"}).endswith(
+            "(an IPv6 address stands in []; examples: 127.0.0.1:9464, [::1]:9464)"
+        )
 
     def test_a_bad_flag_is_named_as_such(self) -> None:
         assert fault({}, {"disk_limit": "10x"}).startswith("--disk-limit: '10x' is not a size")
@@ -202,14 +222,15 @@ class TestDescriptions:
         add_arguments(parser)
         text = " ".join(parser.format_help().split())
         assert f"{setting.flag} VALUE" in text
-        assert f"{setting.variable}; default: {setting.default})" in text
+        assert f"{setting.variable}; default: {setting.default or 'none'})" in text
 
     def test_the_page_of_the_documentation_is_up_to_date(self) -> None:
         assert PAGE.read_text() == render_markdown(), "run: python -m plugin.setting_reference > docs/settings.md"
 
     @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
     def test_every_setting_is_on_the_page(self, setting: Setting[object]) -> None:
-        assert f"\n| `{setting.variable}` | `{setting.flag}` | `{setting.default}` |" in render_markdown()
+        default = f"`{setting.default}`" if setting.default else ""
+        assert f"\n| `{setting.variable}` | `{setting.flag}` | {default} |" in render_markdown()
 
 
 class TestManagedPlugin:
@@ -227,6 +248,8 @@ class TestManagedPlugin:
             "PEAVEY_DISK_LIMIT",
             "PEAVEY_DISK_FREE",
             "PEAVEY_MAX_FOLLOWERS",
+            "PEAVEY_DELIVERY_WORKERS",
+            "PEAVEY_HTTP",
             "LOG_LEVEL",
         ]
 

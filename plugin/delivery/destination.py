@@ -14,6 +14,7 @@ from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryErro
 logger = logging.getLogger(__name__)
 
 _TURN = 64 * 1024
+_SHORTEST_TURN = 4 * 1024
 _MISCONFIGURED_AT_LEAST = 30.0
 _REREAD = 5.0
 
@@ -89,7 +90,7 @@ class Destination:
         size = 0
         deadline = 0.0
         while size < self._settings.batch_size:
-            taken = self._take_turn(groups, min(_TURN, self._settings.batch_size - size))
+            taken = self._take_turn(groups, max(_SHORTEST_TURN, min(_TURN, self._settings.batch_size - size)))
             if taken:
                 deadline = deadline or time.monotonic() + self._settings.batch_wait
                 size += taken

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin.delivery.dead_letters import bury
+from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.journal.cursors import Cursor, write_cursor
 from plugin.journal.reader import JournalReader
 from plugin.journal.seeking import journal_end
@@ -16,7 +17,6 @@ from plugin.transforms.decoding import Decoder
 
 logger = logging.getLogger(__name__)
 
-_LARGEST_FRAME = (1 << 20) + 4
 _PATIENCE = 5.0
 _LOOKS_AT_FOLDER = 5
 
@@ -89,8 +89,8 @@ class Tail:
             if self._reader.offset > self._position:
                 records.append(self._gap(self._reader.offset))
             used = self._decoder.feed(chunk, self._reader.offset)
-            if used == 0 and len(chunk) >= size:
-                chunk = self._reader.peek(_LARGEST_FRAME)
+            if used == 0 and len(chunk) >= max(size, HEADER_SIZE):
+                chunk = self._reader.peek(HEADER_SIZE + min(entry_size(chunk, 0), MAX_ENTRY_SIZE))
                 used = self._decoder.feed(chunk, self._reader.offset)
             self._reader.advance(used)
             self._position = self._reader.offset
