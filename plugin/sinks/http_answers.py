@@ -13,7 +13,7 @@ from plugin.sinks.text import text
 LONGEST_WAIT = 3600.0
 """The longest pause in seconds that a server is believed to want."""
 
-_SHOWN = 300
+_SHOWN = 600
 _SHORTEST_SECRET = 4  # to mask less would tear words apart and hide nothing
 
 _ADVICE: dict[int, str] = {

@@ -2,7 +2,7 @@
 
 import base64
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from yarl import URL
@@ -25,6 +25,10 @@ class HttpUrl:
     def site(self) -> str:
         """Scheme, host and port, for messages: paths and queries of some services hold a token."""
         return str(self.target.origin())
+
+    def with_default_path(self, path: str) -> "HttpUrl":
+        """Add a path where there is none."""
+        return self if self.target.raw_path not in ("", "/") else replace(self, target=self.target.with_path(path))
 
     @property
     def is_loopback(self) -> bool:

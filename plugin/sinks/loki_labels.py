@@ -1,0 +1,81 @@
+"""The labels of a container in Loki, chosen as Grafana's Docker driver does, and what goes along beside them."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from plugin.engine.tag import Tag, TagError, compile_tag
+from plugin.engine.values import quote
+from plugin.sinks.base import MisconfiguredError, Origin
+from plugin.sinks.loki_relabel import Rule, relabel
+
+ExternalLabels = tuple[tuple[str, Tag], ...]
+
+_OF_COMPOSE_AND_SWARM = {
+    "swarm_service": "com.docker.swarm.service.name",
+    "swarm_stack": "com.docker.stack.namespace",
+    "compose_service": "com.docker.compose.service",
+    "compose_project": "com.docker.compose.project",
+}
+_DEFAULT = (("container_name", compile_tag("{{.Name}}")),)
+_FILENAME = "filename"
+_TENANT = "__tenant_id__"
+
+# Commas and equals signs within an action of a template part nothing.
+_PAIRS = re.compile(r"(?:\{\{.*?\}\}|[^,])+", re.DOTALL)
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]")
+
+
+def parse_external_labels(text: str) -> ExternalLabels:
+    """Read ``name=template,…``; raises ``ValueError`` or ``TagError`` with a message that says what is wrong."""
+    labels = []
+    for pair in _PAIRS.findall(text):
+        name, separator, template = pair.partition("=")
+        if not separator or not name.strip():
+            raise ValueError(f"{quote(pair)} is not a label (example: container_name={{{{.Name}}}},cluster=prod)")
+        if name == _TENANT:
+            raise ValueError(f"the label {_TENANT} cannot choose the tenant of one container: use loki-tenant-id")
+        labels.append((name, compile_tag(template)))
+    return tuple(labels)
+
+
+def container_labels(origin: Origin, external: ExternalLabels, rules: Iterable[Rule]) -> dict[str, str] | None:
+    """Give the labels of a container's streams without ``source``; None if a rule drops the container.
+
+    As in Grafana's driver, what comes later wins: ``container_name``, external labels, chosen labels and environment
+    variables, names in Swarm and Compose, the host. Other than there, external labels do not take ``container_name``
+    away; one that is empty takes away the label of its name, whichever it is. Rules may read ``filename``, the path
+    that Grafana's driver writes its copy to, but it is no label of the result unless they changed it: there is no such
+    file, and it would make a stream of every container.
+
+    Raises `MisconfiguredError` if a template cannot be filled in for this container.
+    """
+    labels: dict[str, str] = {}
+    removed = {name for name, template in external if not template.text}
+    for name, template in (*_DEFAULT, *external):
+        try:
+            labels[name] = template.render(origin.info)
+        except TagError as error:
+            raise MisconfiguredError(f"label {quote(name)} of log-opt 'loki-external-labels': {error}") from error
+    labels |= {name.replace("-", "_").replace(".", "_"): value for name, value in origin.attributes.items()}
+    labels |= {name: origin.labels[label] for name, label in _OF_COMPOSE_AND_SWARM.items() if origin.labels.get(label)}
+    labels["host"] = origin.host
+    filename = f"/var/log/docker/{origin.info.container_id}/json.log"
+    labels[_FILENAME] = filename
+    relabelled = relabel(tuple(rules), {name: value for name, value in labels.items() if name not in removed})
+    if relabelled is None:
+        return None
+    if relabelled.get(_FILENAME) == filename:
+        del relabelled[_FILENAME]
+    return {label_name(name): value for name, value in relabelled.items()}
+
+
+def label_name(name: str) -> str:
+    """Make of any text a name that Loki takes for a label: letters, digits and underscores, no digit first."""
+    safe = _NOT_IN_NAMES.sub("_", name)
+    return f"_{safe}" if safe[:1].isdigit() else safe
+
+
+def container_metadata(origin: Origin) -> Mapping[str, str]:
+    """Give what names a container but would make too many streams as a label: Loki's structured metadata."""
+    tag = origin.tag if origin.tag != origin.info.id else ""
+    return {"container_id": origin.info.container_id, "image": origin.info.container_image_name, "tag": tag}
