@@ -1,0 +1,125 @@
+import time
+from collections.abc import Callable
+
+import pytest
+
+from plugin.delivery import tail as tail_module
+from plugin.delivery.tail import Tail
+from plugin.engine.frames import Entry, PartialMetadata
+from plugin.journal.cursors import read_cursor
+from plugin.journal.retention import measure, remove_segment
+from tests.delivery.conftest import FakeSink, Journal, make_tail
+
+
+def read_all(tail: Tail) -> list[bytes]:
+    lines: list[bytes] = []
+    while records := tail.read(50_000):
+        lines += [record.line for record in records]
+    return lines
+
+
+def test_it_reads_what_is_there_and_then_what_comes(journal: Journal, sink: FakeSink) -> None:
+    first = journal.lines(0, 100)
+    tail = make_tail(journal, sink)
+    assert read_all(tail) == first
+    assert read_all(tail) == []
+
+    more = journal.lines(100, 100)
+    assert tail.has_news()
+    assert read_all(tail) == more
+
+
+def test_a_cursor_moves_only_when_records_are_acknowledged(journal: Journal, sink: FakeSink) -> None:
+    lines = journal.lines(0, 10)
+    records = make_tail(journal, sink).read(50_000)
+    tail = make_tail(journal, sink)
+    assert read_all(tail) == lines
+
+    tail.acknowledge(records[3], 4)
+    assert read_all(make_tail(journal, sink)) == lines[4:]
+    cursor = read_cursor(journal.folder, "fake")
+    assert cursor is not None
+    assert cursor.records == 4
+    assert cursor.last_success > 0
+
+
+def test_it_reads_across_segments(make_journal: Callable[..., Journal], sink: FakeSink) -> None:
+    journal = make_journal(segment_size=1_000)
+    lines = journal.lines(0, 500)
+    assert len(measure(journal.folder)) > 5
+    assert read_all(make_tail(journal, sink)) == lines
+
+
+def test_what_retention_took_is_said_in_its_place(make_journal: Callable[..., Journal], sink: FakeSink) -> None:
+    journal = make_journal(segment_size=1_000)
+    lines = journal.lines(0, 500)
+    use = measure(journal.folder)
+    for gone in use[:3]:
+        remove_segment(gone)
+
+    delivered = read_all(make_tail(journal, sink))
+
+    missing = use[3].segment.base
+    assert delivered[0].startswith(b"peavey: %d bytes" % missing)
+    assert delivered[1:] == lines[-len(delivered[1:]) :]
+
+
+def part(number: int, line: bytes, *, last: bool = False, source: str = "stdout") -> Entry:
+    return Entry(source, 5_000, line, partial=True, metadata=PartialMetadata(last, "id-" + source, number))
+
+
+def test_parts_of_a_line_are_joined(journal: Journal, sink: FakeSink) -> None:
+    journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"), part(2, b"two "), part(3, b"three", last=True))
+    assert read_all(make_tail(journal, sink)) == [b"between", b"one two three"]
+
+
+def test_a_line_that_is_under_way_is_read_from_its_beginning_after_a_restart(journal: Journal, sink: FakeSink) -> None:
+    journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
+    tail = make_tail(journal, sink)
+    (between,) = tail.read(50_000)
+    tail.acknowledge(between, 1)
+
+    journal.write(part(2, b"two", last=True))
+    assert read_all(make_tail(journal, sink)) == [b"one two"]
+
+
+def test_a_line_whose_rest_does_not_come_is_delivered_as_it_is(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.write(part(1, b"prompt> "))
+    tail = make_tail(journal, sink)
+    assert read_all(tail) == []
+
+    monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
+    assert tail.has_news()
+    assert read_all(tail) == [b"prompt> "]
+    assert not tail.has_news()
+
+
+def test_a_sink_may_want_the_parts_as_they_come(journal: Journal, sink: FakeSink) -> None:
+    sink.joins_parts = False
+    journal.write(part(1, b"one "), part(2, b"two", last=True), Entry("stdout", 7_000, b"whole"))
+    records = make_tail(journal, sink).read(50_000)
+    assert [(r.line, r.part_ordinal, r.part_last, r.part_id) for r in records] == [
+        (b"one ", 1, False, "id-stdout"),
+        (b"two", 2, True, "id-stdout"),
+        (b"whole", 0, False, ""),
+    ]
+
+
+def test_records_carry_time_source_and_position(journal: Journal, sink: FakeSink) -> None:
+    now = time.time_ns()
+    journal.write(Entry("stderr", now, b"first"), Entry("stdout", now + 1, b""))
+    first, second = make_tail(journal, sink).read(50_000)
+    assert (first.source, first.time_nano, first.offset, first.end) == ("stderr", now, 0, second.offset)
+    assert (second.source, second.line, second.end) == ("stdout", b"", journal.writer.offset)
+
+
+def test_a_frame_larger_than_the_turn_is_read_alone(journal: Journal, sink: FakeSink) -> None:
+    large = b"x" * 10_000
+    journal.write(Entry("stdout", 1, b"small"), Entry("stdout", 2, large), Entry("stdout", 3, b"after"))
+    tail = make_tail(journal, sink)
+    turns = []
+    while records := tail.read(100):
+        turns.append([record.line for record in records])
+    assert turns == [[b"small"], [large], [b"after"]]
