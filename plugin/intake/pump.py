@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.intake.stream import FULL_PIPE, Container, Stream
+from plugin.intake.stream import FULL_PIPE, Container, ContainerSnapshot, Dropped, Stream
 from plugin.journal.folder import DataFolder
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Pump(threading.Thread):
         self._streams: dict[str, Stream] = {}
         self._by_descriptor: dict[int, Stream] = {}
         self._unsaved: dict[str, Attachment] = {}
+        self._dropped: dict[str, Dropped] = {}
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll = select.epoll()
@@ -98,7 +99,9 @@ class Pump(threading.Thread):
         container = self._containers.get(info.container_id)
         if container is None:
             folder = self._data.container(info.container_id)
-            container = self._containers[info.container_id] = Container(info.container_id, folder, segment_size)
+            dropped = self._dropped.pop(info.container_id, Dropped())
+            container = Container(info.container_id, folder, segment_size, dropped)
+            self._containers[info.container_id] = container
         container.set_segment_size(segment_size)
         stream = Stream(attachment.file, info, descriptor, container)
         container.streams.append(stream)
@@ -165,11 +168,16 @@ class Pump(threading.Thread):
         if container_id in self._containers:
             return False
         self._data.remove_container(container_id)
+        self._dropped.pop(container_id, None)
         return True
 
     def attached(self) -> set[str]:
         """Give the ids of the containers that have streams."""
         return set(self._containers)
+
+    def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
+        """Tell how the containers with streams are now, and what was dropped of those without, by id."""
+        return [container.snapshot() for container in self._containers.values()], dict(self._dropped)
 
     def stop(self) -> None:
         """Take what is in the pipes, then end the thread; attachments stay for the next process."""
@@ -302,6 +310,8 @@ class Pump(threading.Thread):
         self._unsaved.pop(stream.name, None)
         if not container.streams:
             del self._containers[container.id]
+            if container.dropped.bytes:
+                self._dropped[container.id] = container.dropped
         self._on_change(container.id)
         self._on_rotate(container.id)
 

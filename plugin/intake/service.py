@@ -15,7 +15,7 @@ from plugin.errors import RequestError
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.housekeeper import DiskBounds, Housekeeper
 from plugin.intake.pump import Pump
-from plugin.intake.stream import Stream
+from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
 from plugin.journal.cursors import create_cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.seeking import journal_end
@@ -23,6 +23,7 @@ from plugin.journal.seeking import journal_end
 logger = logging.getLogger(__name__)
 
 _STOP_WITHIN = 5.0
+_ANSWER_WITHIN = 5.0
 _FILE_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
 
 
@@ -140,6 +141,13 @@ class Intake:
     def collect(self, container_id: str) -> list[Stream]:
         """Take what a container's FIFOs hold now; returns its streams, whose ``closed`` tells when they have ended."""
         return self._pump.call(self._pump.collect, container_id).result()
+
+    def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
+        """Tell how the containers with streams are now, and what was dropped of those without, by id.
+
+        Raises ``TimeoutError`` if the pump does not answer, because it has ended.
+        """
+        return self._pump.call(self._pump.snapshot).result(_ANSWER_WITHIN)
 
     def remove_refused(self, file: str) -> None:
         """Remove the FIFO of a StartLogging that is refused: the engine leaves it behind. It must have been checked."""

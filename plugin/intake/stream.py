@@ -6,6 +6,7 @@ import os
 import struct
 import termios
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from plugin.engine.info import Info
@@ -17,6 +18,29 @@ logger = logging.getLogger(__name__)
 
 FULL_PIPE = 1 << 20
 _BUSY = 1 << 15
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What was dropped on a full disk."""
+
+    lines: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSnapshot:
+    """A container with streams at one moment, for status and metrics.
+
+    ``received`` counts all bytes since its journal began, dropped ones included; ``None`` before the first.
+    """
+
+    info: Info
+    streams: int
+    received: int | None
+    dropped: Dropped
+    dropping: bool
+    throttled: bool
 
 
 class Stream:
@@ -58,10 +82,11 @@ class Container:
     """A container with streams: one journal, into which one stream at a time writes.
 
     ``streams`` are in the order of their StartLogging. The journal is opened, or made, when the first byte is there,
-    so that a container that never prints, or a reading of a stopped one, leaves no trace.
+    so that a container that never prints, or a reading of a stopped one, leaves no trace. ``dropped_before`` is what
+    was dropped while it had streams earlier.
     """
 
-    def __init__(self, container_id: str, folder: Path, segment_size: int) -> None:
+    def __init__(self, container_id: str, folder: Path, segment_size: int, dropped_before: Dropped) -> None:
         self.id = container_id
         self.folder = folder
         self.segment_size = segment_size
@@ -73,6 +98,32 @@ class Container:
         self.trickled = 0.0
         self._note: JournalNote | None = None
         self._owner = ""
+        self._dropped_before = dropped_before
+
+    @property
+    def dropped(self) -> Dropped:
+        """What was dropped since the plugin's start."""
+        before = self._dropped_before
+        if self.writer is None:
+            return before
+        now = self.writer.dropped
+        return Dropped(before.lines + now.lines_before + now.lines, before.bytes + now.bytes_before + now.bytes)
+
+    def snapshot(self) -> ContainerSnapshot:
+        """Tell how it is now."""
+        received = None
+        dropping = False
+        if self.writer is not None:
+            dropping = self.writer.dropped.active
+            received = self.writer.offset + (self.writer.dropped.bytes if dropping else 0)
+        return ContainerSnapshot(
+            info=self.streams[-1].info,
+            streams=len(self.streams),
+            received=received,
+            dropped=self.dropped,
+            dropping=dropping,
+            throttled=self.throttled,
+        )
 
     def set_segment_size(self, segment_size: int) -> None:
         """Take over the segment size of the newest StartLogging, in bytes."""
@@ -100,9 +151,7 @@ class Container:
 
     def reopen(self) -> None:
         """Close the journal, so that it is opened, and recovered, when the next byte comes."""
-        if self.writer is not None:
-            self.writer.close()
-            self.writer = None
+        self._close_writer()
 
     @property
     def owner(self) -> Stream | None:
@@ -117,14 +166,19 @@ class Container:
         if self.writer is not None and self._owner == stream.name:
             self._cut_tail(self.writer)
             self._take_note(stream)
-        if not self.streams and self.writer is not None:
-            self.writer.close()
-            self.writer = None
+        if not self.streams:
+            self._close_writer()
 
     def superseded(self) -> list[Stream]:
         """List the streams that are older than the one that writes: the engine has forgotten them."""
         owner = self.owner
         return [] if owner is None else self.streams[: self.streams.index(owner)]
+
+    def _close_writer(self) -> None:
+        if self.writer is not None:
+            self._dropped_before = self.dropped
+            self.writer.close()
+            self.writer = None
 
     def _open(self) -> JournalWriter:
         self.writer = JournalWriter(self.folder, self.segment_size)

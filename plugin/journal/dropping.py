@@ -16,6 +16,8 @@ class Dropper:
         whether bytes are being dropped
     ``bytes``, ``lines``
         dropped since ``begin``
+    ``bytes_before``, ``lines_before``
+        dropped before that
     ``tail``
         the beginning of a frame whose end has not come yet: when there is room again, this frame can be kept
     """
@@ -24,12 +26,16 @@ class Dropper:
         self.active = False
         self.bytes = 0
         self.lines = 0
+        self.bytes_before = 0
+        self.lines_before = 0
         self.tail = b""
         self._joiner = Joiner()
 
     def begin(self, tail: bytes) -> None:
         """Begin to drop; ``tail`` is the incomplete frame that the journal ended with."""
         self.active = True
+        self.bytes_before += self.bytes
+        self.lines_before += self.lines
         self.bytes = self.lines = 0
         self.tail = tail
         self._joiner = Joiner()
