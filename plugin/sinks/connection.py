@@ -79,12 +79,16 @@ class StreamConnection:
     """A connection to one address that is opened when needed, given up when it fails, and opened anew.
 
     Every method raises `RetryError` or `MisconfiguredError` and has then closed the connection.
+
+    ``ended_orderly`` says of the last connection whether the peer closed it having read everything that had come to it:
+    a peer that leaves bytes unread resets the connection instead.
     """
 
     def __init__(self, address: Address, tls: ssl.SSLContext | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self.address = address
         self._context = tls
         self._limits = limits
+        self.ended_orderly = False
         self._socket: socket.socket | None = None
         self._tls: ssl.SSLObject | None = None
         self._incoming = ssl.MemoryBIO()
@@ -350,6 +354,7 @@ class StreamConnection:
     def _forget(self) -> None:
         if self._socket is not None:
             self._socket.close()
+            self.ended_orderly = self._is_ended
         self._socket = None
         self._tls = None
         self._incoming = ssl.MemoryBIO()

@@ -20,6 +20,7 @@ from plugin.sinks.address import Target, parse_target
 from plugin.sinks.base import Origin, Record, RejectError, Sink
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.datagrams import DatagramConnection
+from plugin.sinks.unanswered import UnansweredStream
 
 _INFO = 6
 _ERR = 3
@@ -111,8 +112,8 @@ class GelfSink(Sink[Frame]):
         level = choice.get(COMPRESSION_LEVEL)
         self._level = _BEST_SPEED if level is None else level
         self._window = _WINDOWS[choice.get(COMPRESSION_TYPE) or "gzip"]
-        self._route: DatagramConnection | StreamConnection = (
-            DatagramConnection(target.address) if self._is_udp else StreamConnection(target.address)
+        self._route: DatagramConnection | UnansweredStream = (
+            DatagramConnection(target.address) if self._is_udp else UnansweredStream(StreamConnection(target.address))
         )
 
     def prepare(self, origin: Origin) -> Frame:
@@ -196,7 +197,7 @@ def _chunks(message: bytes, record: Record) -> list[bytes]:
     count = -(-len(message) // _LONGEST_CHUNK)
     if count > _MOST_CHUNKS:
         raise RejectError(
-            f"a line of {len(record.line):,} bytes is too long for GELF over UDP: its message would need {count} chunks,"
+            f"a line of {len(record.line):,} bytes is too long for GELF over UDP: it would take {count} chunks,"
             f" and at most {_MOST_CHUNKS} are allowed (tcp:// has no limit)"
         )
     frame: Frame = record.prepared

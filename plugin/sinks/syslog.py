@@ -16,6 +16,7 @@ from plugin.sinks.datagrams import DatagramConnection
 from plugin.sinks.syslog_local import LocalSyslog
 from plugin.sinks.syslog_messages import Head, MessageFormat
 from plugin.sinks.tls import client_context
+from plugin.sinks.unanswered import UnansweredStream
 
 _SCHEMES = ("udp", "tcp", "tcp+tls", "unix", "unixgram")
 _PORT = 514
@@ -113,7 +114,7 @@ class SyslogSink(Sink[Head]):
         self._counts_octets = False
         # The local socket may be of either kind: what is packed as datagrams can be sent as a stream too.
         self._is_datagrams = target is None or target.scheme in ("udp", "unixgram")
-        self._route: LocalSyslog | DatagramConnection | StreamConnection
+        self._route: LocalSyslog | DatagramConnection | StreamConnection | UnansweredStream
         if target is None:
             self._route = LocalSyslog()
         elif self._is_datagrams:
@@ -128,7 +129,9 @@ class SyslogSink(Sink[Head]):
                 # As Docker's go-connections/tlsconfig does.
                 system_roots=True,
             )
-            self._route = StreamConnection(target.address, context)
+            self._route = UnansweredStream(StreamConnection(target.address, context))
+        elif target.scheme == "tcp":
+            self._route = UnansweredStream(StreamConnection(target.address))
         else:
             self._route = StreamConnection(target.address)
 

@@ -1,0 +1,334 @@
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from plugin.sinks.base import MisconfiguredError, RetryError
+from plugin.sinks.connection import Address, Limits, StreamConnection
+from plugin.sinks.tls import client_context
+from tests.testbed.waiting import wait_until
+
+QUICK = Limits(connect=1, write=0.3, read=0.3, trial=0.2)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def connection_to(
+    listener: socket.socket, tls: ssl.SSLContext | None = None, host: str = "localhost"
+) -> StreamConnection:
+    return StreamConnection(Address(host, listener.getsockname()[1]), tls, QUICK)
+
+
+def test_bytes_count_as_arrived_when_the_peers_kernel_has_them_all(listener: socket.socket) -> None:
+    async def drive() -> None:
+        connection = connection_to(listener)
+        assert await connection.open()
+        await connection.write(b"abc")
+        await connection.drained()
+        assert not await connection.open()
+        await connection.close()
+        assert not connection.is_open
+
+    asyncio.run(drive())
+    peer, _ = listener.accept()
+    with peer:
+        assert peer.recv(100) == b"abc"
+
+
+def test_the_peer_answers(listener: socket.socket) -> None:
+    async def drive() -> None:
+        connection = connection_to(listener)
+        await connection.open()
+        peer, _ = listener.accept()
+        with peer:
+            peer.send(b"yes")
+            assert await connection.read() == b"yes"
+            peer.send(b"last")
+            peer.shutdown(socket.SHUT_WR)
+            assert await connection.read() == b"last"
+            with pytest.raises(RetryError, match="has closed the connection"):
+                await connection.read()
+        assert not connection.is_open
+
+    asyncio.run(drive())
+
+
+def test_a_peer_that_closed_since_is_connected_to_anew(listener: socket.socket) -> None:
+    async def drive() -> None:
+        connection = connection_to(listener)
+        await connection.open()
+        listener.accept()[0].close()
+        assert await connection.open()
+        assert connection.ended_orderly
+        await connection.close()
+
+    asyncio.run(drive())
+
+
+def test_a_peer_that_accepts_and_then_closes_has_not_got_anything(listener: socket.socket) -> None:
+    def accept_and_close() -> None:
+        peer, _ = listener.accept()
+        peer.recv(1)
+        threading.Event().wait(0.05)
+        peer.close()
+
+    async def drive() -> None:
+        connection = connection_to(listener)
+        await connection.open()
+        await connection.write(b"x")
+        with pytest.raises(RetryError):
+            await connection.drained()
+        assert not connection.is_open
+
+    closer = threading.Thread(target=accept_and_close)
+    closer.start()
+    asyncio.run(drive())
+    closer.join()
+
+
+def test_a_peer_that_takes_nothing_is_given_up(listener: socket.socket) -> None:
+    async def drive() -> None:
+        connection = connection_to(listener)
+        await connection.open()
+        with pytest.raises(RetryError, match=r"0\.3 s"):
+            await connection.send(bytes(20_000_000))
+        assert not connection.is_open
+
+    asyncio.run(drive())
+
+
+def test_a_slow_peer_that_goes_on_taking_is_not_given_up(listener: socket.socket) -> None:
+    size = 8_000_000
+
+    def read_slowly() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            left = size
+            while left > 0:
+                left -= len(peer.recv(400_000, socket.MSG_WAITALL))
+                threading.Event().wait(0.05)
+            peer.recv(1)
+
+    async def drive() -> float:
+        connection = connection_to(listener)
+        await connection.send(bytes(size))
+        await connection.close()
+        return asyncio.get_running_loop().time()
+
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    asyncio.run(drive())
+    reader.join()
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(listener: socket.socket) -> None:
+    async def drive() -> None:
+        connection = connection_to(listener)
+        await connection.open()
+        with pytest.raises(RetryError, match=r"not answered within 0\.1 s"):
+            await connection.read(0.1)
+
+    asyncio.run(drive())
+
+
+def test_nobody_listens(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    listener.close()
+    with pytest.raises(RetryError, match=f"cannot connect to localhost:{port}: Connection refused"):
+        asyncio.run(StreamConnection(Address("localhost", port)).open())
+
+
+@pytest.mark.parametrize("host", ["a" * 80, "name.invalid", "a..b"])
+def test_a_name_that_cannot_be_found(host: str) -> None:
+    with pytest.raises(RetryError, match="cannot connect"):
+        asyncio.run(StreamConnection(Address(host, 1), limits=QUICK).open())
+
+
+def test_a_name_that_is_never_answered_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drive() -> None:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "getaddrinfo", lambda *_arguments, **_options: loop.create_future())
+        with pytest.raises(RetryError, match="within 1 s"):
+            await StreamConnection(Address("name", 1), limits=QUICK).open()
+
+    asyncio.run(drive())
+
+
+def test_a_name_is_looked_up_for_each_connection_and_all_its_addresses_are_tried(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    async def drive() -> None:
+        loop = asyncio.get_running_loop()
+        good = (socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname())
+        bad = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))
+
+        async def look_up(host: str, *_arguments: object, **_options: object) -> list[object]:
+            calls.append(host)
+            return [bad, good]
+
+        monkeypatch.setattr(loop, "getaddrinfo", look_up)
+        connection = StreamConnection(Address("name", 1), limits=QUICK)
+        for _ in range(2):
+            assert await connection.open()
+            await connection.close()
+
+    asyncio.run(drive())
+    assert calls == ["name", "name"]
+
+
+def test_a_unix_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+
+    async def drive() -> None:
+        with pytest.raises(RetryError, match="/etc/peavey"):
+            await StreamConnection(Address(path=path)).open()
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+            server.listen()
+            connection = StreamConnection(Address(path=path), limits=QUICK)
+            await connection.open()
+            peer, _ = server.accept()
+            with peer:
+                await connection.write(b"abc")
+                with pytest.raises(RetryError, match="has not confirmed"):
+                    await connection.drained()
+                assert peer.recv(100) == b"abc"
+
+    asyncio.run(drive())
+
+
+def test_addresses_are_written_for_people() -> None:
+    assert [str(Address("::1", 514)), str(Address("host", 1)), str(Address(path="/a"))] == [
+        "[::1]:514",
+        "host:1",
+        "/a",
+    ]
+
+
+# TLS
+
+
+class TlsServer(threading.Thread):
+    """Accepts TLS connections one after another, and keeps what they bring."""
+
+    def __init__(self, listener: socket.socket, context: ssl.SSLContext) -> None:
+        super().__init__(daemon=True)
+        self.received: list[bytes] = []
+        self._listener = listener
+        self._context = context
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            peer.settimeout(5)
+            try:
+                with self._context.wrap_socket(peer, server_side=True) as secure:
+                    data = b""
+                    while part := secure.recv(65_536):
+                        data += part
+                        if data.endswith(b"?"):
+                            secure.sendall(b"answer")
+                    self.received.append(data)
+            except OSError:
+                peer.close()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def server_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+def trusting(authority: trustme.CA, folder: Path) -> ssl.SSLContext:
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    return client_context(ca=folder / "ca.pem")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_all_bytes_go_over_tls_and_answers_come(
+    listener: socket.socket, authority: trustme.CA, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    context = server_context(authority)
+    context.minimum_version = context.maximum_version = version
+    server = TlsServer(listener, context)
+    data = bytes(range(256)) * 8000
+
+    async def drive() -> None:
+        connection = connection_to(listener, trusting(authority, tmp_path))
+        await connection.send(data)
+        await connection.send(b"well?")
+        await connection.write(b"?")
+        answer = await connection.read()
+        assert b"answer".startswith(answer[:6])
+        assert not await connection.open()
+        await connection.close()
+
+    asyncio.run(drive())
+    wait_until(lambda: server.received, "the server has seen the end")
+    assert server.received == [data + b"well??"]
+
+
+def test_a_certificate_for_another_name_is_refused(
+    listener: socket.socket, authority: trustme.CA, tmp_path: Path
+) -> None:
+    TlsServer(listener, server_context(authority))
+    with pytest.raises(MisconfiguredError, match=r"certificate of 127\.0\.0\.1"):
+        asyncio.run(connection_to(listener, trusting(authority, tmp_path), "127.0.0.1").open())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_certificate_acknowledges_nothing_without_one(
+    listener: socket.socket, authority: trustme.CA, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    context = server_context(authority)
+    context.minimum_version = context.maximum_version = version
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    server = TlsServer(listener, context)
+
+    async def drive() -> None:
+        connection = connection_to(listener, trusting(authority, tmp_path))
+        with pytest.raises((MisconfiguredError, RetryError)):
+            await connection.send(b"x")
+
+    asyncio.run(drive())
+    assert server.received == []
+
+
+def test_a_server_that_does_not_speak_tls_is_a_misconfiguration(listener: socket.socket) -> None:
+    def answer() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.send(b"220 mail.example.org ESMTP\r\n" * 10)
+            peer.recv(10_000)
+
+    server = threading.Thread(target=answer)
+    server.start()
+    with pytest.raises(MisconfiguredError, match="wrong version number"):
+        asyncio.run(connection_to(listener, client_context(verify=False)).open())
+    server.join()
+
+
+def test_a_server_that_never_shakes_hands_is_given_up(listener: socket.socket) -> None:
+    with pytest.raises(RetryError, match="within 1 s"):
+        asyncio.run(connection_to(listener, client_context(verify=False)).open())
