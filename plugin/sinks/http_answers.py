@@ -1,6 +1,6 @@
 """What the answer of an HTTP server means: acknowledged, or one of the three failures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -9,6 +9,9 @@ from plugin.engine.secrets import Secret
 from plugin.engine.values import printable
 from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError
 from plugin.sinks.text import text
+
+Judge = Callable[[str, int, Mapping[str, str], bytes, Iterable[Secret]], SinkError | None]
+"""Tells what an answer means: as `failure`, or with a protocol's own codes in the body."""
 
 LONGEST_WAIT = 3600.0
 """The longest pause in seconds that a server is believed to want."""

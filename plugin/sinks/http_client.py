@@ -13,7 +13,8 @@ from yarl import URL
 
 from plugin.engine.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
-from plugin.sinks.http_answers import failure
+from plugin.sinks.http_answers import Judge, failure
+from plugin.sinks.http_headers import Headers
 from plugin.sinks.http_url import HttpUrl, parse_url
 from plugin.sinks.tls import client_context
 
@@ -44,6 +45,8 @@ class HttpSettings:
     timeout: float
     """Seconds that a whole request may take, from the look-up of the name to the last byte of the answer."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    given_headers: Headers = field(default_factory=Headers)
+    """Those that a person gave: they win over all others, and do not show."""
     authorization: Secret | None = None
     """The value of ``Authorization``; without one, user and password of the URL make it."""
     proxy: HttpUrl | None = None
@@ -62,11 +65,13 @@ class HttpClient:
     """Sends requests to one server, over connections that it keeps and rebuilds.
 
     Host names are resolved for each connection. A connection is closed after every answer but 2xx, and after every
-    fault. Making one opens nothing; it raises `MisconfiguredError` for files of TLS that cannot be used.
+    fault. ``judge`` says what an answer means, as `failure` does. Making a client opens nothing; it raises
+    `MisconfiguredError` for files of TLS that cannot be used.
     """
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, judge: Judge = failure) -> None:
         self._settings = settings
+        self._judge = judge
         self._site = settings.url.site
         self._proxy = settings.proxy or _environment_proxy(settings.url)
         self._tls: ssl.SSLContext | bool = True
@@ -75,11 +80,13 @@ class HttpClient:
         authorization = settings.authorization or settings.url.authorization
         self._headers = CIMultiDict({"Accept-Encoding": "identity", "User-Agent": "peavey"})
         self._headers.update(settings.headers)
+        self._headers.update(settings.given_headers)
         if authorization:
             self._headers.setdefault("Authorization", authorization.reveal())
         self._secrets = (
             *filter(None, (authorization, settings.url.password, self._proxy and self._proxy.password)),
             *settings.secrets,
+            *(Secret(value) for value in settings.given_headers.values()),
         )
         self._session: aiohttp.ClientSession | None = None
 
@@ -99,7 +106,7 @@ class HttpClient:
             raise self._proxy_failure(error) from error
         except (aiohttp.ClientError, OSError) as error:
             raise self._connection_failure(error) from error
-        if fault := failure(self._site, status, answer_headers, answer, self._secrets):
+        if fault := self._judge(self._site, status, answer_headers, answer, self._secrets):
             raise fault
         return answer
 

@@ -10,6 +10,7 @@ from plugin.engine.option_schema import Option
 from plugin.engine.options import SinkChoice
 from plugin.engine.secrets import Secret
 from plugin.sinks.http_client import HttpSettings
+from plugin.sinks.http_headers import Headers
 from plugin.sinks.http_url import URL_KIND, HttpUrl, basic_authorization
 
 _FILES = "In the managed plugin, files of the host are below /etc/peavey."
@@ -42,7 +43,9 @@ class HttpOptions:
         if values[self.key.name] is not None and values[self.cert.name] is None:
             yield f"{self.key.name} is given without {self.cert.name}"
 
-    def settings(self, choice: SinkChoice, url: HttpUrl, headers: Mapping[str, str] | None = None) -> HttpSettings:
+    def settings(
+        self, choice: SinkChoice, url: HttpUrl, headers: Mapping[str, str], given_headers: Headers | None = None
+    ) -> HttpSettings:
         """Make the client's settings of the options that were chosen."""
         password, token = choice.get(self.password), choice.get(self.bearer_token)
         user = choice.get(self.username)
@@ -54,7 +57,8 @@ class HttpOptions:
         return HttpSettings(
             url=url,
             timeout=choice.get(self.timeout),
-            headers=headers or {},
+            headers=headers,
+            given_headers=given_headers or Headers(),
             authorization=authorization,
             proxy=choice.get(self.proxy_url),
             ca=choice.get(self.ca),

@@ -9,14 +9,14 @@ cdef unsigned long long _CONTINUED
 cpdef bytes encode_varint(number)
 
 @cython.locals(
-    streams=dict, parts=list, metadata=bytes, line=bytes, field=bytes, stamp=bytes, blank_starts=bytes, field_2=list,
-    varints=list, more=list, wanted=bint, room=Py_ssize_t, size=Py_ssize_t, stamp_size=Py_ssize_t, high=Py_ssize_t,
-    nanos=Py_ssize_t, time_nano=cython.longlong, second=cython.longlong,
+    streams=dict, parts=list, metadata=bytes, line=bytes, field=bytes, stamps=list, stamp=bytes, middle=bytes, end=bytes,
+    blank_starts=bytes, field_2=list, varints=list, more=list, wanted=bint, room=Py_ssize_t, size=Py_ssize_t,
+    high=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong, second=cython.longlong,
 )
 cpdef bytes encode_push(records, Py_ssize_t longest)
 
-@cython.locals(number=bytes, stamp=bytes)
+@cython.locals(stamp=bytes)
 cdef bytes _entry(long long second, Py_ssize_t nanos, bytes line, bytes metadata)
 
 @cython.locals(content=bytes)
-cdef bytes _stamp_of_second(long long second, Py_ssize_t nanos_size)
+cdef list _stamps(long long second)

@@ -116,8 +116,7 @@ def encode_push(records: Sequence[Record], longest: int) -> bytes:
     metadata = b""
     room = 0
     second = -1
-    stamp = b""
-    stamp_size = 0
+    stamps: list[bytes] = []
     blank_starts, field_2, varints, more = _BLANK_STARTS, _FIELD_2, _VARINTS, _MORE
     for record in records:
         line = record.line
@@ -140,39 +139,43 @@ def encode_push(records: Sequence[Record], longest: int) -> bytes:
         nanos = time_nano % _SECOND
         if time_nano // _SECOND != second:
             second = time_nano // _SECOND
-            stamp = _stamp_of_second(second, 5)
-            stamp_size = len(stamp) + 5 + 1
+            stamps = _stamps(second)
         size = len(line)
         high = nanos >> 14
-        if high > _LOW and size <= room:
-            field = field_2[size]
-            parts += (
-                field_2[stamp_size + len(field) - 1 + size + len(metadata)],
-                stamp,
-                more[nanos & _LOW],
-                more[high & _LOW],
-                varints[high >> 14],
-                field,
-                line,
-                metadata,
-            )
-        else:
+        if not high or size > room:
             parts += [_entry(second, nanos, piece, metadata) for piece in _pieces(line, longest)]
+            continue
+        if high > _LOW:
+            middle, end = more[high & _LOW], varints[high >> 14]
+        else:
+            middle, end = b"", varints[high]
+        stamp = stamps[len(middle) + len(end)]
+        field = field_2[size]
+        parts += (
+            field_2[len(stamp) + 2 + len(middle) + len(end) + len(field) + size + len(metadata)],
+            stamp,
+            more[nanos & _LOW],
+            middle,
+            end,
+            field,
+            line,
+            metadata,
+        )
     return b"".join([bytes_field(1, labels + b"".join(parts)) for labels, parts in streams.items()])
 
 
 def _entry(second: int, nanos: int, line: bytes, metadata: bytes) -> bytes:
-    number = encode_varint(nanos) if nanos else b""
-    stamp = _stamp_of_second(second, len(number)) + number
-    return bytes_field(2, stamp + bytes_field(2, line) + metadata)
+    stamp = (b"\x08" + encode_varint(second) if second else b"") + (b"\x10" + encode_varint(nanos) if nanos else b"")
+    return bytes_field(2, bytes_field(1, stamp) + bytes_field(2, line) + metadata)
 
 
-def _stamp_of_second(second: int, nanos_size: int) -> bytes:
-    """Begin field 1 of an entry, the timestamp, up to where the ``nanos_size`` bytes of its nanoseconds follow."""
-    content = b"\x08" + encode_varint(second) if second else b""
-    if nanos_size:
-        content += b"\x10"
-    return b"\x0a" + bytes((len(content) + nanos_size,)) + content
+def _stamps(second: int) -> list[bytes]:
+    """Begin field 1 of an entry, the timestamp, up to its nanoseconds.
+
+    Those follow in 2 bytes and as many as the index says.
+    """
+    content = (b"\x08" + encode_varint(second) if second else b"") + b"\x10"
+    return [bytes((0x0A, len(content) + 2 + further)) + content for further in range(4)]
 
 
 def _pieces(line: bytes, longest: int) -> Iterator[bytes]:
