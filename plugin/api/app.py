@@ -1,7 +1,8 @@
-"""The ASGI application: the five requests of the LogDriver protocol.
+"""The ASGI application: the five requests of the LogDriver protocol, and those for status and metrics.
 
-Errors are answered with status 200 too, since the engine shows the text of ``Err`` only then without a prefix; but
-those of ReadLogs with another one, since the engine would take what comes with 200 for frames.
+The former are the engine's, and answered on the plugin's socket alone. Their errors are answered with status 200 too,
+since the engine shows the text of ``Err`` only then without a prefix; but those of ReadLogs with another one, since the
+engine would take what comes with 200 for frames.
 """
 
 import logging
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from plugin.api.follow import LogReader, Session
+from plugin.api.observer import Observer, is_over_tcp
 from plugin.api.requests import ReadLogs, StartLogging, StopLogging, decode
 from plugin.errors import OptionError, PeaveyError
 from plugin.intake.admission import Admission
@@ -98,7 +100,7 @@ class _ReadingResponse(StreamingResponse):
             self._session.close()
 
 
-def create_app(intake: Intake, admission: Admission, reader: LogReader) -> Starlette:
+def create_app(intake: Intake, admission: Admission, reader: LogReader, observer: Observer) -> Starlette:
     """Make the application; its life is that of the intake, which it starts and stops."""
     driver = LogDriver(intake, admission, reader)
 
@@ -118,11 +120,14 @@ def create_app(intake: Intake, admission: Admission, reader: LogReader) -> Starl
     }
     routes = [Route(path, partial(_handle, handler), methods=["POST"]) for path, handler in handlers.items()]
     routes.append(Route("/LogDriver.ReadLogs", partial(_handle, driver.read_logs, refusal=400), methods=["POST"]))
+    routes += [Route("/status", observer.status), Route("/metrics", observer.metrics)]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_found, 405: _not_found})
 
 
 async def _handle(handler: Handler, request: Request, refusal: int = 200) -> Response:
     """Answer a request; what goes wrong is told in ``Err``, with the details of a defect in the log only."""
+    if is_over_tcp(request.scope):
+        return await _not_found(request)
     name = request.scope["path"].removeprefix("/")
     try:
         return await handler(await request.body())
@@ -138,10 +143,12 @@ async def _handle(handler: Handler, request: Request, refusal: int = 200) -> Res
     return _answer({"Err": f"peavey: {message}"}, refusal)
 
 
-async def _not_found(request: Request, _: Exception) -> Response:
-    return PlainTextResponse(
-        f"{request.method} {request.scope['path']} is no request of the LogDriver protocol\n", status_code=404
-    )
+async def _not_found(request: Request, _: Exception | None = None) -> Response:
+    if is_over_tcp(request.scope):
+        expected = "GET /status nor GET /metrics; the LogDriver protocol is spoken on the plugin's socket alone"
+    else:
+        expected = "a request of the LogDriver protocol nor GET /status or GET /metrics"
+    return PlainTextResponse(f"{request.method} {request.scope['path']} is neither {expected}\n", status_code=404)
 
 
 def _answer(content: object, status: int = 200) -> Response:

@@ -1,4 +1,4 @@
-"""Serving the application on a unix socket."""
+"""Serving the application on a unix socket, and on a TCP address where one is set."""
 
 import logging
 import os
@@ -6,19 +6,21 @@ import resource
 import signal
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from plugin.errors import SettingError
+from plugin.listen_address import ListenAddress
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 1024
 _NEVER = 10 * 365 * 24 * 3600
 _GRACE = 2
+_KEEP_ALIVE_AFTER = 60
 
 
 def bind(path: Path) -> socket.socket:
@@ -45,6 +47,27 @@ def bind(path: Path) -> socket.socket:
     return listener
 
 
+def bind_tcp(address: ListenAddress) -> socket.socket:
+    """Listen on a TCP address as well. Raises ``SettingError`` if that cannot be done."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections are never closed for idleness, see ``serve``: those of clients that vanished must end otherwise.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_AFTER)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingError(
+            f"PEAVEY_HTTP: cannot listen on {address}: {error.strerror or error}; choose another address, or unset it"
+        ) from error
+    return listener
+
+
 def _remove_stale(path: Path) -> None:
     try:
         mode = path.lstat().st_mode
@@ -61,8 +84,10 @@ def _remove_stale(path: Path) -> None:
     raise SettingError(f"cannot listen on {path}: another process listens there")
 
 
-def serve(app: ASGIApp, listener: socket.socket, on_shutdown: Callable[[], None]) -> None:
+def serve(app: ASGIApp, listeners: Sequence[socket.socket], on_shutdown: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; ``on_shutdown`` is called then, before open connections are waited for.
+
+    The first of the listeners is the plugin's own socket, whose file is removed at the end.
 
     Idle connections are never closed by us before: the engine could be reusing one at that very moment.
     """
@@ -76,13 +101,14 @@ def serve(app: ASGIApp, listener: socket.socket, on_shutdown: Callable[[], None]
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         timeout_keep_alive=_NEVER,
         timeout_graceful_shutdown=_GRACE,
     )
-    path = listener.getsockname()
+    path = listeners[0].getsockname()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
         signal.signal(number, lambda *_: None)
-    _Server(config, on_shutdown).run(sockets=[listener])
+    _Server(config, on_shutdown).run(sockets=list(listeners))
     Path(path).unlink(missing_ok=True)
 
 

@@ -9,7 +9,9 @@ import sys
 from plugin import __version__
 from plugin.api.app import create_app
 from plugin.api.follow import LogReader
-from plugin.api.server import bind, raise_file_limit, serve
+from plugin.api.observer import Observer
+from plugin.api.overview import Overview
+from plugin.api.server import bind, bind_tcp, raise_file_limit, serve
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
@@ -47,18 +49,20 @@ def run(arguments: argparse.Namespace) -> int:
     data = DataFolder(settings.data)
     data.create()
     lock = data.lock()
-    listener = bind(settings.socket)
+    others = [bind_tcp(settings.http)] if settings.http is not None else []
+    listeners = [bind(settings.socket), *others]
     admission = Admission(data, settings.log_opts, schema())
     supervisor = Supervisor(data, settings.delivery_workers, _environment(arguments))
     bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
     intake = Intake(data, settings.logging_dir, bounds, admission.options_of, supervisor.need)
     reader = LogReader(intake, settings.max_followers)
-    app = create_app(intake, admission, reader)
+    observer = Observer(Overview(data, intake, supervisor, bounds, admission.options_of).gather)
+    app = create_app(intake, admission, reader, observer)
     gc.freeze()
     logger.info("peavey %s serves %s, journals in %s", __version__, settings.socket, settings.data)
     supervisor.start_if_needed()
     try:
-        serve(app, listener, reader.stop)
+        serve(app, listeners, reader.stop)
     finally:
         supervisor.stop()
         os.close(lock)
