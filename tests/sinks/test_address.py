@@ -52,6 +52,6 @@ def test_the_port_may_be_required() -> None:
     "text", ["tcp://me:secret@host:x", "tcp://me:secret@host", "tcp://me:secret@[::1", "me:secret@h"]
 )
 def test_passwords_are_in_no_message(text: str) -> None:
-    with pytest.raises(ValueError, match="port|number|address|scheme") as caught:
+    with pytest.raises(ValueError, match=r"port|number|address|scheme") as caught:
         parse_target(text, SCHEMES)
     assert "secret" not in str(caught.value)

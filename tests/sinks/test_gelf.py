@@ -129,10 +129,11 @@ def test_128_chunks_are_sent_and_129_are_refused() -> None:
 
 def test_a_batch_is_the_same_bytes_each_time_and_messages_have_different_ids() -> None:
     sink = sink_of(gelf_address=UDP, gelf_compression_type="none")
-    line = b"x" * 2000
-    first = datagrams_of(sink, line, line)
-    assert datagrams_of(sink, line, line) == first
-    assert len({datagram[2:10] for datagram in first}) == 2
+    records = records_of(sink, [b"x" * 2000] * 2)
+    records[1].time_nano = records[0].time_nano
+    payload = sink.encode(records)
+    assert sink.encode(records) == payload
+    assert len({bytes(datagram[2:10]) for datagram in unpack(payload)}) == 2
 
 
 @settings(deadline=None)
