@@ -8,37 +8,91 @@ import os
 from pathlib import Path
 from typing import Any
 
-import orjson
+import msgspec
 
 from plugin.transforms.record import Record
 
 _BOUND = 10_000_000
+_SUFFIX = ".ndjson"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Which part of a line over 16 KiB the record was, for sinks that take parts."""
+
+    id: str
+    ordinal: int
+    last: bool
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One dead letter: when and why it was refused, and the record; times in nanoseconds since 1970 UTC.
+
+    The line is in ``line``, or in ``line_base64`` if it is no UTF-8; see ``content``.
+    """
+
+    refused: int
+    reason: str
+    source: str
+    time: int
+    offset: int
+    line: str = ""
+    line_base64: str = ""
+    part: Part | None = None
+
+    @classmethod
+    def of(cls, record: Record, reason: str, now: int) -> "Letter":
+        """Make it of a record that is refused now."""
+        line = encoded = ""
+        try:
+            line = record.line.decode()
+        except UnicodeDecodeError:
+            encoded = base64.b64encode(record.line).decode()
+        return cls(
+            refused=now,
+            reason=reason.encode(errors="replace").decode(),
+            source=record.source,
+            time=record.time_nano,
+            offset=record.offset,
+            line=line,
+            line_base64=encoded,
+            part=Part(record.part_id, record.part_ordinal, record.part_last) if record.part_ordinal else None,
+        )
+
+    @property
+    def content(self) -> bytes:
+        """The line, as the container wrote it."""
+        return base64.b64decode(self.line_base64) if self.line_base64 else self.line.encode()
+
+    def record(self, prepared: Any) -> Record:
+        """Make the record anew, to be sent again; ``prepared`` is as in ``Record``."""
+        part = self.part or Part("", 0, last=False)
+        place = (self.offset, self.offset, self.offset)
+        return Record(prepared, self.source, self.time, self.content, *place, part.id, part.ordinal, part.last)
 
 
 def dead_letters_path(folder: Path, instance: str) -> Path:
     """Name the dead letters of a sink instance in a journal's folder."""
-    return folder / "dead" / f"{instance}.ndjson"
+    return folder / "dead" / f"{instance}{_SUFFIX}"
 
 
 def bury(folder: Path, instance: str, record: Record, reason: str, now: int) -> None:
     """Keep a refused record; ``now`` is in nanoseconds since 1970 UTC. Raises ``OSError``."""
     path = dead_letters_path(folder, instance)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    letter: dict[str, Any] = {
-        "refused": now,
-        "reason": reason,
-        "source": record.source,
-        "time": record.time_nano,
-        "offset": record.offset,
-    }
-    try:
-        letter["line"] = record.line.decode()
-    except UnicodeDecodeError:
-        letter["line_base64"] = base64.b64encode(record.line).decode()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         if os.fstat(descriptor).st_size > _BOUND:
             content = os.pread(descriptor, _BOUND, os.fstat(descriptor).st_size - _BOUND // 2)
             file.truncate(0)
             file.write(content[content.find(b"\n") + 1 :])
-        file.write(orjson.dumps(letter) + b"\n")
+        file.write(msgspec.json.encode(Letter.of(record, reason, now)) + b"\n")
+
+
+def read_letter(line: bytes) -> Letter | None:
+    """Read one line of a file of dead letters; ``None`` if it is damaged."""
+    try:
+        letter = msgspec.json.decode(line, type=Letter)
+        letter.content  # noqa: B018 (its base64 may be damaged)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        return None
+    return letter
