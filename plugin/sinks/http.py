@@ -90,8 +90,8 @@ class HttpSink(Sink[PreparedObjects]):
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode objects, one a line or as an array, compressed where asked for."""
         if self._is_array:
-            return self._compress(b"[" + encode_objects(records, b",\n") + b"]\n")
-        return self._compress(encode_objects(records, b"\n") + b"\n")
+            return self._compress(encode_objects(records, b"[", b",\n", b"]\n"))
+        return self._compress(encode_objects(records, b"", b"\n", b"\n"))
 
     async def send(self, payload: bytes) -> None:
         """Send; returns at 2xx."""

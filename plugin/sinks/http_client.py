@@ -83,6 +83,11 @@ class HttpClient:
         self._headers.update(settings.given_headers)
         if authorization:
             self._headers.setdefault("Authorization", authorization.reveal())
+        self._proxy_headers: dict[str, str] = {}
+        if self._proxy and (proxy_authorization := self._proxy.authorization):
+            # Through a tunnel it goes with CONNECT alone; without one the proxy reads the request itself.
+            headers = self._proxy_headers if settings.url.target.scheme == "https" else self._headers
+            headers["Proxy-Authorization"] = proxy_authorization.reveal()
         self._secrets = (
             *filter(None, (authorization, settings.url.password, self._proxy and self._proxy.password)),
             *settings.secrets,
@@ -98,23 +103,30 @@ class HttpClient:
         Raises `RetryError`, also if the answer does not arrive in full, `RejectError` or `MisconfiguredError`.
         """
         try:
-            # No more than the whole body is in memory anyway, but aiohttp cuts only files into pieces.
-            status, answer_headers, answer = await self._exchange(url, method, io.BytesIO(body), headers)
-        except TimeoutError as error:
-            raise RetryError(f"{self._site} did not answer within {self._settings.timeout:g} s") from error
-        except aiohttp.ClientHttpProxyError as error:
-            raise self._proxy_failure(error) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._connection_failure(error) from error
-        if fault := self._judge(self._site, status, answer_headers, answer, self._secrets):
-            raise fault
-        return answer
+            return await self._send(body, url, method, headers)
+        except SinkError:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def _send(self, body: bytes, url: URL | None, method: str, headers: Mapping[str, str] | None) -> bytes:
+        try:
+            # It is all in memory anyway, but aiohttp sends only files piece by piece.
+            status, answer_headers, answer = await self._exchange(url, method, io.BytesIO(body), headers)
+        except TimeoutError as error:
+            raise RetryError(f"{self._site} did not answer within {self._settings.timeout:g} s") from error
+        except aiohttp.ClientHttpProxyError as error:
+            raise self._proxy_failure(error) from error
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            raise self._connection_failure(error) from error
+        if fault := self._judge(self._site, status, answer_headers, answer, self._secrets):
+            raise fault
+        return answer
 
     async def _exchange(
         self, url: URL | None, method: str, body: io.BytesIO, headers: Mapping[str, str] | None
@@ -131,18 +143,15 @@ class HttpClient:
             ssl=self._tls,
             server_hostname=self._settings.server_name or None,
             proxy=proxy.target if proxy else None,
-            proxy_auth=aiohttp.BasicAuth(proxy.user, proxy.password.reveal(), "utf-8")
-            if proxy and proxy.authorization
-            else None,
+            proxy_headers=self._proxy_headers,
         ) as response:
-            if 200 <= response.status < 300:
-                return response.status, response.headers, await _read(response)
             try:
-                return response.status, response.headers, await _read(response)
+                answer = await _read(response)
             except (aiohttp.ClientError, OSError):
-                return response.status, response.headers, b""
-            finally:
-                response.close()
+                if 200 <= response.status < 300:
+                    raise
+                answer = b""
+            return response.status, response.headers, answer
 
     def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -170,7 +179,7 @@ class HttpClient:
             )
         if tls_fault is not None and any(word in (tls_fault.reason or "") for word in _LASTING_TLS_FAULTS):
             return MisconfiguredError(f"no TLS with {self._site}: {tls_fault.reason.replace('_', ' ').lower()}")
-        if isinstance(error, aiohttp.InvalidURL):
+        if isinstance(error, aiohttp.InvalidURL | UnicodeError):
             return MisconfiguredError(f"{self._site}: the URL cannot be used")
         if isinstance(error, aiohttp.ClientConnectorError):
             return RetryError(f"cannot connect to {self._site}: {_reason(error)}")
@@ -192,7 +201,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _tls_fault(error: BaseException | None) -> ssl.SSLError | None:
     """Find the fault of TLS behind an exception, which aiohttp may have wrapped or copied."""
-    while error is not None and not isinstance(error, ssl.SSLError):
+    # Some of aiohttp's own exceptions are an SSLError in name, without its fields.
+    while error is not None and (isinstance(error, aiohttp.ClientError) or not isinstance(error, ssl.SSLError)):
         error = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error.__cause__
     return error
 

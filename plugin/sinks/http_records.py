@@ -9,7 +9,6 @@ import orjson
 from plugin.sinks.base import Origin, Record
 from plugin.sinks.text import text
 
-_SECOND = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _OF_COMPOSE_AND_SWARM = {
@@ -52,27 +51,32 @@ def prepare_objects(origin: Origin) -> PreparedObjects:
     )
 
 
-def encode_objects(records: Sequence[Record], separator: bytes) -> bytes:
-    """Write records as JSON objects with ``separator`` between them, in UTF-8.
+def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, closing: bytes) -> bytes:
+    """Write records as JSON objects in UTF-8, with ``separator`` between them.
 
     ``timestamp`` is RFC 3339 in UTC with nine digits after the point. ``id`` is the same whenever the record is sent
     and that of no other: the container's short id, the birth of its journal and the offset there.
     """
     parts: list[bytes] = []
     dumps = orjson.dumps
-    second = -1
+    second = b""
     begin = b""
+    lead = opening
     for record in records:
-        seconds, nanos = divmod(record.time_nano, _SECOND)
-        if seconds != second:
-            second = seconds
-            begin = f'{{"timestamp":"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.'.encode()
+        time_nano = record.time_nano
+        moment = b"%010d" % time_nano if time_nano >= 0 else b"%d%09d" % divmod(time_nano, 1_000_000_000)
+        if moment[:-9] != second:
+            second = moment[:-9]
+            begin = f'{{"timestamp":"{_EPOCH + timedelta(seconds=int(second)):%Y-%m-%dT%H:%M:%S}.'.encode()
         parts += (
-            separator,
+            lead,
             begin,
-            b'%09dZ","log":' % nanos,
+            moment[-9:],
+            b'Z","log":',
             dumps(text(record.line)),
             record.prepared.after_line[record.source],
             b'%d"}' % record.offset,
         )
-    return b"".join(parts)[len(separator) :]
+        lead = separator
+    parts.append(closing)
+    return b"".join(parts)
