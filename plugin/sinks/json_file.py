@@ -177,7 +177,7 @@ class JsonFileSink(Sink[Container]):
 
 def _failure(path: Path, error: OSError) -> RetryError | MisconfiguredError:
     text = f"cannot write {quote(str(path))}: {printable(error.strerror or str(error))}"
-    if error.errno is None or isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)):
+    if isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)):
         return MisconfiguredError(text)
     return RetryError(text)
 

@@ -5,6 +5,7 @@ crash left of a line is cut off before anything is added.
 """
 
 import contextlib
+import errno
 import fcntl
 import gzip
 import os
@@ -74,7 +75,7 @@ def _open(path: Path) -> int:
         file = os.open(path, flags, _FILE_MODE)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise OSError("it is not a regular file")
+        raise OSError(errno.EISDIR, "it is not a regular file")
     return file
 
 
@@ -85,7 +86,8 @@ def _lock(file: int, path: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"another process has held the lock on {path} for {_LOCK_LIMIT:g} s") from None
+                what = f"another process has held the lock on {path} for {_LOCK_LIMIT:g} s"
+                raise OSError(errno.ETIMEDOUT, what) from None
             time.sleep(_LOCK_PAUSE)
         else:
             return

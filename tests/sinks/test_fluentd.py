@@ -33,10 +33,15 @@ def decoded(payload: bytes) -> list[tuple[str, list[Any], dict[str, Any]]]:
     unpacker.feed(payload)
     messages = []
     for tag, entries, option in unpacker:
-        stream = msgpack.Unpacker(raw=False, max_buffer_size=2**31 - 1)
+        stream = msgpack.Unpacker(raw=False, max_buffer_size=2**31 - 1, object_pairs_hook=no_name_twice)
         stream.feed(gzip.decompress(entries) if option.get("compressed") == "gzip" else entries)
         messages.append((tag, list(stream), option))
     return messages
+
+
+def no_name_twice(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    assert len({name for name, _ in pairs}) == len(pairs)
+    return dict(pairs)
 
 
 def only_record(sink: Sink[Any], record: Record) -> dict[str, str]:
@@ -436,6 +441,17 @@ class TestFaults:
                 deliver(sink, payload_of(sink, b"x"))
             assert len(receiver.tags) == 1
 
+    def test_a_server_that_falls_silent_gets_the_chunk_once_for_each_time_it_is_sent(self) -> None:
+        def serve(peer: Peer) -> None:
+            peer.acknowledge(peer.read())
+            stay_silent(peer)
+
+        with ScriptedServer(serve) as receiver:
+            sink = sink_of(fluentd_address=receiver.address, fluentd_read_timeout="100ms")
+            with pytest.raises(RetryError, match=r"did not acknowledge within 0\.1 s$"):
+                deliver(sink, payload_of(sink, b"1", tag="a"), payload_of(sink, b"2", tag="b"))
+            assert receiver.tags == [["a", "b"]]
+
     def test_a_server_that_closes_without_acknowledging(self) -> None:
         with ScriptedServer(lambda peer: peer.read()) as receiver:
             sink = sink_of(fluentd_address=receiver.address)
@@ -473,6 +489,7 @@ class TestFaults:
             peer.read()
             peer.send(pong(b"n", peer.last))
             peer.acknowledge(peer.read())
+            peer.read()
 
         with ScriptedServer(serve) as receiver:
             sink = sink_of(fluentd_address=receiver.address, fluentd_shared_key="geheim")

@@ -1,6 +1,7 @@
 """The sink ``json-file``: Docker's lines byte for byte, in files that are rotated and whole at every moment."""
 
 import asyncio
+import fcntl
 import gzip
 import json
 import multiprocessing
@@ -256,6 +257,46 @@ class TestFiles:
             with pytest.raises(MisconfiguredError, match="cannot write"):
                 deliver(sink, sink.encode(records_of(sink, [b"1"])))
 
+    def test_a_file_is_full_with_the_line_that_reaches_its_size(self, tmp_path: Path) -> None:
+        lines = b"ab\ncd\nef\n"
+        for size, end in ((1, 3), (3, 3), (4, 6), (6, 6), (7, 9), (100, 9)):
+            file = tmp_path / f"{size}.log"
+            assert rotated_file.append(file, lines, 0, Rotation(size, 2, compress=False)) == end
+            assert file.read_bytes() == lines[:end]
+
+    def test_a_file_that_is_rotated_while_one_waits_for_it_is_left_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "a.log"
+        file.write_bytes(b"old\n")
+
+        def lock_late(number: int, path: Path) -> None:
+            if path.read_bytes() == b"old\n":
+                path.rename(tmp_path / "a.log.1")
+            fcntl.flock(number, fcntl.LOCK_EX)
+
+        monkeypatch.setattr(rotated_file, "_lock", lock_late)
+        rotated_file.append(file, b"new\n", 0, Rotation(100, 2, compress=False))
+        assert (tmp_path / "a.log.1").read_bytes() == b"old\n"
+        assert file.read_bytes() == b"new\n"
+
+    @pytest.mark.parametrize("locked", ["a.log", "."])
+    def test_neither_the_file_nor_its_rotation_is_touched_while_another_is_at_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: str
+    ) -> None:
+        file = tmp_path / "a.log"
+        file.write_bytes(b"old\n")
+        monkeypatch.setattr(rotated_file, "_LOCK_LIMIT", 0.05)
+        other = os.open(tmp_path / locked, os.O_RDONLY)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        sink = sink_of(json_file_path=str(file), json_file_max_size="4")
+        with pytest.raises(RetryError, match="another process has held the lock"):
+            deliver(sink, sink.encode(records_of(sink, [b"1"])))
+        assert file.read_bytes() == b"old\n"
+        os.close(other)
+        deliver(sink, sink.encode(records_of(sink, [b"1"])))
+        assert logs(file) == ["1\n"]
+
     def test_several_processes_share_a_file_and_its_rotation(self, tmp_path: Path) -> None:
         workers = [
             multiprocessing.get_context("fork").Process(target=append_many, args=(tmp_path / "a.log", number))
@@ -291,7 +332,7 @@ def append_many(file: Path, number: int) -> None:
         entry = json.dumps({"log": f"{number} {line}"}).encode() + b"\n"
         position = 0
         while position < len(entry):
-            position = rotated_file.append(file, entry, position, Rotation(1000, 1000, compress=line % 7 == 0))
+            position = rotated_file.append(file, entry, position, Rotation(100, 500, compress=line % 7 == 0))
 
 
 def append_for_ever(file: Path) -> None:
