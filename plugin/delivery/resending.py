@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from plugin.delivery.dead_letters import Letter, dead_letters_path, read_letter
 from plugin.delivery.origins import make_origin
@@ -20,7 +21,7 @@ from plugin.engine.options import SinkChoice
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import JournalNote
-from plugin.sinks.base import MisconfiguredError, RejectError
+from plugin.sinks.base import MisconfiguredError, RejectError, Sink
 from plugin.sinks.registry import known_sinks
 
 _ASIDE = ".again"
@@ -118,11 +119,8 @@ async def _send(
     try:
         prepared = sink.prepare(make_origin(note.info, choice, note.birth))
         while unsent:
-            letter = read_letter(unsent[0])
             try:
-                if letter is None:
-                    raise RejectError("the letter is damaged")
-                await sink.send(sink.encode([letter.record(prepared)]))
+                await sink.send(_encode(sink, prepared, unsent[0]))
                 outcome.sent += 1
             except RejectError as error:
                 outcome.fault = str(error)
@@ -130,6 +128,13 @@ async def _send(
             unsent.popleft()
     finally:
         await sink.close()
+
+
+def _encode(sink: Sink[Any], prepared: Any, line: bytes) -> bytes:
+    letter = read_letter(line)
+    if letter is None:
+        raise RejectError("the letter is damaged")
+    return sink.encode([letter.record(prepared)])
 
 
 def letters(folder: Path, instance: str) -> Iterator[Letter | None]:
