@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from plugin import __version__
-from plugin.commands import deliver, logs, options, serve
+from plugin.commands import dead, deliver, logs, options, serve, status
 from plugin.errors import PeaveyError
 from plugin.settings import add_arguments
 
@@ -19,6 +19,7 @@ _EPILOG = """\
 examples:
   peavey serve                          answer the engine (what the plugin does; also without a command)
   docker run --log-driver peavey …      use it
+  peavey status                         what came in, what went out, what waits or fails
   peavey options                        what --log-opt accepts
   peavey logs -n 100 -f CONTAINER       read a journal without the engine
 """
@@ -50,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"peavey {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in (("serve", serve), ("deliver", deliver), ("options", options), ("logs", logs)):
+    modules = {"serve": serve, "deliver": deliver, "status": status, "dead": dead, "options": options, "logs": logs}
+    for name, module in modules.items():
         command = commands.add_parser(
             name,
             help=module.SUMMARY,

@@ -126,7 +126,7 @@ class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it; ``uptime`` is in seconds, ``faults`` are sinks of containers that cannot be used as they are set up."""
+    """All of it; ``uptime`` in seconds, ``faults`` are sinks of containers that cannot be used as they are set up."""
 
     version: str
     started: int

@@ -1,0 +1,174 @@
+"""``peavey dead``: what destinations have refused for good."""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from plugin.commands.finding import find_data
+from plugin.commands.logs import find_container
+from plugin.commands.quantities import show_count
+from plugin.delivery.dead_letters import Letter
+from plugin.delivery.resending import Outcome, exclusive, forget, instances_with_letters, letters, resend
+from plugin.engine.info import short_id
+from plugin.engine.options import SinkChoice, validate_leniently
+from plugin.engine.times import format_time
+from plugin.engine.values import printable
+from plugin.errors import JournalError, PeaveyError
+from plugin.journal.folder import DataFolder
+from plugin.journal.note import JournalNote, read_note
+from plugin.settings import load_settings
+from plugin.sinks.registry import schema
+
+SUMMARY = "list what destinations refused for good; send it again, or forget it"
+DESCRIPTION = """\
+List dead letters: lines that a destination has refused for good, while all others went on. They are read from the data
+folder, whether or not the plugin runs. --again sends them once more, by this process and with the container's
+log-opts: give it the plugin-wide ones (PEAVEY_LOG_OPTS) too, and run it where the files that log-opts name can be read.
+"""
+SETTINGS = ["data", "log_opts"]
+
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """The dead letters of one sink of a container."""
+
+    folder: Path
+    note: JournalNote | None
+    instance: str
+
+    @property
+    def container(self) -> str:
+        """The container's name, or the beginning of its id where that is not known."""
+        return (self.note.info.name if self.note else "") or short_id(self.folder.name)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument("--container", metavar="CONTAINER", help="of this one only: its id, the beginning, or its name")
+    parser.add_argument("--sink", metavar="NAME", help="of this sink only, by its name at the container")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--json", action="store_true", help="list them as JSON, one object a line, with the whole line")
+    what.add_argument("--again", action="store_true", help="send them again; what is acknowledged is dead no longer")
+    what.add_argument("--forget", action="store_true", help="delete them")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, send or delete; returns 1 if letters that were sent are still dead. Raises ``PeaveyError``."""
+    data = DataFolder(find_data(arguments, os.environ))
+    boxes = _boxes(data, arguments)
+    if arguments.again:
+        settings = load_settings(vars(arguments), os.environ, schema(), ["log_opts"])
+        with exclusive(data):
+            return asyncio.run(_send_again(boxes, settings.log_opts))
+    if arguments.forget:
+        with exclusive(data):
+            _forget(boxes)
+    elif arguments.json:
+        _print_json(boxes)
+    else:
+        _print_table(boxes)
+    return 0
+
+
+def _boxes(data: DataFolder, arguments: argparse.Namespace) -> list[_Box]:
+    ids = [find_container(data, arguments.container)] if arguments.container else data.container_ids()
+    found = []
+    for folder in map(data.container, ids):
+        instances = [name for name in instances_with_letters(folder) if arguments.sink in (None, name)]
+        if instances:
+            note = _note(folder)
+            found += [_Box(folder, note, instance) for instance in instances]
+    return found
+
+
+def _note(folder: Path) -> JournalNote | None:
+    try:
+        return read_note(folder)
+    except JournalError:
+        return None
+
+
+def _all(boxes: list[_Box]) -> Iterator[tuple[_Box, Letter]]:
+    for box in boxes:
+        for letter in letters(box.folder, box.instance):
+            if letter is not None:
+                yield box, letter
+
+
+def _print_json(boxes: list[_Box]) -> None:
+    for box, letter in _all(boxes):
+        whose = {"container": box.folder.name, "name": box.note.info.name if box.note else "", "sink": box.instance}
+        print(msgspec.json.encode(whose | msgspec.to_builtins(letter)).decode())
+
+
+def _print_table(boxes: list[_Box]) -> None:
+    from rich import box as boxes_of_rich  # noqa: PLC0415 (rich is for those who look at it only)
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from plugin.commands.terminal import console  # noqa: PLC0415
+
+    table = Table(box=boxes_of_rich.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in ("container", "sink", "time", "reason"):
+        table.add_column(column, overflow="fold")
+    table.add_column("line", no_wrap=True, overflow="ellipsis")
+    for box, letter in _all(boxes):
+        line = letter.content.decode(errors="replace")
+        shown = line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+        cells = (box.container, box.instance, format_time(letter.time), letter.reason, shown)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    if table.row_count:
+        console().print(table)
+    else:
+        print("no dead letters")
+
+
+def _forget(boxes: list[_Box]) -> None:
+    for box in boxes:
+        try:
+            count = forget(box.folder, box.instance)
+        except OSError as error:
+            raise JournalError(f"dead letters of {box.container}, sink {box.instance}: {error}") from error
+        print(f"{box.container}, sink {box.instance}: {show_count(count)} forgotten")
+    if not boxes:
+        print("no dead letters")
+
+
+async def _send_again(boxes: list[_Box], defaults: Mapping[str, str]) -> int:
+    dead = 0
+    for box in boxes:
+        try:
+            outcome = await _send_box(box, defaults)
+        except OSError as error:
+            raise JournalError(f"dead letters of {box.container}, sink {box.instance}: {error}") from error
+        except PeaveyError as error:
+            outcome = Outcome(left=len(list(letters(box.folder, box.instance))), fault=str(error))
+        dead += outcome.left
+        rest = f", {show_count(outcome.left)} still dead: {printable(outcome.fault)}" if outcome.left else ""
+        print(f"{box.container}, sink {box.instance}: {show_count(outcome.sent)} sent{rest}", flush=True)
+    if not boxes:
+        print("no dead letters")
+    return 1 if dead else 0
+
+
+async def _send_box(box: _Box, defaults: Mapping[str, str]) -> Outcome:
+    if box.note is None:
+        raise JournalError("its info.json is missing or damaged: what the sink needs to know of the container is lost")
+    return await resend(box.folder, box.note, _choice(box.note, box.instance, defaults))
+
+
+def _choice(note: JournalNote, instance: str, defaults: Mapping[str, str]) -> SinkChoice:
+    options, _ = validate_leniently(note.info.options, defaults, schema())
+    for choice in options.sinks:
+        if choice.instance == instance:
+            return choice
+    raise PeaveyError(
+        f"the log-opts name no sink '{instance}'; if the plugin-wide ones do, give them: --log-opts, PEAVEY_LOG_OPTS"
+    )
