@@ -1,7 +1,7 @@
 # C types for loki_push.py, for Cython; the Python source runs with and without them.
 cimport cython
 
-cdef long long _SECOND
+cdef long long _SECOND, _NO_SECOND
 cdef Py_ssize_t _LOW, _LARGEST_OVERHEAD
 cdef unsigned long long _CONTINUED
 

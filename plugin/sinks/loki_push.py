@@ -17,6 +17,7 @@ from plugin.sinks.base import Record
 from plugin.sinks.text import text
 
 _SECOND = 1_000_000_000
+_NO_SECOND = -(2**62)
 _LOW = 0x3FFF
 _CONTINUED = 0x80
 # Of an entry, besides line and metadata: the timestamp, and key and size of the line.
@@ -115,7 +116,7 @@ def encode_push(records: Sequence[Record], longest: int) -> bytes:
     wanted = True
     metadata = b""
     room = 0
-    second = -1
+    second = _NO_SECOND
     stamps: list[bytes] = []
     blank_starts, field_2, varints, more = _BLANK_STARTS, _FIELD_2, _VARINTS, _MORE
     for record in records:
