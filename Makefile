@@ -45,7 +45,7 @@ demo: $(VENV)/installed ## Kill the driver under a printing container, and count
 
 .PHONY: test
 test: $(VENV)/installed ## Run the tests, on the pure modules and then on the compiled ones
-	@$(HOST) engine image registry
+	@$(HOST) engine image registry receivers node
 	$(VENV)/bin/python $(PYTEST)
 	@if $(HOST) --required compiler; then \
 		$(MAKE) --no-print-directory test-compiled; \

@@ -39,6 +39,11 @@ def can_compile() -> bool:
     return has_program(os.environ.get("CC", "cc"))() and headers.exists()
 
 
+def has_rsyslog() -> bool:
+    """Say whether there is an rsyslog that can speak TLS: Debian ships the module for that in a package of its own."""
+    return has_program("rsyslogd")() and any(Path("/usr/lib").glob("**/rsyslog/lmnsd_ossl.so"))
+
+
 @dataclass(frozen=True)
 class Need:
     """Something the tests use: what for, how to see that it is there, and Debian's packages that bring it."""
@@ -58,6 +63,8 @@ NEEDS = {
     ),
     "image": Need("testing as a managed plugin", has_program("debootstrap"), ("debootstrap",)),
     "registry": Need("testing plugin push and install", has_program("docker-registry"), ("docker-registry",)),
+    "receivers": Need("testing syslog with rsyslog", has_rsyslog, ("rsyslog", "rsyslog-openssl")),
+    "node": Need("testing fluentd with a Forward server from npm", has_program("node", "npm"), ("nodejs", "npm")),
 }
 
 
