@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -74,13 +75,16 @@ def test_following_shows_a_line_while_the_container_is_silent_again(containers: 
     assert follower.communicate(timeout=FOLLOWER_SECONDS) == (b"", b"")
 
 
-def test_following_from_the_tail(containers: Containers) -> None:
-    container = containers.shell("seq 100; while [ ! -e /go ]; do usleep 20000; done; seq 101 110")
+def test_following_from_the_tail(containers: Containers, tmp_path: Path) -> None:
+    container = containers.shell(
+        "seq 100; while [ ! -e /shared/go ]; do usleep 20000; done; seq 101 110",
+        flags=[f"--volume={tmp_path}:/shared"],
+    )
     wait_until(lambda: container.logs() == numbered(100), "the first lines are there")
     follower = container.follow("--tail=2")
     assert follower.stdout is not None
     assert follower.stdout.readline() == b"99\n"
-    container.touch("/go")
+    (tmp_path / "go").touch()
     assert follower.communicate(timeout=FOLLOWER_SECONDS) == (numbered(110, first=100), b"")
 
 
