@@ -108,7 +108,7 @@ class Pump(threading.Thread):
         """Find out whether the engine still holds a FIFO that was attached again: if not, there is no event ever."""
         stream = self._streams.get(name)
         if stream is not None and not stream.waiting():
-            self._take(stream, 1)
+            self._serve_safely(stream, 1)
 
     def detach(self, name: str) -> bool:
         """Take all that a stream still holds, then let go of it; false if there is no such stream."""
@@ -132,13 +132,15 @@ class Pump(threading.Thread):
             return []
         streams = list(container.streams)
         for stream in streams:
-            self._collect(stream)
+            if not stream.closed and (waiting := stream.waiting()):
+                self._serve(stream, waiting)
         return streams
 
     def drain(self) -> None:
         """Take what all streams hold at this moment."""
         for stream in list(self._streams.values()):
-            self._collect(stream)
+            if not stream.closed and (waiting := stream.waiting()):
+                self._serve_safely(stream, waiting)
 
     def dropping(self) -> bool:
         """Tell whether the disk is so full that lines are dropped."""
@@ -165,7 +167,7 @@ class Pump(threading.Thread):
         deadline = time.monotonic() + _LAST_ROUND
         for stream in list(self._streams.values()):
             while not stream.closed and stream.waiting() and time.monotonic() < deadline:
-                if not self._serve(stream, FULL_PIPE):
+                if not self._serve_safely(stream, FULL_PIPE):
                     break
         self._stopping = True
 
@@ -181,7 +183,7 @@ class Pump(threading.Thread):
                 continue
             busy = True
             if mask & select.EPOLLIN:
-                self._serve_safely(stream)
+                self._serve_safely(stream, FULL_PIPE)
             else:
                 self._end(stream)
         now = time.monotonic()
@@ -194,21 +196,18 @@ class Pump(threading.Thread):
         while self._calls:
             self._calls.popleft()()
 
-    def _collect(self, stream: Stream) -> None:
-        if not stream.closed and (waiting := stream.waiting()):
-            self._serve(stream, waiting)
-
-    def _serve_safely(self, stream: Stream) -> None:
+    def _serve_safely(self, stream: Stream, budget: int) -> int:
         """Serve a stream; what goes wrong with one container must not end the service of all others.
 
         Its journal is opened anew, which recovers it from what is on disk.
         """
         try:
-            self._serve(stream, FULL_PIPE)
+            return self._serve(stream, budget)
         except Exception:
             logger.exception("container %s: taking its log failed; its journal is opened anew", stream.container.id)
             stream.container.reopen()
             time.sleep(_AFTER_FAILURE)
+            return 0
 
     def _serve(self, stream: Stream, budget: int) -> int:
         """Take up to ``budget`` bytes of a stream, after what older streams of its container hold."""
@@ -278,7 +277,10 @@ class Pump(threading.Thread):
         del self._by_descriptor[stream.descriptor]
         del self._streams[stream.name]
         container.release(stream)
-        self._attachments.remove(stream.name)
+        try:
+            self._attachments.remove(stream.name)
+        except OSError as error:
+            logger.warning("stream %s has ended, its attachment stays: %s", stream.name, error)
         self._unsaved.pop(stream.name, None)
         if not container.streams:
             del self._containers[container.id]
@@ -288,10 +290,18 @@ class Pump(threading.Thread):
     def _do_chores(self, now: float) -> None:
         self._save_attachments()
         for container in list(self._containers.values()):
-            if container.writer is not None and container.writer.dropped.active:
-                container.writer.try_to_resume()
+            self._resume(container)
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
                 self._retire(container)
+
+    def _resume(self, container: Container) -> None:
+        if container.writer is None or not container.writer.dropped.active:
+            return
+        try:
+            container.writer.try_to_resume()
+        except Exception:
+            logger.exception("container %s: going on with its journal failed; it is opened anew", container.id)
+            container.reopen()
 
     def _save_attachments(self) -> None:
         for name, attachment in list(self._unsaved.items()):
