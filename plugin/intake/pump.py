@@ -27,6 +27,7 @@ PAUSE = 0.003
 """Seconds between two rounds of reading while streams are busy: their pipes collect meanwhile."""
 
 _CHORES = 1.0
+_DEFECT = 70  # EX_SOFTWARE of sysexits.h
 _RETIRE_AFTER = 10.0
 _BLOCKED_AT_MOST = 2.0
 _AFTER_FAILURE = 0.1
@@ -74,7 +75,14 @@ class Pump(threading.Thread):
         return future
 
     def run(self) -> None:
-        """Pump until ``stop`` was called."""
+        """Pump until ``stop`` was called; a defect ends the process, since the next one goes on without loss."""
+        try:
+            self._pump()
+        except BaseException:
+            logger.critical("the pump failed, the plugin ends so that it is started again", exc_info=True)
+            os._exit(_DEFECT)
+
+    def _pump(self) -> None:
         while not self._stopping:
             busy = self._round(self._epoll.poll(_CHORES))
             if busy and not self._calls:
