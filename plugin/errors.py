@@ -1,10 +1,10 @@
 """The errors that Peavey raises on purpose; each message is written for the person who will read it.
 
-    PeaveyError
-    ├── RequestError      a request of the engine that does not follow the protocol
-    ├── OptionError       log-opts that cannot be accepted, with every fault that was found
-    ├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
-    └── JournalError      files below the data folder that cannot be used
+PeaveyError
+├── RequestError      a request of the engine that does not follow the protocol
+├── OptionError       log-opts that cannot be accepted, with every fault that was found
+├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
+└── JournalError      files below the data folder that cannot be used
 """
 
 from collections.abc import Iterable
