@@ -101,9 +101,9 @@ class Bench:
         self._fifos.append(made)
         return made
 
-    def attachment(self, fifo: Fifo, container: str = ONE) -> Attachment:
+    def attachment(self, fifo: Fifo, container: str = ONE, **options: str) -> Attachment:
         """Describe a StartLogging."""
-        return Attachment(file=str(fifo.path), info=info_of(container), started=time.time_ns())
+        return Attachment(file=str(fifo.path), info=info_of(container, **options), started=time.time_ns())
 
     def begin(self, name: str, container: str = ONE, segment_size: int = 1 << 20) -> Fifo:
         """Begin a stream; the thread must not run."""
