@@ -9,7 +9,7 @@ import sys
 from plugin import __version__
 from plugin.api.app import create_app
 from plugin.api.follow import LogReader
-from plugin.api.server import bind, raise_file_limit, serve
+from plugin.api.server import bind, end_on_signals, raise_file_limit, serve
 from plugin.intake.admission import Admission
 from plugin.intake.housekeeper import DiskBounds
 from plugin.intake.service import Intake
@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = DataFolder(settings.data)
     data.create()
     lock = data.lock()
+    end_on_signals()
     listener = bind(settings.socket)
     admission = Admission(data, settings.log_opts)
     bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         serve(app, listener, reader.stop)
     finally:
         os.close(lock)
-    logger.info("peavey has stopped")
+        logger.info("peavey has stopped")
     return 0
 
 

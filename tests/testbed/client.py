@@ -45,7 +45,9 @@ class _Connection(http.client.HTTPConnection):
 
     def is_stale(self) -> bool:
         """Whether the server closed this idle connection; Go finds out the same way, by reading in the background."""
-        return bool(select.select([self.sock], [], [], 0)[0])
+        poll = select.poll()  # select takes no descriptor above 1023
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
 
 class Body:
