@@ -53,11 +53,11 @@ test: $(VENV)/installed ## Run the tests, on the pure modules and then on the co
 		echo "LEFT OUT: the tests of the compiled modules, as said above"; test -z "$(NO_SKIPS)"; \
 	fi
 
-# The tests lie beside the compiled package, so that no path leads them to the pure one.
+# The tests, and the pages that they compare, lie beside the compiled package: no path leads them to the pure one.
 .PHONY: test-compiled
 test-compiled: $(COMPILED)/installed
-	rm -rf $(COMPILED)/tests
-	cp -R tests pyproject.toml $(COMPILED)
+	rm -rf $(COMPILED)/tests $(COMPILED)/docs
+	cp -R tests docs pyproject.toml $(COMPILED)
 	cd $(COMPILED) && PEAVEY_COMPILED=1 $(abspath $(VENV))/bin/python $(PYTEST) \
 		--ignore tests/dockerd --ignore tests/test_packaging.py
 

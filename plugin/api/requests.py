@@ -14,8 +14,6 @@ from plugin.journal.readback import LogQuery
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
-_MAX_TIME = (1 << 63) - 1
-
 
 class StartLogging(msgspec.Struct, frozen=True, kw_only=True):
     """A container starts, or the logs of a stopped one are about to be read."""
@@ -50,7 +48,7 @@ class ReadLogs(msgspec.Struct, frozen=True, kw_only=True):
         times = {}
         for name, text in (("Since", self.config.since), ("Until", self.config.until)):
             try:
-                times[name] = max(0, min(parse_time(text), _MAX_TIME)) if text else 0
+                times[name] = parse_time(text) if text else 0
             except ValueError as error:
                 raise RequestError(f"Config.{name}: {error}") from None
         return LogQuery(tail=self.config.tail, since=times["Since"], until=times["Until"], follow=self.config.follow)

@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,6 +22,15 @@ _BACKLOG = 1024
 _NEVER = 10 * 365 * 24 * 3600
 _GRACE = 2
 _KEEP_ALIVE_AFTER = 60
+
+
+def end_on_signals() -> None:
+    """End with status 0 on SIGTERM and SIGINT from now on, by ``SystemExit``.
+
+    While it serves, uvicorn has handlers of its own, and raises the signal again when it has ended in order.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def bind(path: Path) -> socket.socket:
@@ -106,10 +116,10 @@ def serve(app: ASGIApp, listeners: Sequence[socket.socket], on_shutdown: Callabl
         timeout_graceful_shutdown=_GRACE,
     )
     path = listeners[0].getsockname()
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
-        signal.signal(number, lambda *_: None)
-    _Server(config, on_shutdown).run(sockets=list(listeners))
-    Path(path).unlink(missing_ok=True)
+    try:
+        _Server(config, on_shutdown).run(sockets=list(listeners))
+    finally:
+        Path(path).unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):

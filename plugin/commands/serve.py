@@ -11,7 +11,7 @@ from plugin.api.app import create_app
 from plugin.api.follow import LogReader
 from plugin.api.observer import Observer
 from plugin.api.overview import Overview
-from plugin.api.server import bind, bind_tcp, raise_file_limit, serve
+from plugin.api.server import bind, bind_tcp, end_on_signals, raise_file_limit, serve
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = DataFolder(settings.data)
     data.create()
     lock = data.lock()
+    end_on_signals()
     others = [bind_tcp(settings.http)] if settings.http is not None else []
     listeners = [bind(settings.socket), *others]
     admission = Admission(data, settings.log_opts, schema())
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         supervisor.stop()
         os.close(lock)
-    logger.info("peavey has stopped")
+        logger.info("peavey has stopped")
     return 0
 
 

@@ -7,7 +7,7 @@ parts but the last as partial and give no id. Parts of stdout and stderr can alt
 from plugin.engine.frames import Fields
 
 MAX_JOINED = 1 << 20
-"""Bytes up to which parts are held together; a longer line comes in pieces of about this size."""
+"""Bytes up to which parts are held together for sure; a longer line comes in pieces that are one part larger."""
 
 FLUSH_BEFORE, HOLD, COMPLETE, FLUSH_AFTER = 1, 2, 4, 8
 """What to do with an entry, as bits: emit first what is held of its source (its line ended without a last part);
@@ -63,7 +63,7 @@ class Joiner:
             self._sizes[source] = 0
             self._ids[source] = identifier
         self._sizes[source] += fields.line_end - fields.line_start
-        if self._sizes[source] >= MAX_JOINED:
+        if self._sizes[source] > MAX_JOINED:
             self._starts[source] = -1
             return action | HOLD | FLUSH_AFTER
         return action | HOLD

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))",
+    re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000_000
@@ -25,10 +26,10 @@ def parse_time(text: str) -> int:
         raise ValueError(f"'{text}' is not a time: {error}") from None
     if whole.year == 1:
         return 0
-    if match[8] is not None:
-        offset = timedelta(hours=int(match[9]), minutes=int(match[10]))
-        whole = whole - offset if match[8] == "+" else whole + offset
     seconds = (whole - _EPOCH) // timedelta(seconds=1)
+    if match[8] is not None:
+        offset = int(match[9]) * 3600 + int(match[10]) * 60
+        seconds += -offset if match[8] == "+" else offset
     return seconds * _SECOND + int((match[7] or "").ljust(9, "0"))
 
 

@@ -5,6 +5,7 @@ which container. One file per stream: ``DATA/streams/<fifo name>.json``.
 """
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,9 @@ from plugin.engine.info import Info
 from plugin.journal.folder import write_atomically
 
 logger = logging.getLogger(__name__)
+
+_DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that it cannot decode: also for text that is no UTF-8, and for a nest without end."""
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,18 +50,21 @@ class Attachments:
         """Read the attachment of a stream; ``None`` if there is none, or none that can be used."""
         try:
             return msgspec.json.decode(self._path(name).read_bytes(), type=Attachment)
-        except (OSError, ValueError, msgspec.DecodeError):
+        except (OSError, ValueError, *_DAMAGED):
             return None
 
     def load(self) -> list[Attachment]:
-        """Read all attachments, oldest first; a damaged one is reported and left where it is, out of use."""
+        """Read all attachments, oldest first; a damaged one is reported and set aside, one that vanishes has ended."""
         found = []
         for path in self._folder.glob("*.json"):
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Attachment))
-            except (OSError, msgspec.DecodeError) as error:
+            except FileNotFoundError:
+                continue
+            except (OSError, *_DAMAGED) as error:
                 logger.warning("attachment %s cannot be used, its stream is lost: %s", path, error)
-                path.rename(path.with_suffix(".damaged"))
+                with suppress(OSError):
+                    path.rename(path.with_suffix(".damaged"))
         return sorted(found, key=lambda attachment: attachment.started)
 
     def _path(self, name: str) -> Path:

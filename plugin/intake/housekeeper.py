@@ -97,7 +97,8 @@ class Housekeeper(threading.Thread):
 
     def run(self) -> None:
         """Keep house until ``stop`` was called; a failure concerns one round only."""
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        own = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, max(_NICE, os.getpriority(os.PRIO_PROCESS, own)))
         self._data.sweep()
         while not self._stopping:
             try:
@@ -131,7 +132,7 @@ class Housekeeper(threading.Thread):
                 self._changed = set()
         if now >= self._next_visit:
             self._next_visit = now + _VISIT_ALL
-            due |= set(self._data.container_ids())
+            due |= self._use.keys() | set(self._data.container_ids())
         return sorted(due)
 
     def _tidy(self, container_id: str, attached: bool) -> None:
@@ -162,7 +163,7 @@ class Housekeeper(threading.Thread):
             self._aging.discard(container_id)
             if options.max_age is not None:
                 self._aging.add(container_id)
-                self._remove_aged(container_id, segments, options)
+                self._remove_aged(container_id, segments, options, needed_from)
             for use in surplus(segments, options.max_file, needed_from):
                 remove_segment(use)
             self._hold_back(container_id, segments, needed_from, options)
@@ -175,19 +176,22 @@ class Housekeeper(threading.Thread):
         else:
             self._use.pop(container_id, None)
 
-    def _remove_aged(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> None:
+    def _remove_aged(
+        self, container_id: str, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
+    ) -> None:
         """Remove what is older than ``max-age``; the newest segment is closed in time for that.
 
         A segment is closed when it is older than a share of ``max-age``, so that at most that share is kept too long.
         """
         age = int((options.max_age or 0) * _SECOND)
         now = time.time_ns()
-        for use in aged(segments, now - age):
+        for use in aged(segments, now - age, needed_from):
             remove_segment(use)
         newest = segments[-1] if segments else None
         if newest is None or not newest.bytes or newest.segment.compressed:
             return
-        if newest.modified < now - age and self._remove(container_id, "all of it is older than max-age"):
+        delivered = undelivered(segments, needed_from) == 0
+        if delivered and newest.modified < now - age and self._remove(container_id, "all of it is older than max-age"):
             return
         if begun(newest) < now - age // options.max_file:
             self._pump.call(self._pump.rotate, container_id).result()
@@ -234,11 +238,10 @@ class Housekeeper(threading.Thread):
         for container_id in attached & self._use.keys() & self._fsync_intervals.keys():
             if now - self._synced.get(container_id, 0.0) >= self._fsync_intervals[container_id]:
                 self._synced[container_id] = now
-                descriptor = os.open(self._use[container_id][-1].segment.path, os.O_RDONLY)
                 try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                    _fsync(self._use[container_id][-1].segment.path)
+                except OSError as error:
+                    logger.warning("container %s: its journal cannot be synced: %s", container_id, error)
 
     def _enforce_bounds(self, attached: set[str]) -> None:
         excess = self._excess()
@@ -248,15 +251,12 @@ class Housekeeper(threading.Thread):
         for container_id, use in self._victims(attached):
             if freed >= excess:
                 break
-            if use.end is None:
-                if container_id in attached:
-                    if use.bytes < _WORTH_LOSING or not self._pump.call(self._pump.rotate, container_id).result():
-                        continue
-                    remove_segment(use)
-                else:
-                    self._remove(container_id, "for want of room")
-            else:
-                remove_segment(use)
+            try:
+                if not self._give_up(container_id, use, container_id in attached):
+                    continue
+            except OSError as error:
+                logger.warning("container %s: its journal cannot make room: %s", container_id, error)
+                continue
             freed += use.bytes
             removed += 1
             self.note_rotation(container_id)
@@ -267,6 +267,17 @@ class Housekeeper(threading.Thread):
                 removed,
                 freed,
             )
+
+    def _give_up(self, container_id: str, use: SegmentUse, attached: bool) -> bool:
+        """Remove a segment for want of room; false if it cannot go or is not worth it."""
+        if use.end is None and not attached:
+            return self._remove(container_id, "for want of room")
+        if use.end is None and (
+            use.bytes < _WORTH_LOSING or not self._pump.call(self._pump.rotate, container_id).result()
+        ):
+            return False
+        remove_segment(use)
+        return True
 
     def _excess(self) -> int:
         """Count the bytes that are too many: beyond the limit, where others need them, or where the disk is full."""
@@ -298,3 +309,11 @@ class Housekeeper(threading.Thread):
             return needed, runs, runs and use.end is None, use.modified
 
         return sorted((item for item in everything if item[1].bytes), key=rank)
+
+
+def _fsync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -27,6 +27,7 @@ PAUSE = 0.003
 """Seconds between two rounds of reading while streams are busy: their pipes collect meanwhile."""
 
 _CHORES = 1.0
+_DEFECT = 70  # EX_SOFTWARE of sysexits.h
 _RETIRE_AFTER = 10.0
 _BLOCKED_AT_MOST = 2.0
 _AFTER_FAILURE = 0.1
@@ -77,7 +78,14 @@ class Pump(threading.Thread):
         return future
 
     def run(self) -> None:
-        """Pump until ``stop`` was called."""
+        """Pump until ``stop`` was called; a defect ends the process, since the next one goes on without loss."""
+        try:
+            self._pump()
+        except BaseException:
+            logger.critical("the pump failed, the plugin ends so that it is started again", exc_info=True)
+            os._exit(_DEFECT)
+
+    def _pump(self) -> None:
         while not self._stopping:
             busy = self._round(self._epoll.poll(_CHORES))
             if busy and not self._calls:
@@ -113,7 +121,7 @@ class Pump(threading.Thread):
         """Find out whether the engine still holds a FIFO that was attached again: if not, there is no event ever."""
         stream = self._streams.get(name)
         if stream is not None and not stream.waiting():
-            self._take(stream, 1)
+            self._serve_safely(stream, 1)
 
     def detach(self, name: str) -> bool:
         """Take all that a stream still holds, then let go of it; false if there is no such stream."""
@@ -137,13 +145,15 @@ class Pump(threading.Thread):
             return []
         streams = list(container.streams)
         for stream in streams:
-            self._collect(stream)
+            if not stream.closed and (waiting := stream.waiting()):
+                self._serve(stream, waiting)
         return streams
 
     def drain(self) -> None:
         """Take what all streams hold at this moment."""
         for stream in list(self._streams.values()):
-            self._collect(stream)
+            if not stream.closed and (waiting := stream.waiting()):
+                self._serve_safely(stream, waiting)
 
     def dropping(self) -> bool:
         """Tell whether the disk is so full that lines are dropped."""
@@ -184,7 +194,7 @@ class Pump(threading.Thread):
         deadline = time.monotonic() + _LAST_ROUND
         for stream in list(self._streams.values()):
             while not stream.closed and stream.waiting() and time.monotonic() < deadline:
-                if not self._serve(stream, FULL_PIPE):
+                if not self._serve_safely(stream, FULL_PIPE):
                     break
         self._stopping = True
 
@@ -202,7 +212,7 @@ class Pump(threading.Thread):
             if mask & select.EPOLLIN and stream.container.throttled:
                 self._trickle(stream)
             elif mask & select.EPOLLIN:
-                self._serve_safely(stream)
+                self._serve_safely(stream, FULL_PIPE)
             else:
                 self._end(stream)
         now = time.monotonic()
@@ -215,28 +225,25 @@ class Pump(threading.Thread):
         while self._calls:
             self._calls.popleft()()
 
-    def _collect(self, stream: Stream) -> None:
-        if not stream.closed and (waiting := stream.waiting()):
-            self._serve(stream, waiting)
-
     def _trickle(self, stream: Stream) -> None:
         """Take little of a throttled container, so that it slows down but never stops."""
         now = time.monotonic()
         if now - stream.container.trickled >= _TRICKLE_EVERY:
             stream.container.trickled = now
-            self._serve(stream, _TRICKLE)
+            self._serve_safely(stream, _TRICKLE)
 
-    def _serve_safely(self, stream: Stream) -> None:
+    def _serve_safely(self, stream: Stream, budget: int) -> int:
         """Serve a stream; what goes wrong with one container must not end the service of all others.
 
         Its journal is opened anew, which recovers it from what is on disk.
         """
         try:
-            self._serve(stream, FULL_PIPE)
+            return self._serve(stream, budget)
         except Exception:
             logger.exception("container %s: taking its log failed; its journal is opened anew", stream.container.id)
             stream.container.reopen()
             time.sleep(_AFTER_FAILURE)
+            return 0
 
     def _serve(self, stream: Stream, budget: int) -> int:
         """Take up to ``budget`` bytes of a stream, after what older streams of its container hold."""
@@ -306,7 +313,10 @@ class Pump(threading.Thread):
         del self._by_descriptor[stream.descriptor]
         del self._streams[stream.name]
         container.release(stream)
-        self._attachments.remove(stream.name)
+        try:
+            self._attachments.remove(stream.name)
+        except OSError as error:
+            logger.warning("stream %s has ended, its attachment stays: %s", stream.name, error)
         self._unsaved.pop(stream.name, None)
         if not container.streams:
             del self._containers[container.id]
@@ -318,10 +328,18 @@ class Pump(threading.Thread):
     def _do_chores(self, now: float) -> None:
         self._save_attachments()
         for container in list(self._containers.values()):
-            if container.writer is not None and container.writer.dropped.active:
-                container.writer.try_to_resume()
+            self._resume(container)
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
                 self._retire(container)
+
+    def _resume(self, container: Container) -> None:
+        if container.writer is None or not container.writer.dropped.active:
+            return
+        try:
+            container.writer.try_to_resume()
+        except Exception:
+            logger.exception("container %s: going on with its journal failed; it is opened anew", container.id)
+            container.reopen()
 
     def _save_attachments(self) -> None:
         for name, attachment in list(self._unsaved.items()):

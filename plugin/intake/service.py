@@ -62,9 +62,9 @@ class Intake:
     def stop(self) -> None:
         """Take what is in the pipes and end the threads; the FIFOs stay ours, for the next process."""
         self._housekeeper.stop()
+        self._housekeeper.join(_STOP_WITHIN)  # first, since it may be waiting for an answer of the pump
         self._pump.call(self._pump.stop)
         self._pump.join(_STOP_WITHIN)
-        self._housekeeper.join(_STOP_WITHIN)
 
     def attach(self, file: str, info: Info, options: ContainerOptions) -> None:
         """Begin a stream: note it durably, open the FIFO, hand it to the pump. A repeated call changes nothing.

@@ -74,8 +74,11 @@ class Stream:
             logger.debug("pipe of stream %s stays as it is: %s", self.name, error)
 
     def remove_fifo(self) -> None:
-        """Remove a FIFO that the engine will not remove any more."""
-        Path(self.path).unlink(missing_ok=True)
+        """Remove a FIFO that the engine will not remove any more; where that cannot be, it stays."""
+        try:
+            Path(self.path).unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("the FIFO of stream %s stays: %s", self.name, error)
 
 
 class Container:

@@ -36,7 +36,7 @@ def read_note(folder: Path) -> JournalNote | None:
         return msgspec.json.decode(path.read_bytes(), type=JournalNote)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JournalError(f"cannot use {path}: {error}") from error
 
 

@@ -30,16 +30,16 @@ def test_fifty_containers_at_once(containers: Containers) -> None:
         assert all(logs == numbered(2000) for logs in pool.map(Container.logs, made))
 
 
-def test_a_reader_that_never_reads_holds_nothing_up(containers: Containers) -> None:
-    script = "seq 200000; while [ ! -e /go ]; do usleep 20000; done; seq 200001 400000"
-    container = containers.shell(script, options=ROOMY)
+def test_a_reader_that_never_reads_holds_nothing_up(containers: Containers, tmp_path: Path) -> None:
+    script = "seq 200000; while [ ! -e /shared/go ]; do usleep 20000; done; seq 200001 400000"
+    container = containers.shell(script, options=ROOMY, flags=[f"--volume={tmp_path}:/shared"])
     stuck = [container.follow(), container.client.start("logs", container.id)]
     try:
         for reader in stuck:
             assert reader.stdout is not None
             assert reader.stdout.readline() == b"1\n"
             reader.send_signal(signal.SIGSTOP)
-        container.touch("/go")
+        (tmp_path / "go").touch()
         assert container.wait() == 0
         assert tally(container.logs(), 400000).is_clean
     finally:

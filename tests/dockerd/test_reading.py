@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -74,13 +75,16 @@ def test_following_shows_a_line_while_the_container_is_silent_again(containers: 
     assert follower.communicate(timeout=FOLLOWER_SECONDS) == (b"", b"")
 
 
-def test_following_from_the_tail(containers: Containers) -> None:
-    container = containers.shell("seq 100; while [ ! -e /go ]; do usleep 20000; done; seq 101 110")
+def test_following_from_the_tail(containers: Containers, tmp_path: Path) -> None:
+    container = containers.shell(
+        "seq 100; while [ ! -e /shared/go ]; do usleep 20000; done; seq 101 110",
+        flags=[f"--volume={tmp_path}:/shared"],
+    )
     wait_until(lambda: container.logs() == numbered(100), "the first lines are there")
     follower = container.follow("--tail=2")
     assert follower.stdout is not None
     assert follower.stdout.readline() == b"99\n"
-    container.touch("/go")
+    (tmp_path / "go").touch()
     assert follower.communicate(timeout=FOLLOWER_SECONDS) == (numbered(110, first=100), b"")
 
 
@@ -223,15 +227,21 @@ def test_a_start_after_an_unfinished_line_reads_as_with_json_file(containers: Co
 
 def test_reading_a_stopped_container_leaves_no_trace(containers: Containers, driver: Driver) -> None:
     container = containers.printing(TEN_LINES)
-    wait_until(lambda: not driver.data.attachments(), "the stream of the ended container is closed")
+    wait_for_idleness(driver)
     before = state(driver, container)
     for flags in ([], ["--follow"], ["--tail=1"]):
         container.logs(*flags)
+        wait_for_idleness(driver)
         assert state(driver, container) == before
+
+
+def wait_for_idleness(driver: Driver) -> None:
+    """Wait until the engine has ended every stream: `docker logs` may be back before."""
+    wait_until(lambda: not driver.data.attachments(), "all streams are closed")
 
 
 def state(driver: Driver, container: Container) -> dict[str, object]:
     """Read what the driver keeps of a container; the FIFO of the newest stream is no part of it."""
     files: dict[str, object] = dict(snapshot(driver.server.data / "containers" / container.id))
     note = (driver.server.data / "containers" / container.id / "info.json").read_bytes()
-    return files | {"info.json": {**json.loads(note), "stream": None}, "attachments": driver.data.attachments()}
+    return files | {"info.json": {**json.loads(note), "stream": None}}

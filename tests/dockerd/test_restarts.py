@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed.containers import Container, Containers
+from tests.testbed.containers import Containers
 from tests.testbed.dockerd import PrivateEngine
 from tests.testbed.tally import numbered
 from tests.testbed.unmanaged import Driver
@@ -14,59 +14,70 @@ from tests.testbed.waiting import wait_until
 
 pytestmark = pytest.mark.dockerd
 
-# Prints numbered lines slowly until the file /stop is there, and in the end how many they were.
-COUNTING = "n=0; while [ ! -e /stop ]; do n=$((n + 1)); echo $n; usleep 2000; done; echo total $n"
+
+class Counting:
+    """A container that prints numbered lines slowly until it is told to end, and then how many they were."""
+
+    def __init__(self, containers: Containers, shared: Path) -> None:
+        self._stop = shared / "stop"
+        self.container = containers.shell(
+            "n=0; while [ ! -e /shared/stop ]; do n=$((n + 1)); echo $n; usleep 2000; done; echo total $n",
+            flags=[f"--volume={shared}:/shared"],
+        )
+
+    def go_on(self, lines: int = 50) -> None:
+        """Wait until it has printed so many lines more than now, seen through `docker logs`."""
+        before = self._printed()
+        wait_until(lambda: self._printed() >= before + lines, f"{lines} more lines are printed")
+
+    def finish(self) -> tuple[list[int], int]:
+        """Let it end; gives the numbers that it printed, and how many lines it says they were."""
+        self._stop.touch()
+        assert self.container.wait() == 0
+        *numbers, total = self.container.logs().splitlines()
+        return [int(number) for number in numbers], int(total.removeprefix(b"total "))
+
+    def finish_without_a_fault(self) -> None:
+        """Let it end; each of its lines must be there, once and in order."""
+        numbers, total = self.finish()
+        assert numbers == list(range(1, total + 1))
+
+    def _printed(self) -> int:
+        return self.container.logs().count(b"\n")
 
 
-def printed_lines(container: Container) -> int:
-    """Count the lines that can be read so far."""
-    return container.logs().count(b"\n")
+@pytest.fixture
+def counting(containers: Containers, tmp_path: Path) -> Counting:
+    """A container that counts."""
+    return Counting(containers, tmp_path)
 
 
-def wait_for_more(container: Container, lines: int = 50) -> None:
-    """Wait until the container has printed so many lines more than now, seen through `docker logs`."""
-    before = printed_lines(container)
-    wait_until(lambda: printed_lines(container) >= before + lines, f"{lines} more lines are printed")
-
-
-def assert_counted_without_a_fault(container: Container) -> None:
-    """Let a counting container end; each of its lines must be there, once and in order."""
-    container.touch("/stop")
-    assert container.wait() == 0
-    *numbers, total = container.logs().splitlines()
-    assert numbers == [b"%d" % number for number in range(1, len(numbers) + 1)]
-    assert total == b"total %d" % len(numbers)
-
-
-def test_a_container_restarted_while_it_prints(containers: Containers) -> None:
-    container = containers.shell(COUNTING)
-    wait_for_more(container)
-    container.restart()
-    wait_for_more(container)
-    container.stop(0)
-    output = container.logs().decode()
+def test_a_container_restarted_while_it_prints(counting: Counting) -> None:
+    counting.go_on()
+    counting.container.restart()
+    counting.go_on()
+    counting.container.stop(0)
+    output = counting.container.logs().decode()
     starts = [part.split() for part in re.split(r"^(?=1\n)", output, flags=re.MULTILINE) if part]
     assert len(starts) == 2
     for start in starts:
         assert start == [str(number) for number in range(1, len(start) + 1)]
 
 
-def test_the_driver_killed_while_a_container_prints(containers: Containers, driver: Driver) -> None:
-    container = containers.shell(COUNTING)
+def test_the_driver_killed_while_a_container_prints(counting: Counting, driver: Driver) -> None:
     for _ in range(3):
-        wait_for_more(container)
+        counting.go_on()
         driver.server.restart()
-    wait_for_more(container)
-    assert_counted_without_a_fault(container)
+    counting.go_on()
+    counting.finish_without_a_fault()
 
 
-def test_the_driver_stopped_and_started_while_a_container_prints(containers: Containers, driver: Driver) -> None:
-    container = containers.shell(COUNTING)
-    wait_for_more(container)
+def test_the_driver_stopped_and_started_while_a_container_prints(counting: Counting, driver: Driver) -> None:
+    counting.go_on()
     assert driver.server.terminate() == 0
     driver.server.start()
-    wait_for_more(container)
-    assert_counted_without_a_fault(container)
+    counting.go_on()
+    counting.finish_without_a_fault()
 
 
 def test_a_container_does_not_wait_for_a_driver_that_is_down(
@@ -111,46 +122,40 @@ def test_logs_of_a_stopped_container_outlive_the_driver_and_the_engine(
     assert container.logs() == numbered(1000)
 
 
-def test_the_engine_restarted_while_a_container_prints(containers: Containers, dockerd: PrivateEngine) -> None:
-    container = containers.shell(COUNTING)
-    wait_for_more(container)
+def test_the_engine_restarted_while_a_container_prints(counting: Counting, dockerd: PrivateEngine) -> None:
+    counting.go_on()
     dockerd.restart()
-    wait_for_more(container)
-    assert_counted_without_a_fault(container)
+    counting.go_on()
+    counting.finish_without_a_fault()
 
 
-def test_the_engine_killed_while_a_container_prints(containers: Containers, dockerd: PrivateEngine) -> None:
-    container = containers.shell(COUNTING)
-    wait_for_more(container)
+def test_the_engine_killed_while_a_container_prints(counting: Counting, dockerd: PrivateEngine) -> None:
+    counting.go_on()
     dockerd.kill()
     dockerd.start()
-    wait_for_more(container)
-    assert_counted_without_a_fault(container)
+    counting.go_on()
+    counting.finish_without_a_fault()
 
 
 def test_the_engine_and_the_driver_killed_at_the_same_time(
-    containers: Containers, driver: Driver, dockerd: PrivateEngine
+    counting: Counting, driver: Driver, dockerd: PrivateEngine
 ) -> None:
     """A pipe that neither side holds open any more is gone, with the lines in it; no other line may be."""
-    container = containers.shell(COUNTING)
-    wait_for_more(container)
+    counting.go_on()
     driver.server.kill()
     dockerd.kill()
     driver.server.start()
     dockerd.start()
-    wait_for_more(container)
-    container.touch("/stop")
-    assert container.wait() == 0
-    *numbers, last = (int(line.split()[-1]) for line in container.logs().splitlines())
+    counting.go_on()
+    numbers, total = counting.finish()
     steps = [after - before for before, after in pairwise(numbers)]
-    assert (numbers[0], numbers[-1]) == (1, last)
+    assert (numbers[0], numbers[-1]) == (1, total)
     assert min(steps) == 1
     assert sum(step > 1 for step in steps) <= 1
 
 
-def test_no_fifo_is_left_when_all_containers_have_ended(containers: Containers, driver: Driver) -> None:
-    container = containers.shell(COUNTING)
-    wait_for_more(container)
+def test_no_fifo_is_left_when_all_containers_have_ended(counting: Counting, driver: Driver) -> None:
+    counting.go_on()
     driver.server.restart()
-    container.stop(0)
+    counting.container.stop(0)
     wait_until(lambda: not driver.data.attachments(), "the streams of ended containers are closed")

@@ -107,13 +107,21 @@ def test_a_last_part_alone_is_a_line() -> None:
     assert Follower().accept(part(b"a", last=True)) == COMPLETE
 
 
-def test_no_more_than_a_mebibyte_is_held() -> None:
+def test_little_more_than_a_mebibyte_is_held() -> None:
     follower = Follower()
     piece = b"x" * (16 << 10)
     actions = [follower.accept(part(piece)) for _ in range(200)]
-    assert actions == ([HOLD] * 63 + [HOLD | FLUSH_AFTER]) * 3 + [HOLD] * 8
+    assert actions == ([HOLD] * 64 + [HOLD | FLUSH_AFTER]) * 3 + [HOLD] * 5
     assert follower.accept(part(b"end", last=True)) == COMPLETE
-    assert [len(line.text) for line in follower.lines] == [MAX_JOINED] * 3 + [8 * len(piece) + 4]
+    assert [len(line.text) for line in follower.lines] == [MAX_JOINED + len(piece)] * 3 + [5 * len(piece) + 4]
+
+
+def test_a_line_of_a_mebibyte_stays_whole() -> None:
+    follower = Follower()
+    for _ in range(64):
+        assert follower.accept(part(b"x" * (16 << 10))) == HOLD
+    assert follower.accept(part(b"", last=True)) == COMPLETE
+    assert [len(line.text) for line in follower.lines] == [MAX_JOINED + 1]
 
 
 @pytest.mark.parametrize(

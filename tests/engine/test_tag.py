@@ -28,11 +28,11 @@ INFO = Info(
         ('{{if eq .DaemonName "dockerd"}}d{{else}}p{{end}}-{{slice .FullID 0 4}}', "d-abcd"),
     ],
 )
-def test_tags_render_as_in_docker(text, expected):
+def test_tags_render_as_in_docker(text: str, expected: str) -> None:
     assert render_tag(text, INFO) == expected
 
 
-def test_a_tag_is_compiled_once_for_many_containers():
+def test_a_tag_is_compiled_once_for_many_containers() -> None:
     tag = compile_tag("{{.Name}}")
     assert tag.text == "{{.Name}}"
     assert [tag.render(Info(container_id="a", container_name=f"/{name}")) for name in "xy"] == ["x", "y"]
@@ -67,7 +67,7 @@ def test_a_tag_is_compiled_once_for_many_containers():
         ("{{.Name", "action without its '}}' in '{{.Name'"),
     ],
 )  # fmt: skip
-def test_a_bad_tag_is_refused_before_any_container_is_there(text, message):
+def test_a_bad_tag_is_refused_before_any_container_is_there(text: str, message: str) -> None:
     with pytest.raises(TagError) as caught:
         compile_tag(text)
     assert str(caught.value) == message
@@ -84,5 +84,5 @@ def test_a_bad_tag_is_refused_before_any_container_is_there(text, message):
         "{{with or .LogPath .}}{{.ID}}{{end}}",
     ],
 )
-def test_what_may_be_right_is_not_refused_before_rendering(text):
+def test_what_may_be_right_is_not_refused_before_rendering(text: str) -> None:
     assert compile_tag(text)

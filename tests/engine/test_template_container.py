@@ -53,11 +53,11 @@ BARE = Info(container_id="ab12")
         ("{{.ExtraAttributes nil}}", "map[PATH:/bin app:<shop>]"),
     ],
 )
-def test_fields_and_methods(text, expected):
+def test_fields_and_methods(text: str, expected: str) -> None:
     assert render_tag(text, INFO) == expected
 
 
-def test_the_container_as_a_whole():
+def test_the_container_as_a_whole() -> None:
     assert render_tag("{{$}}", INFO) == (
         f"{{map[env-regex:^P labels:app tag:x] {CONTAINER_ID} /web /bin/sh [-c hello] {IMAGE_ID} "
         "docker.io/library/hello:alpine 2024-05-01 12:34:56.1234567 +0000 UTC [PATH=/bin LANG=C] "
@@ -65,7 +65,7 @@ def test_the_container_as_a_whole():
     )
 
 
-def test_what_the_engine_did_not_say_is_empty():
+def test_what_the_engine_did_not_say_is_empty() -> None:
     assert render_tag("{{.ID}}|{{.Name}}|{{.Command}}|{{.ImageID}}", BARE) == "ab12|||"
     assert render_tag("{{.ContainerEnv}}|{{.ContainerLabels}}|{{.ExtraAttributes nil}}", BARE) == "[]|map[]|map[]"
     assert (
@@ -95,11 +95,11 @@ def test_what_the_engine_did_not_say_is_empty():
         ("{{range .ContainerEnv}}{{index (split . `=`) 0}} {{end}}", "PATH LANG "),
     ],
 )
-def test_labels_and_other_maps(text, expected):
+def test_labels_and_other_maps(text: str, expected: str) -> None:
     assert render_tag(text, INFO) == expected
 
 
-def test_a_missing_label_that_a_function_needs_is_a_fault_of_this_container():
+def test_a_missing_label_that_a_function_needs_is_a_fault_of_this_container() -> None:
     tag = compile_tag("{{upper .ContainerLabels.team}}")
     assert tag.render(Info(container_id="a", container_labels={"team": "blue"})) == "BLUE"
     with pytest.raises(
@@ -108,7 +108,7 @@ def test_a_missing_label_that_a_function_needs_is_a_fault_of_this_container():
         tag.render(BARE)
 
 
-def test_json_has_gos_names_in_gos_order():
+def test_json_has_gos_names_in_gos_order() -> None:
     rendered = render_tag("{{json .}}", INFO)
     assert list(json.loads(rendered)) == [
         "Config", "ContainerID", "ContainerName", "ContainerEntrypoint", "ContainerArgs", "ContainerImageID",
@@ -118,7 +118,7 @@ def test_json_has_gos_names_in_gos_order():
     assert '"ContainerLabels":{"app":"<shop>","com.docker.compose.service":"api","empty":""}' in rendered
 
 
-def test_the_container_in_printf():
+def test_the_container_in_printf() -> None:
     assert render_tag('{{printf "%T" .}}', INFO) == "*logger.Info"
     assert render_tag('{{printf "%v" .}}', BARE) == "&{map[] ab12   []   0001-01-01 00:00:00 +0000 UTC [] map[]  }"
     assert render_tag('{{printf "%+v" .}}', BARE).startswith("&{Config:map[] ContainerID:ab12 ContainerName: ")
@@ -153,7 +153,7 @@ def test_the_container_in_printf():
         ("{{json .ContainerCreated}}", '"2024-05-01T12:34:56.1234567Z"'),
     ],
 )  # fmt: skip
-def test_the_time_of_creation(text, expected):
+def test_the_time_of_creation(text: str, expected: str) -> None:
     assert render_tag(text, INFO) == expected
 
 
@@ -169,12 +169,12 @@ def test_the_time_of_creation(text, expected):
         ("0001-01-01T00:00:00+02:00", "0001-01-01 00:00:00 +0000 UTC|0001-01-01 00:00:00 +0000 UTC|Z Z"),
     ],
 )
-def test_times_with_zones_and_without_sense(created, expected):
+def test_times_with_zones_and_without_sense(created: str, expected: str) -> None:
     text = '{{with .ContainerCreated}}{{.}}|{{.UTC}}|{{.UTC.Format "Z07:00"}} {{.Format "Z07:00"}}{{end}}'
     assert render_tag(text, Info(container_id="a", container_created=created)) == expected
 
 
-def test_a_bad_pattern_behind_extra_attributes_is_a_fault_of_the_tag():
+def test_a_bad_pattern_behind_extra_attributes_is_a_fault_of_the_tag() -> None:
     info = Info(container_id="a", config={"labels-regex": "("}, container_labels={"a": "b"})
     with pytest.raises(TagError, match="is not a regular expression"):
         render_tag("{{.ExtraAttributes nil}}", info)

@@ -3,9 +3,10 @@
 import pytest
 
 from plugin.engine.template import TagError, compile_template
+from plugin.engine.template.template import Data
 
 
-def render(text, data=None):
+def render(text: str, data: Data = None) -> str:
     return compile_template(text).render(data)
 
 
@@ -27,11 +28,11 @@ def render(text, data=None):
         ('{{truncate "abc" 2}} {{truncate "abc" 9}} {{truncate "abc" 3.0}} {{truncate "abc" 0}}', "ab abc abc "),
     ],
 )
-def test_dockers_functions(text, expected):
+def test_dockers_functions(text: str, expected: str) -> None:
     assert render(text, {"a": "x", "b": ""}) == expected
 
 
-def test_bytes_are_what_is_counted_and_cut():
+def test_bytes_are_what_is_counted_and_cut() -> None:
     assert render('{{len "ö"}}{{len "😀"}}') == "24"
     assert render('{{slice "äb" 2}}{{index "äb" 2}}') == "b98"
     assert render('{{truncate "ö" 1}}|{{slice "ö" 1}}') == "\ufffd|\ufffd"
@@ -54,7 +55,7 @@ def test_bytes_are_what_is_counted_and_cut():
         ('{{urlquery "a b/ö~-_.*" 1 2}}', "a+b%2F%C3%B6~-_.%2A1+2"),
     ],
 )  # fmt: skip
-def test_gos_functions(text, expected):
+def test_gos_functions(text: str, expected: str) -> None:
     assert render(text, {"a": "x", "b": ""}) == expected
 
 
@@ -74,7 +75,7 @@ def test_gos_functions(text, expected):
         ("{{lt `z` `ä`}} {{gt (index `a` 0) 96}}", "true true"),
     ],
 )
-def test_logic_and_comparisons(text, expected):
+def test_logic_and_comparisons(text: str, expected: str) -> None:
     assert render(text, {"a": "x", "b": ""}) == expected
 
 
@@ -97,7 +98,7 @@ def test_logic_and_comparisons(text, expected):
         ("{{call .a}}", "unknown function 'call'"),
     ],
 )
-def test_what_is_refused_without_data(text, message):
+def test_what_is_refused_without_data(text: str, message: str) -> None:
     with pytest.raises(TagError) as caught:
         compile_template(text)
     assert str(caught.value).startswith(f"{message} in '{text}'")
@@ -131,7 +132,7 @@ def test_what_is_refused_without_data(text, message):
         ("{{range index . `a`}}{{end}}", "'range' over a string"),
     ],
 )
-def test_what_is_refused_with_data(text, message):
+def test_what_is_refused_with_data(text: str, message: str) -> None:
     template = compile_template(text)
     with pytest.raises(TagError) as caught:
         template.render({"a": "x", "b": ""})

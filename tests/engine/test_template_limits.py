@@ -29,7 +29,7 @@ LONG = "{{$x := printf `%060000d` 1}}"
         "{{range 100000}}{{$x := $.ExtraAttributes nil}}{{end}}",
     ],
 )
-def test_too_much_work_is_refused(text):
+def test_too_much_work_is_refused(text: str) -> None:
     with pytest.raises(TagError, match=r"^too much work"):
         render_tag(text, LARGE)
 
@@ -46,7 +46,7 @@ def test_too_much_work_is_refused(text):
         "{{.}}",
     ],
 )
-def test_too_much_output_is_refused(text):
+def test_too_much_output_is_refused(text: str) -> None:
     with pytest.raises(TagError, match=r"^the result is longer than 64 KiB"):
         render_tag(text, LARGE)
 
@@ -59,7 +59,7 @@ def test_too_much_output_is_refused(text):
         ("{{if .Name}}" * 60 + "{{end}}" * 60, "more than 50 blocks and parentheses inside one another"),
     ],
 )
-def test_a_template_that_is_too_large_is_refused(text, message):
+def test_a_template_that_is_too_large_is_refused(text: str, message: str) -> None:
     with pytest.raises(TagError, match=message):
         render_tag(text, LARGE)
 
@@ -75,5 +75,5 @@ def test_a_template_that_is_too_large_is_refused(text, message):
         (f"{{{{printf `{'%[' * 30_000}` 1}}}}", "%[%[%["),
     ],
 )
-def test_what_is_merely_long_is_done(text, expected):
+def test_what_is_merely_long_is_done(text: str, expected: str) -> None:
     assert render_tag(text, LARGE).startswith(expected)

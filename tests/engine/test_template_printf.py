@@ -3,9 +3,10 @@
 import pytest
 
 from plugin.engine.template import TagError, compile_template
+from plugin.engine.template.template import Data
 
 
-def printf(form, arguments="", data=None):
+def printf(form: str, arguments: str = "", data: Data = None) -> str:
     return compile_template(f"{{{{printf `{form}` {arguments}}}}}").render(data)
 
 
@@ -39,7 +40,7 @@ def printf(form, arguments="", data=None):
         ("%v %+v %q %#v", ". . . .", 'map[a:x b:] map[a:x b:] map["a":"x" "b":""] map[string]string{"a":"x", "b":""}'),
     ],
 )  # fmt: skip
-def test_verbs_and_flags(form, arguments, expected):
+def test_verbs_and_flags(form: str, arguments: str, expected: str) -> None:
     assert printf(form, arguments, {"a": "x", "b": ""}) == expected
 
 
@@ -60,7 +61,7 @@ def test_verbs_and_flags(form, arguments, expected):
         ("%% %5% %d", "1", "% % 1"),
     ],
 )
-def test_what_does_not_fit(form, arguments, expected):
+def test_what_does_not_fit(form: str, arguments: str, expected: str) -> None:
     assert printf(form, arguments) == expected
 
 
@@ -78,17 +79,17 @@ def test_what_does_not_fit(form, arguments, expected):
         ("%[1]3d", "1", "%!d(BADINDEX)"),
     ],
 )
-def test_numbers_of_arguments_and_widths_from_them(form, arguments, expected):
+def test_numbers_of_arguments_and_widths_from_them(form: str, arguments: str, expected: str) -> None:
     assert printf(form, arguments) == expected
 
 
 @pytest.mark.parametrize("form", ["%x", "%b", "%X"])
-def test_forms_of_floats_that_are_not_supported_are_refused(form):
+def test_forms_of_floats_that_are_not_supported_are_refused(form: str) -> None:
     with pytest.raises(TagError, match="not supported for a number with a fraction"):
         printf(form, "1.5")
 
 
-def test_an_address_is_refused():
+def test_an_address_is_refused() -> None:
     with pytest.raises(TagError, match="the verb '%p' is not supported"):
         printf("%p", ".", {})
 
@@ -98,6 +99,6 @@ def test_an_address_is_refused():
     [("%70000d", "1"), ("%-70000s", "`a`"), ("%.70000f", "1.5"), ("%.70000d", "1"), ("%.70000U", "1"),
      ("%*d", "70000 1"), ("%030000d" * 3, "1 2 3")],
 )  # fmt: skip
-def test_a_result_that_is_too_long_is_refused(form, arguments):
+def test_a_result_that_is_too_long_is_refused(form: str, arguments: str) -> None:
     with pytest.raises(TagError, match=r"the result is longer than 64 KiB in '\{\{printf"):
         printf(form, arguments)

@@ -85,43 +85,43 @@ def render_or_refuse(text: str, info: Info) -> str:
 @example("{{printf `%*[3]v` 1 .}}", Info(container_id="a"))
 @example("{{.ExtraAttributes nil}}", Info(container_id="a", config={"env-regex": "["}, container_env=["A=b"]))
 @example("{{\ud800}}{{`\ud800`}}\ud800", Info(container_id="a"))
-def test_any_text_is_a_template_or_a_fault(text, info):
+def test_any_text_is_a_template_or_a_fault(text: str, info: Info) -> None:
     render_or_refuse(text, info).encode()
 
 
 @given(PROGRAMS, INFOS)
-def test_any_program_is_rendered_or_at_fault(text, info):
+def test_any_program_is_rendered_or_at_fault(text: str, info: Info) -> None:
     render_or_refuse(text, info).encode()
 
 
 @given(st.text(st.characters(codec="utf-8")).filter(lambda text: "{{" not in text), INFOS)
-def test_text_without_actions_stays_as_it_is(text, info):
+def test_text_without_actions_stays_as_it_is(text: str, info: Info) -> None:
     assert compile_tag(text).render(info) == text
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_a_string_goes_through_unchanged(text):
+def test_a_string_goes_through_unchanged(text: str) -> None:
     assert compile_template("{{.}}").render(text) == text
     assert compile_template("{{printf `%s` .}}{{print .}}").render(text) == text * 2
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="`\r"), max_size=30))
-def test_a_raw_string_is_what_it_says(text):
+def test_a_raw_string_is_what_it_says(text: str) -> None:
     assert compile_template(f"{{{{`{text}`}}}}").render(None) == text
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=30))
-def test_a_quoted_string_reads_back_as_what_it_was(text):
+def test_a_quoted_string_reads_back_as_what_it_was(text: str) -> None:
     quoted = compile_template("{{printf `%q` .}}").render(text)
     assert compile_template(f"{{{{{quoted}}}}}").render(None) == text
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-def test_an_integer_is_written_as_it_is_read(number):
+def test_an_integer_is_written_as_it_is_read(number: int) -> None:
     assert compile_template(f"{{{{{number}}}}}").render(None) == str(number)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False).map(repr).filter(lambda text: "." in text or "e" in text))
-def test_a_float_is_written_so_that_it_reads_back_as_the_same(number):
+def test_a_float_is_written_so_that_it_reads_back_as_the_same(number: str) -> None:
     assert float(compile_template(f"{{{{{number}}}}}").render(None)) == float(number)
     assert float(compile_template(f"{{{{json {number}}}}}").render(None)) == float(number)

@@ -3,15 +3,16 @@
 import pytest
 
 from plugin.engine.template import TagError, compile_template
+from plugin.engine.template.template import Data
 
 WORDS = {"app": "web", "empty": "", "team": "blue"}
 
 
-def render(text, data=None):
+def render(text: str, data: Data = None) -> str:
     return compile_template(text).render(data)
 
 
-def complaint(text, data=None):
+def complaint(text: str, data: Data = None) -> str:
     with pytest.raises(TagError) as caught:
         render(text, data)
     return str(caught.value)
@@ -33,7 +34,7 @@ def complaint(text, data=None):
         ('{{print\n "a"\n}}', "a"),
     ],
 )
-def test_text_and_actions(text, expected):
+def test_text_and_actions(text: str, expected: str) -> None:
     assert render(text) == expected
 
 
@@ -78,7 +79,7 @@ def test_text_and_actions(text, expected):
         ("`two\r\nlines`", "two\nlines"),
     ],
 )
-def test_literals(literal, expected):
+def test_literals(literal: str, expected: str) -> None:
     assert render(f"{{{{{literal}}}}}") == expected
 
 
@@ -103,7 +104,7 @@ def test_literals(literal, expected):
         *("''", "'ab'", r"'\"'", r'"\'"', r'"\400"', r'"\ud800"', r'"\U00110000"', r'"\q"', r'"\xg0"'),
     ],
 )
-def test_what_is_no_literal(literal):
+def test_what_is_no_literal(literal: str) -> None:
     assert f"in '{{{{{literal}"[:40] in complaint(f"{{{{{literal}}}}}")
 
 
@@ -117,7 +118,7 @@ def test_what_is_no_literal(literal):
         ("{{(.).app}} {{($).team}}", "web blue"),
     ],
 )
-def test_pipelines_and_parentheses(text, expected):
+def test_pipelines_and_parentheses(text: str, expected: str) -> None:
     assert render(text, WORDS) == expected
 
 
@@ -135,7 +136,7 @@ def test_pipelines_and_parentheses(text, expected):
         ("{{$é := 1}}{{$é}}", "1"),
     ],
 )
-def test_variables(text, expected):
+def test_variables(text: str, expected: str) -> None:
     assert render(text, WORDS) == expected
 
 
@@ -153,7 +154,7 @@ def test_variables(text, expected):
         ("{{with .empty}}a{{else with .team}}{{.}}{{else}}c{{end}}", "blue"),
     ],
 )
-def test_conditions(text, expected):
+def test_conditions(text: str, expected: str) -> None:
     assert render(text, WORDS) == expected
 
 
@@ -174,11 +175,11 @@ def test_conditions(text, expected):
         ("{{$i := 0}}{{$e := ``}}{{range $i, $e = split `a,b` `,`}}{{end}}{{$i}}{{$e}}", "1b"),
     ],
 )
-def test_loops(text, expected):
+def test_loops(text: str, expected: str) -> None:
     assert render(text, WORDS) == expected
 
 
-def test_a_map_is_gone_through_in_the_order_of_its_keys_as_bytes():
+def test_a_map_is_gone_through_in_the_order_of_its_keys_as_bytes() -> None:
     names = dict.fromkeys(("ö", "b", "a", "B", "𝄞", "ﬀ", ""), "")
     assert render("{{range $k, $v := .}}{{$k}} {{end}}", names) == " B a b ö ﬀ 𝄞 "
 
@@ -230,11 +231,11 @@ def test_a_map_is_gone_through_in_the_order_of_its_keys_as_bytes():
         ("{{range $i, $n := 3}}{{end}}", "'range' over an int with two variables in '{{range $i, $n := 3}}'"),
     ],
 )
-def test_a_complaint_names_the_fault_and_the_action(text, message):
+def test_a_complaint_names_the_fault_and_the_action(text: str, message: str) -> None:
     assert complaint(text) == message
 
 
-def test_a_long_action_is_shortened_in_a_complaint_and_stays_on_one_line():
+def test_a_long_action_is_shortened_in_a_complaint_and_stays_on_one_line() -> None:
     message = complaint("{{foo\n" + ".a " * 1000 + "}}")
     assert message.startswith("unknown function 'foo' in '{{foo .a .a")
     assert "…'" in message
@@ -242,6 +243,6 @@ def test_a_long_action_is_shortened_in_a_complaint_and_stays_on_one_line():
     assert "\n" not in message
 
 
-def test_nothing_else_than_what_go_has_can_be_rendered():
+def test_nothing_else_than_what_go_has_can_be_rendered() -> None:
     with pytest.raises(TagError, match="a float cannot be rendered"):
-        compile_template("{{.}}").render(1.5)
+        compile_template("{{.}}").render(1.5)  # type: ignore[arg-type]

@@ -93,7 +93,7 @@ class Model:
         if not entry.partial or (entry.metadata is not None and entry.metadata.last):
             lines.append(_join(held, b"\n"))
             held = []
-        elif sum(len(part.line) for _, part in held) >= self.bound:
+        elif sum(len(part.line) for _, part in held) > self.bound:
             lines.append(_join(held, b""))
             held = []
         self.held[entry.source] = held

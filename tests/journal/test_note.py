@@ -41,7 +41,19 @@ def test_without_a_journal_there_is_none(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"{}", b'{"info": {}}', b"\xff\xfe", b'{"birth": 1e400}', b"\0" * 99]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"info": {}}',
+        b"\xff\xfe",
+        b'{"birth": 1e400}',
+        b"\0" * 99,
+        b'{"stream": "\xff"}',
+        b'{"none": ' + b"[" * 5_000,
+    ],
 )
 def test_a_damaged_one_is_a_journal_error(folder: Path, content: bytes) -> None:
     folder.mkdir()

@@ -249,6 +249,28 @@ def test_an_older_stream_that_never_completes_its_frame_holds_nothing_up(
     assert server.alive
 
 
+@pytest.mark.parametrize("forgotten", [1, 3])
+def test_a_restart_among_forgotten_streams_keeps_a_half_written_frame(
+    server: Server, engine: Engine, data: DataFolder, forgotten: int
+) -> None:
+    container = engine.run()
+    for _ in range(forgotten):
+        container.print(b"before\n")
+        assert container.output()
+        container.start()
+    frame = encode(LogEntry("stdout", 1, b"x" * 6_000))
+    length = len(data.journal(container.id)) + 5_000
+    container.write(frame[:5_000])
+    wait_until(lambda: len(data.journal(container.id)) == length, "half a frame is kept")
+    server.kill()
+    container.write(frame[5_000:])
+    server.start()
+    container.print(b"after\n")
+    container.stop()
+
+    assert lines_in(data, container) == [b"before\n"] * forgotten + [b"x" * 6_000 + b"\n", b"after\n"]
+
+
 def test_fifos_that_are_not_the_plugins_stay(server: Server, engine: Engine, folder: Path) -> None:
     stranger = folder / "logging" / ("5" * 64)
     os.mkfifo(stranger)

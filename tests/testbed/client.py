@@ -22,7 +22,7 @@ class PluginError(Exception):
 
 
 class PluginUnreachableError(Exception):
-    """No answer after all attempts."""
+    """No answer after all attempts, or one that broke off; that is not repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class _Connection(http.client.HTTPConnection):
 
     def is_stale(self) -> bool:
         """Whether the server closed this idle connection; Go finds out the same way, by reading in the background."""
-        return bool(select.select([self.sock], [], [], 0)[0])
+        poll = select.poll()  # select takes no descriptor above 1023
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
 
 class Body:
@@ -84,7 +86,10 @@ class PluginClient:
     def call(self, method: str, arguments: object = None) -> dict[str, Any]:
         """Call a method and decode its answer; raises ``PluginError`` or ``PluginUnreachableError``."""
         with self._answer(method, _encode(arguments)) as (connection, response):
-            content = response.read()
+            try:
+                content = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise PluginUnreachableError(f"{method}: the answer broke off: {error!r}") from error
             self._check(method, response.status, content)
         self._release(connection)
         answer: dict[str, Any] = json.loads(content)

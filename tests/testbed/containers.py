@@ -44,10 +44,6 @@ class Container:
         """Wait until it ends; gives its exit code."""
         return int(self.client.text("wait", self.id))
 
-    def touch(self, path: str) -> None:
-        """Make an empty file in the running container, which may end at once on seeing it."""
-        self.client.run("exec", self.id, "touch", path, check=False)
-
     def state(self) -> dict[str, Any]:
         """What the engine says of its state, such as Running and ExitCode."""
         found: dict[str, Any] = json.loads(self.client.text("inspect", "--format={{json .State}}", self.id))

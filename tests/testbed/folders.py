@@ -44,20 +44,19 @@ class DataFolder:
     def journal(self, container: str) -> bytes:
         """All bytes of a container's journal; checks that each segment is named by the offset of its first byte."""
         while True:
+            segments = self.segments(container)
             try:
-                return self._journal(container)
-            except FileNotFoundError:  # a segment was compressed between looking and reading
+                contents = [_read(file) for file in segments]
+            except FileNotFoundError:  # it was compressed between looking and reading
                 continue
-
-    def _journal(self, container: str) -> bytes:
-        content = b""
-        first = None
-        for file in self.segments(container):
-            offset = int(file.name[:SEGMENT_NAME_LENGTH])
-            first = offset if first is None else first
-            assert offset == first + len(content), f"{file.name} leaves a gap or overlaps"
-            content += _read(file)
-        return content
+            # A folder that changes while it is listed can hide a file that is there all the time.
+            if segments == self.segments(container):
+                break
+        offset = int(segments[0].name[:SEGMENT_NAME_LENGTH]) if segments else 0
+        for file, content in zip(segments, contents, strict=True):
+            assert file.name[:SEGMENT_NAME_LENGTH] == f"{offset:0{SEGMENT_NAME_LENGTH}}", f"a gap before {file.name}"
+            offset += len(content)
+        return b"".join(contents)
 
     def size(self) -> int:
         """Bytes of all files."""

@@ -4,6 +4,7 @@ It follows moby's ``daemon/logger`` (``plugin.go``, ``adapter.go``, ``copier.go`
 write per entry, lines cut at 16 KiB, and for the logs of a stopped container a logger that is made, read and closed.
 """
 
+import contextlib
 import itertools
 import os
 import secrets
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.testbed.client import Body, PluginClient
+from tests.testbed.client import Body, PluginClient, PluginError, PluginUnreachableError
 from tests.testbed.wire import LogEntry, Part, encode, entries
 
 PART_SIZE = 16 * 1024
@@ -299,11 +300,12 @@ class Engine:
         return container
 
     def start_logging(self, info: dict[str, Any], piece: int = 1 << 20) -> Fifo:
-        """Make a logger: ask for capabilities, make the FIFO, start logging.
+        """Make a logger: ask for capabilities, whether they come or not, make the FIFO, start logging.
 
         When that is refused the FIFO neither goes nor is closed, as with the real engine.
         """
-        self.client.call("LogDriver.Capabilities")
+        with contextlib.suppress(PluginError, PluginUnreachableError):
+            self.client.call("LogDriver.Capabilities")
         fifo = Fifo(self._folder, piece)
         self._fifos.add(fifo)
         self.client.call("LogDriver.StartLogging", {"File": str(fifo.path), "Info": info})

@@ -1,0 +1,28 @@
+"""Fixtures of intake's tests; see ``material`` for what they work with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plugin.intake import housekeeper, pump, stream
+from tests.intake.material import Bench, Clock
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A pump and what belongs to it."""
+    made = Bench(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands still, for all of intake."""
+    made = Clock()
+    for module in (pump, stream, housekeeper):
+        monkeypatch.setattr(module, "time", made)
+    return made

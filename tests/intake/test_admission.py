@@ -1,0 +1,103 @@
+"""Admission: what was accepted once for a container is never refused again, whatever has become of it."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plugin.engine.options import validate
+from plugin.errors import OptionError
+from plugin.intake import admission as admission_module
+from plugin.intake.admission import Admission
+from plugin.intake.attachments import Attachment, Attachments
+from plugin.journal.folder import DataFolder
+from plugin.journal.note import write_note
+from tests.intake.material import ONE, OTHER, info_of
+
+BAD = {"max_size": "3m", "max_file": "none"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    made = DataFolder(tmp_path)
+    made.create()
+    return made
+
+
+def note(data: DataFolder, container: str, **options: str) -> None:
+    """Leave a journal of a container behind."""
+    data.container(container).mkdir()
+    write_note(data.container(container), info_of(container, **options), "fifo", None)
+
+
+def attach(data: DataFolder, container: str, **options: str) -> None:
+    """Leave an attachment of a container behind."""
+    attachment = Attachment(file=f"/run/{container}", info=info_of(container, **options), started=1)
+    Attachments(data.streams).save(attachment)
+
+
+def test_good_options_are_given_as_values(data: DataFolder) -> None:
+    assert Admission(data, {}).admit(info_of(max_size="3m", max_age="2h")).max_age == 7200
+
+
+def test_defaults_hold_where_the_container_says_nothing(data: DataFolder) -> None:
+    admission = Admission(data, {"max-size": "1m", "max-file": "2"})
+    options = admission.admit(info_of(max_file="9"))
+    assert (options.max_size, options.max_file) == (1_000_000, 9)
+    assert admission.options_of(info_of(max_file="9")) == options
+
+
+def test_bad_ones_are_refused_with_all_faults(data: DataFolder) -> None:
+    with pytest.raises(OptionError) as caught:
+        Admission(data, {}).admit(info_of(max_size="x", max_file="none"))
+    assert len(caught.value.faults) == 2
+
+
+@pytest.mark.parametrize("leave", [note, attach])
+def test_those_of_a_container_that_had_them_are_accepted(
+    data: DataFolder, leave: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    leave(data, ONE, **BAD)
+    options = Admission(data, {}).admit(info_of(**BAD))
+    assert options.max_size == 3_000_000, "what is good still holds"
+    assert options.max_file == 5, "what is at fault has its default"
+    assert "log-opts that were accepted once are at fault now" in caplog.text
+
+
+@pytest.mark.parametrize("leave", [note, attach])
+def test_others_are_refused_although_the_container_is_known(data: DataFolder, leave: Callable[..., None]) -> None:
+    leave(data, ONE, max_size="3m")
+    leave(data, OTHER, **BAD)
+    with pytest.raises(OptionError, match="max-file"):
+        Admission(data, {}).admit(info_of(**BAD))
+
+
+def test_an_attachment_is_enough_where_the_journals_note_is_damaged(data: DataFolder) -> None:
+    data.container(ONE).mkdir()
+    (data.container(ONE) / "info.json").write_bytes(b'{"info": "\xff"}')
+    with pytest.raises(OptionError):
+        Admission(data, {}).admit(info_of(**BAD))
+    attach(data, ONE, **BAD)
+    assert Admission(data, {}).admit(info_of(**BAD)).max_file == 5
+
+
+def test_bad_defaults_do_not_refuse_a_container_that_was_accepted(data: DataFolder) -> None:
+    admission = Admission(data, {"max-fle": "2"})
+    with pytest.raises(OptionError, match="max-fle"):
+        admission.admit(info_of())
+    note(data, ONE)
+    assert admission.admit(info_of()).max_file == 5
+
+
+def test_a_note_on_options_is_told_once(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    noted = dataclasses.replace(validate({}), notes=("the journal buffers", "the engine does that"))
+    monkeypatch.setattr(admission_module, "validate", lambda *_: noted)
+    admission = Admission(data, {})
+    for container in (ONE, OTHER):
+        assert admission.admit(info_of(container)) == noted
+    assert [record.getMessage() for record in caplog.records] == ["the journal buffers", "the engine does that"]

@@ -1,0 +1,490 @@
+"""The housekeeper, round by round: what goes, in which order, and what stays."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from plugin.engine.frames import Entry
+from plugin.engine.options import validate_leniently
+from plugin.intake import housekeeper as housekeeper_module
+from plugin.intake.housekeeper import DiskBounds, Housekeeper
+from plugin.journal.folder import list_segments
+from plugin.journal.note import write_note
+from plugin.journal.retention import SegmentUse, remove_segment
+from plugin.journal.writer import JournalWriter
+from tests.intake.material import ONE, OTHER, SECOND, THIRD, Bench, Clock, Fifo, frames, info_of
+from tests.journal.material import append, encode, pipe
+
+SEGMENT = len(frames(10, size=100))
+HOUR, DAY = 3600, 86400
+
+
+def write_segments(folder: Path, numbers: Iterable[int]) -> None:
+    """Make a journal, or go on with one: ten lines in each segment."""
+    writer = JournalWriter(folder, 1 << 30)
+    with pipe() as fifo:
+        for number in numbers:
+            writer.rotate()
+            append(writer, fifo, frames(10, number * 10, 100))
+    writer.close()
+
+
+class House:
+    """A housekeeper whose rounds the test makes itself, beside a pump that runs."""
+
+    def __init__(self, bench: Bench, clock: Clock) -> None:
+        self.bench = bench
+        self.clock = clock
+        self.fifos: dict[str, Fifo] = {}
+        bench.pump.start()
+
+    def keeper(
+        self, limit: int | None = None, free: int | None = None, keep_stopped: float | None = None
+    ) -> Housekeeper:
+        """Make a housekeeper for the bench's data folder."""
+        bounds = DiskBounds(limit, free, keep_stopped)
+        return Housekeeper(self.bench.data, self.bench.pump, bounds, lambda info: validate_leniently(info.options)[0])
+
+    def stopped(self, container: str, segments: int, age: float = 0, **options: str) -> None:
+        """Leave the journal of a stopped container behind, of so many segments with ten lines each, all of one age."""
+        folder = self.bench.data.container(container)
+        moment = self.clock.wall - int(age * SECOND)
+        write_segments(folder, range(segments))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("plugin.journal.note.time", SimpleNamespace(time_ns=lambda: moment))
+            write_note(folder, info_of(container, **{"compress": "false"} | options), "fifo", None)
+        for path in folder.iterdir():
+            os.utime(path, ns=(moment, moment))
+
+    def running(self, container: str, segments: int, age: float = 0, **options: str) -> None:
+        """Leave a journal behind as ``stopped`` does, and let the container run on."""
+        self.stopped(container, segments, age, **options)
+        self.fifos[container] = fifo = self.bench.fifo(container)
+        attachment = self.bench.attachment(fifo, container, **{"compress": "false"} | options)
+        self.bench.pump.call(self.bench.pump.attach, attachment, 1 << 20, fifo.open()).result()
+
+    def prints(self, container: str, content: bytes) -> None:
+        """Let a container print."""
+        self.fifos[container].write(content)
+        self.bench.pump.call(self.bench.pump.collect, container).result()
+
+    def bases(self, container: str) -> list[int]:
+        """Numbers of the segments of a container's journal."""
+        return [segment.base // SEGMENT for segment in list_segments(self.bench.data.container(container))]
+
+    def age(self, container: str, number: int, seconds: float) -> None:
+        """Let one segment have been written some time ago."""
+        moment = self.clock.wall - int(seconds * SECOND)
+        os.utime(list_segments(self.bench.data.container(container))[number].path, ns=(moment, moment))
+
+
+@pytest.fixture
+def house(bench: Bench, clock: Clock) -> House:
+    """A house to keep."""
+    return House(bench, clock)
+
+
+def disk(monkeypatch: pytest.MonkeyPatch, available: int, total: int = 1_000 * SEGMENT) -> None:
+    """Let the disk be as large and as full, in bytes."""
+    status = SimpleNamespace(f_blocks=total, f_frsize=1, f_bavail=available)
+    monkeypatch.setattr(os, "statvfs", lambda _: status)
+
+
+class TestSurplus:
+    def test_the_oldest_segments_beyond_max_file_go_with_their_index(self, house: House) -> None:
+        house.stopped(ONE, 5, max_file="2")
+        house.keeper().round()
+        assert house.bases(ONE) == [3, 4]
+        assert len(list(house.bench.data.container(ONE).glob("*.idx"))) == 2
+
+    def test_as_many_as_max_file_are_none_too_many(self, house: House) -> None:
+        house.running(ONE, 3, max_file="3")
+        house.keeper().round()
+        assert house.bases(ONE) == [0, 1, 2]
+
+    def test_only_the_newest_few_corrupt_files_are_kept(self, house: House) -> None:
+        house.stopped(ONE, 1)
+        for number in range(8):
+            (house.bench.data.container(ONE) / f"{number:020}.corrupt").write_bytes(b"?")
+        house.keeper().round()
+        assert [int(path.stem) for path in sorted(house.bench.data.container(ONE).glob("*.corrupt"))] == [3, 4, 5, 6, 7]
+
+    def test_a_damaged_note_keeps_all(self, house: House) -> None:
+        house.stopped(ONE, 5, age=9 * DAY, max_file="2")
+        (house.bench.data.container(ONE) / "info.json").write_bytes(b'{"info": "\xff"}')
+        house.keeper(keep_stopped=DAY).round()
+        assert house.bases(ONE) == [0, 1, 2, 3, 4]
+
+
+class TestMaxAge:
+    def test_older_segments_go_and_the_newest_stays_while_its_container_runs(self, house: House) -> None:
+        house.running(ONE, 3, max_age="1h")
+        house.age(ONE, 0, HOUR + 1)
+        house.age(ONE, 1, HOUR - 1)
+        house.keeper().round()
+        assert house.bases(ONE) == [1, 2]
+
+    def test_a_journal_that_is_all_too_old_goes_when_its_container_has_stopped(self, house: House) -> None:
+        house.stopped(ONE, 3, age=HOUR + 1, max_age="1h")
+        house.stopped(OTHER, 3, age=HOUR - 1, max_age="1h")
+        house.keeper().round()
+        assert house.bench.data.container_ids() == [OTHER]
+        assert [path.name for path in house.bench.data.containers.iterdir()] == [OTHER], "swept as well"
+
+    def test_the_newest_segment_of_a_running_container_is_closed_in_time_and_goes(
+        self, house: House, clock: Clock
+    ) -> None:
+        house.running(ONE, 0, max_age="1h", max_file="4")
+        keeper = house.keeper()
+        house.prints(ONE, encode([Entry("stdout", clock.wall, b"line")]))
+        keeper.round()
+        assert house.bases(ONE) == [0]
+
+        clock.pass_by(HOUR // 4 - 5)
+        keeper.round()
+        assert len(house.bases(ONE)) == 1
+        clock.pass_by(10)
+        keeper.round()
+        assert len(house.bases(ONE)) == 2, "closed when a share of max-age has passed"
+
+        closed = list_segments(house.bench.data.container(ONE))[0]
+        os.utime(closed.path, ns=(clock.wall, clock.wall))
+        clock.pass_by(HOUR - 5)
+        keeper.round()
+        assert closed in list_segments(house.bench.data.container(ONE))
+        clock.pass_by(10)
+        keeper.round()
+        assert closed not in list_segments(house.bench.data.container(ONE))
+
+    def test_without_it_age_is_no_reason(self, house: House) -> None:
+        house.stopped(ONE, 3, age=900 * DAY)
+        house.keeper().round()
+        assert house.bases(ONE) == [0, 1, 2]
+
+
+class TestKeepStopped:
+    def test_what_was_seen_long_ago_goes(self, house: House) -> None:
+        house.stopped(ONE, 2, age=DAY + 1)
+        house.stopped(OTHER, 2, age=DAY - 1)
+        house.keeper(keep_stopped=DAY).round()
+        assert house.bench.data.container_ids() == [OTHER]
+
+    def test_never_that_of_a_container_that_runs(self, house: House) -> None:
+        house.running(ONE, 2, age=9 * DAY)
+        house.keeper(keep_stopped=DAY).round()
+        assert house.bases(ONE) == [0, 1]
+
+    def test_what_was_written_later_than_noted_stays(self, house: House) -> None:
+        house.stopped(ONE, 2, age=9 * DAY)
+        house.age(ONE, 1, HOUR)
+        house.keeper(keep_stopped=DAY).round()
+        assert house.bases(ONE) == [0, 1]
+
+    def test_when_it_is_off_they_stay(self, house: House) -> None:
+        house.stopped(ONE, 2, age=900 * DAY)
+        house.keeper(keep_stopped=None).round()
+        assert house.bases(ONE) == [0, 1]
+
+
+class TestCompression:
+    @pytest.mark.parametrize(("option", "expected"), [("true", [True, True, False]), ("false", [False] * 3)])
+    def test_closed_segments_are_compressed_where_that_is_wanted(
+        self, house: House, option: str, expected: list[bool]
+    ) -> None:
+        house.stopped(ONE, 3, compress=option)
+        house.keeper().round()
+        assert [segment.compressed for segment in list_segments(house.bench.data.container(ONE))] == expected
+
+    def test_a_failure_leaves_them_as_they_are(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_: Path) -> int:
+            raise OSError(28, "No space left on device")
+
+        house.stopped(ONE, 4, compress="true", max_file="3")
+        monkeypatch.setattr(housekeeper_module, "compress_closed", refuse)
+        house.keeper().round()
+        assert house.bases(ONE) == [1, 2, 3]
+
+
+class TestDiskLimit:
+    def test_within_it_all_stay(self, house: House) -> None:
+        house.stopped(ONE, 4)
+        house.keeper(limit=4 * SEGMENT).round()
+        assert house.bases(ONE) == [0, 1, 2, 3]
+
+    def test_the_oldest_of_stopped_containers_go_first_as_many_as_needed(self, house: House) -> None:
+        house.running(ONE, 3, age=90)
+        house.stopped(OTHER, 3)
+        house.stopped(THIRD, 3, age=10)
+        house.age(OTHER, 0, 50)
+        house.keeper(limit=7 * SEGMENT).round()
+        assert house.bases(ONE) == [0, 1, 2]
+        assert house.bases(OTHER) == [1, 2]
+        assert house.bases(THIRD) == [1, 2]
+
+    def test_a_stopped_journal_of_which_the_newest_segment_must_go_goes_as_a_whole(self, house: House) -> None:
+        house.running(ONE, 3)
+        house.stopped(OTHER, 2, age=10)
+        house.keeper(limit=3 * SEGMENT).round()
+        assert house.bench.data.container_ids() == [ONE]
+        assert house.bases(ONE) == [0, 1, 2]
+
+    def test_then_closed_ones_of_running_containers(self, house: House) -> None:
+        house.running(ONE, 3)
+        house.running(OTHER, 3, age=10)
+        house.stopped(THIRD, 1)
+        house.age(ONE, 0, 20)
+        house.keeper(limit=4 * SEGMENT).round()
+        assert house.bases(ONE) == [1, 2]
+        assert house.bases(OTHER) == [1, 2]
+        assert house.bases(THIRD) == []
+
+    def test_what_is_being_written_goes_last_and_only_where_it_is_worth_it(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.running(ONE, 3)
+        house.prints(ONE, frames(1))
+        house.keeper(limit=0).round()
+        (newest,) = list_segments(house.bench.data.container(ONE))
+        assert newest.base == 2 * SEGMENT
+
+        monkeypatch.setattr(housekeeper_module, "_WORTH_LOSING", 1)
+        house.keeper(limit=0).round()
+        assert [segment.base > newest.base for segment in list_segments(house.bench.data.container(ONE))] == [True]
+        house.prints(ONE, frames(2))
+        assert house.bench.written() == frames(2)
+
+    def test_what_goes_is_told(self, house: House, caplog: pytest.LogCaptureFixture) -> None:
+        house.stopped(ONE, 4)
+        keeper = house.keeper(limit=2 * SEGMENT)
+        keeper.round()
+        keeper.round()
+        (told,) = [record.getMessage() for record in caplog.records]
+        assert f"removed the oldest 2 segments of stopped, then of running containers ({2 * SEGMENT} bytes" in told
+
+    def test_it_holds_for_what_is_written_later(self, house: House, clock: Clock) -> None:
+        house.running(ONE, 1)
+        keeper = house.keeper(limit=3 * SEGMENT)
+        keeper.round()
+        for number in range(1, 6):
+            house.bench.pump.call(house.bench.pump.rotate, ONE).result()
+            house.prints(ONE, frames(10, number * 10, 100))
+        keeper.note_change(ONE)
+        keeper.round()
+        assert house.bases(ONE) == [0, 2, 3, 4, 5], "measured now and then only"
+        clock.pass_by(5.1)
+        keeper.round()
+        assert house.bases(ONE) == [3, 4, 5]
+
+    def test_a_journal_that_someone_removed_counts_no_more(self, house: House, clock: Clock) -> None:
+        house.stopped(ONE, 4, age=90)
+        house.stopped(OTHER, 3)
+        keeper = house.keeper(limit=7 * SEGMENT)
+        keeper.round()
+        house.bench.data.remove_container(ONE)
+        house.bench.data.sweep()
+        house.stopped(THIRD, 4)
+        clock.pass_by(31)
+        keeper.round()
+        keeper.round()
+        assert house.bases(OTHER) == [0, 1, 2]
+        assert house.bases(THIRD) == [0, 1, 2, 3]
+
+    def test_a_journal_that_someone_removed_does_not_keep_others_from_going(self, house: House) -> None:
+        house.stopped(ONE, 1, age=90)
+        house.stopped(OTHER, 3)
+        keeper = house.keeper(limit=None)
+        keeper.round()
+        house.bench.data.remove_container(ONE)
+        keeper._bounds = DiskBounds(limit=2 * SEGMENT, free=None, keep_stopped=None)
+        keeper.round()
+        keeper.round()
+        assert len(house.bases(OTHER)) <= 2
+
+
+class TestDiskFree:
+    def test_others_are_made_room_for(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        house.stopped(ONE, 4)
+        disk(monkeypatch, available=3 * SEGMENT)
+        house.keeper(free=5 * SEGMENT).round()
+        assert house.bases(ONE) == [2, 3]
+
+    def test_at_most_a_tenth_of_the_disk_is_left_free(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        house.stopped(ONE, 4)
+        disk(monkeypatch, available=SEGMENT, total=20 * SEGMENT)
+        house.keeper(free=5 * SEGMENT).round()
+        assert house.bases(ONE) == [1, 2, 3]
+
+    def test_when_it_is_off_the_disk_may_fill_up(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        house.stopped(ONE, 4)
+        disk(monkeypatch, available=0)
+        house.keeper(free=None).round()
+        assert house.bases(ONE) == [0, 1, 2, 3]
+
+    def test_where_lines_are_dropped_a_hundredth_of_the_disk_is_made_free(
+        self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.stopped(ONE, 4)
+        disk(monkeypatch, available=0, total=200 * SEGMENT)
+        monkeypatch.setattr(bench.pump, "dropping", lambda: True)
+        house.keeper().round()
+        assert house.bases(ONE) == [2, 3]
+
+
+class TestFsync:
+    @pytest.fixture
+    def synced(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Names of the files that were synced."""
+        found: list[str] = []
+        monkeypatch.setattr(os, "fsync", lambda fd: found.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name))
+        return found
+
+    def test_the_newest_segment_is_synced_at_intervals(self, house: House, clock: Clock, synced: list[str]) -> None:
+        house.running(ONE, 2, fsync_interval="10s")
+        keeper = house.keeper()
+        keeper.round()
+        newest = [f"{SEGMENT:020}.log"]
+        assert synced == newest
+        clock.pass_by(9)
+        keeper.round()
+        assert synced == newest
+        clock.pass_by(1.1)
+        keeper.round()
+        assert synced == newest * 2
+
+    def test_none_is_synced_unless_that_is_wanted_or_once_the_container_has_stopped(
+        self, house: House, synced: list[str]
+    ) -> None:
+        house.running(ONE, 2)
+        house.stopped(OTHER, 2, fsync_interval="1s")
+        house.keeper().round()
+        assert synced == []
+
+    def test_a_failure_is_told_and_costs_no_other_its_sync_nor_the_bounds(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tried: list[str] = []
+
+        def fail(descriptor: int) -> None:
+            tried.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            raise OSError(5, "Input/output error")
+
+        for container in (ONE, OTHER):
+            house.running(container, 1, fsync_interval="1s")
+        house.stopped(THIRD, 2)
+        monkeypatch.setattr(os, "fsync", fail)
+        house.keeper(limit=2 * SEGMENT).round()
+        assert len(tried) == 2
+        assert "Input/output error" in caplog.text
+        assert house.bench.data.container_ids() == [ONE, OTHER]
+
+
+class TestTrouble:
+    def test_one_journals_does_not_stop_the_others(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for container in (ONE, OTHER):
+            house.stopped(container, 3, max_file="1")
+        remove_unless_broken(monkeypatch, ONE)
+        house.keeper().round()
+        assert house.bases(ONE) == [0, 1, 2]
+        assert house.bases(OTHER) == [2]
+        assert f"container {ONE}: its journal cannot be tidied up" in caplog.text
+
+    def test_one_that_cannot_be_removed_does_not_keep_others_from_making_room(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.running(ONE, 3, age=90)
+        house.running(OTHER, 3)
+        remove_unless_broken(monkeypatch, ONE)
+        house.keeper(limit=5 * SEGMENT).round()
+        assert house.bases(OTHER) == [1, 2]
+
+    def test_a_defect_does_not_end_the_thread(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        rounds = threading.Semaphore(0)
+
+        def fail() -> None:
+            rounds.release()
+            raise RuntimeError("a defect")
+
+        keeper = house.keeper()
+        monkeypatch.setattr(keeper, "round", fail)
+        keeper.start()
+        for _ in range(2):
+            assert rounds.acquire(timeout=20)
+            keeper.note_rotation(ONE)
+        keeper.stop()
+        keeper.join()
+        assert "housekeeping failed; it is tried again" in caplog.text
+
+
+class TestThread:
+    def test_it_sweeps_and_tidies_when_it_begins_and_when_a_journal_rotates(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rounds = threading.Semaphore(0)
+        house.stopped(ONE, 3, max_file="2")
+        house.stopped(OTHER, 1)
+        house.bench.data.remove_container(OTHER)
+        keeper = house.keeper()
+        original = keeper.round
+        monkeypatch.setattr(keeper, "round", after(original, rounds.release))
+        keeper.start()
+        assert rounds.acquire(timeout=20)
+        assert house.bases(ONE) == [1, 2]
+        assert [path.name for path in house.bench.data.containers.iterdir()] == [ONE]
+
+        write_segments(house.bench.data.container(ONE), range(3, 4))
+        keeper.note_rotation(ONE)
+        assert rounds.acquire(timeout=20)
+        assert house.bases(ONE) == [2, 3]
+        keeper.stop()
+        keeper.join()
+
+    def test_it_is_nicer_than_the_process_and_never_less_nice(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found: list[int] = []
+        monkeypatch.setattr(
+            Housekeeper, "round", lambda _: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        )
+
+        def begin(nice: int) -> None:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+            keeper = house.keeper()
+            monkeypatch.setattr(keeper._wake, "wait", lambda _: keeper.stop())
+            keeper.start()
+            keeper.join()
+
+        usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        for nice in (usual, 19):
+            beginner = threading.Thread(target=begin, args=(nice,))
+            beginner.start()
+            beginner.join()
+        assert found == [max(usual, 10), 19]
+
+
+def after(function: Callable[..., None], then: Callable[[], object]) -> Callable[..., None]:
+    """Make a function that does something more in the end."""
+
+    def both(*arguments: object) -> None:
+        function(*arguments)
+        then()
+
+    return both
+
+
+def remove_unless_broken(monkeypatch: pytest.MonkeyPatch, container: str) -> None:
+    """Let no segment of a container be removed."""
+
+    def remove(use: SegmentUse) -> None:
+        if f"/{container}/" in use.segment.path:
+            raise OSError(5, "Input/output error")
+        remove_segment(use)
+
+    monkeypatch.setattr(housekeeper_module, "remove_segment", remove)

@@ -1,0 +1,224 @@
+"""Intake as the rest of the program sees it, with its threads running."""
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from plugin.engine.options import validate, validate_leniently
+from plugin.errors import RequestError
+from plugin.intake.attachments import Attachment, Attachments
+from plugin.intake.housekeeper import DiskBounds
+from plugin.intake.service import Intake
+from plugin.journal.folder import DataFolder, list_segments
+from tests.intake.material import ONE, OTHER, Bench, Fifo, frames, info_of
+from tests.journal.material import on_disk
+
+WHOLE = frames(3)
+OPTIONS = validate({})
+
+
+def new_intake(data: DataFolder, logging_dir: Path) -> Intake:
+    return Intake(data, logging_dir, DiskBounds(None, None, None), lambda info: validate_leniently(info.options)[0])
+
+
+@pytest.fixture
+def intake(bench: Bench) -> Iterator[Intake]:
+    """An intake that runs; of the bench only the folders and the engine are used."""
+    made = new_intake(bench.data, bench.logging)
+    made.start()
+    yield made
+    made.stop()
+
+
+def attach(intake: Intake, fifo: Fifo, container: str = ONE) -> None:
+    intake.attach(str(fifo.path), info_of(container), OPTIONS)
+
+
+class TestAttaching:
+    def test_a_stream_is_noted_read_and_ended(self, bench: Bench, intake: Intake) -> None:
+        fifo = bench.fifo("a")
+        attach(intake, fifo)
+        assert intake.is_attached(str(fifo.path), info_of())
+        fifo.write(WHOLE)
+        assert intake.detach(str(fifo.path))
+        assert bench.written() == WHOLE
+        assert not intake.is_attached(str(fifo.path), info_of())
+        assert not intake.detach(str(fifo.path))
+
+    def test_a_stream_that_cannot_be_noted_is_read_all_the_same(
+        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        fifo = bench.fifo("a")
+        monkeypatch.setattr(Attachments, "save", refuse)
+        attach(intake, fifo)
+        fifo.write(WHOLE)
+        intake.drain()
+        assert bench.written() == WHOLE
+        assert bench.attached() == set()
+        assert "cannot be noted" in caplog.text
+
+    def test_a_fifo_that_cannot_be_opened_leaves_no_attachment(
+        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fifo = bench.fifo("a")
+        save = Attachments.save
+
+        def save_while_the_engine_gives_up(attachments: Attachments, attachment: Attachment) -> None:
+            save(attachments, attachment)
+            fifo.path.unlink()
+
+        monkeypatch.setattr(Attachments, "save", save_while_the_engine_gives_up)
+        with pytest.raises(RequestError, match="a cannot be opened: No such file"):
+            attach(intake, fifo)
+        assert bench.attached() == set()
+
+    def test_a_fifo_belongs_to_one_container(self, bench: Bench, intake: Intake) -> None:
+        fifo = bench.fifo("a")
+        attach(intake, fifo)
+        with pytest.raises(RequestError, match="is the stream of another container, 111111111111"):
+            intake.is_attached(str(fifo.path), info_of(OTHER))
+
+    def test_one_of_the_same_name_elsewhere_is_not_attached(self, bench: Bench, intake: Intake) -> None:
+        attach(intake, bench.fifo("a"))
+        assert not intake.is_attached("/elsewhere/a", info_of())
+
+
+class TestFifos:
+    def test_one_in_the_logging_folder_is_accepted(self, bench: Bench, intake: Intake) -> None:
+        intake.check_fifo(str(bench.fifo("0123-_.x").path))
+
+    @pytest.mark.parametrize(
+        "text", ["", "a", "{}/", "{}/../logging/a", "{}//a", "{}/./a", "/{}/a", "{}/a/", "{}/.a", "{}/a b", "{}/ä"]
+    )
+    def test_a_path_that_is_written_otherwise_is_refused(self, bench: Bench, intake: Intake, text: str) -> None:
+        bench.fifo("a")
+        with pytest.raises(RequestError, match="does not name a FIFO in the logging folder"):
+            intake.check_fifo(text.format(bench.logging))
+
+    @pytest.mark.parametrize(
+        ("name", "message"), [("file", "is no FIFO"), ("link", "is no FIFO"), ("none", "No such file")]
+    )
+    def test_what_is_none_is_refused(self, bench: Bench, intake: Intake, name: str, message: str) -> None:
+        (bench.logging / "file").touch()
+        (bench.logging / "link").symlink_to(bench.fifo("a").path)
+        with pytest.raises(RequestError, match=message):
+            intake.check_fifo(f"{bench.logging}/{name}")
+
+    def test_that_of_a_refused_start_is_removed_if_it_is_there(self, bench: Bench, intake: Intake) -> None:
+        fifo = bench.fifo("a")
+        intake.remove_refused(str(fifo.path))
+        intake.remove_refused(str(fifo.path))
+        assert bench.fifos() == set()
+
+
+class TestLives:
+    def test_the_next_process_goes_on_with_all_streams(self, bench: Bench) -> None:
+        fifo = bench.fifo("a")
+        first, second = (new_intake(bench.data, bench.logging) for _ in range(2))
+        first.start()
+        attach(first, fifo)
+        fifo.write(WHOLE[:50])
+        first.stop()
+        fifo.write(WHOLE[50:])
+        second.start()
+        second.drain()
+        second.stop()
+        assert bench.written() == WHOLE
+        assert bench.attached() == bench.fifos() == {"a"}
+
+    @pytest.mark.parametrize("leave", ["nothing", "file"])
+    def test_what_is_no_fifo_any_more_is_not_attached_again_and_others_are(
+        self, bench: Bench, leave: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        gone, stays = bench.fifo("gone"), bench.fifo("stays")
+        for fifo in (gone, stays):
+            bench.attachments.save(bench.attachment(fifo))
+        gone.path.unlink()
+        if leave == "file":
+            gone.path.touch()
+        stays.write(WHOLE)
+        intake = new_intake(bench.data, bench.logging)
+        intake.start()
+        intake.drain()
+        intake.stop()
+        assert bench.written() == WHOLE
+        assert bench.attached() == {"stays"}
+        assert "stream gone is not attached again" in caplog.text
+
+    def test_a_container_whose_journal_is_damaged_keeps_no_other_from_being_attached_again(self, bench: Bench) -> None:
+        for name, container in (("a", ONE), ("b", OTHER)):
+            bench.attachments.save(bench.attachment(bench.fifo(name), container))
+        bench.data.container(ONE).mkdir()
+        (bench.data.container(ONE) / "info.json").write_bytes(b'{"info": "\xff"}')
+        intake = new_intake(bench.data, bench.logging)
+        intake.start()
+        streams = [stream.name for container in (ONE, OTHER) for stream in intake.collect(container)]
+        intake.stop()
+        assert streams == ["a", "b"]
+
+    def test_a_stream_that_is_attached_again_has_its_containers_options(self, bench: Bench) -> None:
+        fifo = bench.fifo("a")
+        intake = Intake(
+            bench.data,
+            bench.logging,
+            DiskBounds(None, None, None),
+            lambda _: validate({"max-size": "1", "max-file": "9"}),
+        )
+        bench.attachments.save(bench.attachment(fifo))
+        intake.start()
+        intake.drain()
+        fifo.write(WHOLE)
+        intake.drain()
+        segments = list_segments(bench.data.container(ONE))
+        intake.stop()
+        assert len(segments) > 1
+
+    def test_it_does_not_stop_the_pump_before_the_housekeeper(self, bench: Bench) -> None:
+        intake = new_intake(bench.data, bench.logging)
+        intake.start()
+        intake.stop()
+        assert not [thread for thread in threading.enumerate() if thread.name in ("pump", "housekeeper")]
+
+
+class TestFollowers:
+    def test_they_are_told_of_their_container_until_they_unsubscribe(self, bench: Bench, intake: Intake) -> None:
+        told: queue.SimpleQueue[str] = queue.SimpleQueue()
+        callbacks: list[Callable[[], None]] = [lambda: told.put("first"), lambda: told.put("second")]
+        for callback in callbacks:
+            intake.subscribe(ONE, callback)
+        for name, container in (("other", OTHER), ("a", ONE)):
+            attach(intake, bench.fifo(name), container)
+        os.write(os.open(bench.logging / "other", os.O_RDWR), WHOLE)
+        intake.collect(OTHER)
+        assert told.empty()
+
+        descriptor = os.open(bench.logging / "a", os.O_RDWR)
+        os.write(descriptor, WHOLE)
+        assert {told.get(timeout=20), told.get(timeout=20)} == {"first", "second"}
+        intake.unsubscribe(ONE, callbacks[0])
+        intake.drain()
+        while not told.empty():
+            told.get()
+        os.write(descriptor, WHOLE)
+        assert told.get(timeout=20) == "second"
+        intake.unsubscribe(ONE, callbacks[1])
+        os.close(descriptor)
+
+    def test_the_end_of_a_stream_is_told(self, bench: Bench, intake: Intake) -> None:
+        ended = threading.Event()
+        fifo = bench.fifo("a")
+        attach(intake, fifo)
+        streams = intake.collect(ONE)
+        intake.subscribe(ONE, lambda: ended.set() if streams[0].closed else None)
+        fifo.end()
+        assert ended.wait(20)
+        assert on_disk(bench.data.container(ONE)) == {}

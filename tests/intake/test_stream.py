@@ -1,0 +1,164 @@
+"""Streams and containers: pipes that grow when they are busy, and a journal's note that says whose it is."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plugin.intake.stream import FULL_PIPE, Container, Stream
+from plugin.journal.folder import segment_path
+from plugin.journal.note import read_note
+from tests.intake.material import ONE, Fifo, frames, info_of
+
+WHOLE = frames(3)
+HALF = frames(1, size=200)[:90]
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Fifo]:
+    made = Fifo(tmp_path / "a")
+    made.connect()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    return Container(ONE, tmp_path / "journal", 1 << 20)
+
+
+@pytest.fixture
+def stream(fifo: Fifo, container: Container) -> Stream:
+    made = Stream(str(fifo.path), info_of(), fifo.open(), container)
+    container.streams.append(made)
+    return made
+
+
+def pipe_size(stream: Stream) -> int:
+    return fcntl.fcntl(stream.descriptor, fcntl.F_GETPIPE_SZ)
+
+
+def test_it_counts_what_waits(fifo: Fifo, stream: Stream) -> None:
+    assert stream.waiting() == 0
+    fifo.write(b"12345")
+    assert stream.waiting() == 5
+
+
+def test_a_busy_pipe_is_enlarged_and_a_quiet_one_is_not(stream: Stream) -> None:
+    usual = pipe_size(stream)
+    stream.enlarge_if_busy((1 << 15) - 1)
+    assert pipe_size(stream) == usual
+    stream.enlarge_if_busy(1 << 15)
+    assert pipe_size(stream) == FULL_PIPE
+
+
+def test_a_pipe_that_may_not_be_enlarged_stays_and_is_asked_once(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def refuse(*arguments: object) -> int:
+        asked.append(arguments)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    stream.enlarge_if_busy(1 << 20)
+    stream.enlarge_if_busy(1 << 20)
+    assert len(asked) == 1
+
+
+def test_a_fifo_that_is_gone_or_cannot_be_removed_is_no_failure(
+    stream: Stream, fifo: Fifo, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream.remove_fifo()
+    stream.remove_fifo()
+    assert not fifo.path.exists()
+    assert not caplog.records
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    stream.remove_fifo()
+    assert "Read-only file system" in caplog.text
+
+
+def test_the_note_says_who_writes(container: Container, stream: Stream) -> None:
+    assert container.writer_for(stream) is not None
+    note = read_note(container.folder)
+    assert note is not None
+    assert (note.info, note.stream) == (info_of(), "a")
+    assert container.owner is stream
+
+
+def test_the_end_of_the_writing_stream_is_noted(
+    container: Container, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container.writer_for(stream)
+    before = read_note(container.folder)
+    monkeypatch.setattr("plugin.journal.note.time.time_ns", lambda: 1 << 62)
+    container.release(stream)
+    after = read_note(container.folder)
+    assert before is not None
+    assert after is not None
+    assert (after.birth, after.last_seen) == (before.birth, 1 << 62)
+    assert stream.closed
+    assert container.writer is None
+
+
+def test_a_damaged_note_is_written_anew(container: Container, stream: Stream, caplog: pytest.LogCaptureFixture) -> None:
+    container.folder.mkdir()
+    (container.folder / "info.json").write_bytes(b'{"info": "\xff"}')
+    container.writer_for(stream)
+    note = read_note(container.folder)
+    assert note is not None
+    assert note.stream == "a"
+    assert "it is written anew" in caplog.text
+
+
+def test_a_note_that_cannot_be_written_stops_no_log(
+    container: Container, stream: Stream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("plugin.journal.note.write_atomically", refuse)
+    assert container.writer_for(stream) is not None
+    assert "No space left" in caplog.text
+
+
+def test_only_the_stream_that_wrote_it_may_complete_an_entry(container: Container, fifo: Fifo, stream: Stream) -> None:
+    fifo.write(HALF)
+    writer = container.writer_for(stream)
+    assert writer is not None
+    writer.take(stream.descriptor, 1 << 20)
+    other = Stream("/run/b", info_of(), fifo.open(), container)
+    container.streams.append(other)
+    assert container.writer_for(other) is None
+    assert container.writer_for(stream) is writer
+
+    container.release(stream)
+    assert container.writer_for(other) is writer
+    assert segment_path(container.folder, 0).stat().st_size == 0
+    container.release(other)
+
+
+def test_a_journal_of_which_all_was_removed_is_born_anew(container: Container, fifo: Fifo, stream: Stream) -> None:
+    fifo.write(WHOLE)
+    writer = container.writer_for(stream)
+    assert writer is not None
+    writer.take(stream.descriptor, 1 << 20)
+    first = read_note(container.folder)
+    container.reopen()
+    container.writer_for(stream)
+    assert read_note(container.folder) == first
+
+    container.reopen()
+    segment_path(container.folder, 0).unlink()
+    container.writer_for(stream)
+    second = read_note(container.folder)
+    assert first is not None
+    assert second is not None
+    assert second.birth > first.birth
