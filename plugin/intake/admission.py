@@ -7,6 +7,7 @@ logs of a stopped container and after its own restart, and a stricter version mu
 import logging
 from collections.abc import Mapping
 
+from plugin.engine.common_options import JOURNAL_ONLY
 from plugin.engine.info import Info
 from plugin.engine.option_schema import Schema
 from plugin.engine.options import ContainerOptions, validate, validate_leniently
@@ -24,7 +25,7 @@ class Admission:
     ``defaults`` are the plugin-wide ones, which a container's own override; ``schema`` is all that can be given.
     """
 
-    def __init__(self, data: DataFolder, defaults: Mapping[str, str], schema: Schema) -> None:
+    def __init__(self, data: DataFolder, defaults: Mapping[str, str], schema: Schema = JOURNAL_ONLY) -> None:
         self._schema = schema
         self._data = data
         self._attachments = Attachments(data.streams)

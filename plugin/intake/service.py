@@ -41,7 +41,7 @@ class Intake:
         logging_dir: Path,
         bounds: DiskBounds,
         options_of: Callable[[Info], ContainerOptions],
-        need_delivery: Callable[[], None],
+        need_delivery: Callable[[], None] = lambda: None,
     ) -> None:
         self._need_delivery = need_delivery
         self.data = data
