@@ -87,8 +87,11 @@ REQUEST_ACK = Option(
 SUB_SECOND_PRECISION = Option(
     name="fluentd-sub-second-precision",
     kind=kinds.BOOLEAN,
-    default="false",
-    help="Whether times are sent with nanoseconds (EventTime), which every server since Fluentd 0.14 understands.",
+    default="true",
+    help=(
+        "Whether times are sent with nanoseconds (EventTime), which every server since Fluentd 0.14 understands "
+        "(in Docker's driver false)."
+    ),
 )
 COMPRESS = Option(
     name="fluentd-compress",

@@ -159,7 +159,7 @@ class TestEncoding:
         assert all(len(msgpack.packb(entries)) < 2_000_000 for _, entries, _ in messages)
 
     def test_chunks_are_gzipped_when_asked(self) -> None:
-        sink = sink_of(fluentd_compress="gzip")
+        sink = sink_of(fluentd_compress="gzip", fluentd_sub_second_precision="false")
         records = records_of(sink, [b"line"] * 1000)
         ((_, entries, option),) = decoded(sink.encode(records))
         assert option["compressed"] == "gzip"
@@ -328,7 +328,7 @@ class TestServers:
 
     def test_several_tags_and_parts_arrive(self, server: Start) -> None:
         receiver = server()
-        sink = sink_of(fluentd_address=f"tcp://{receiver.address}")
+        sink = sink_of(fluentd_address=f"tcp://{receiver.address}", fluentd_sub_second_precision="false")
         records = [records_of(sink, [b"x"], origin_of(tag=f"tag{number}"))[0] for number in range(300)]
         records[-1].part_ordinal, records[-1].part_id = 1, "1f00"
         deliver(sink, sink.encode(records))
