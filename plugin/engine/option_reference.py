@@ -1,9 +1,8 @@
 """The reference of log-opts, rendered from their declarations: for a terminal, and as the page ``docs/log-opts.md``.
 
-``python -m plugin.engine.option_reference > docs/log-opts.md`` writes the page anew.
+``peavey options --markdown > docs/log-opts.md`` writes the page anew.
 """
 
-import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -100,9 +99,8 @@ def _sections(schema: Schema) -> Iterator[tuple[str, str, tuple[Option[Any], ...
     """Yield the title, the introduction and the options of each section."""
     for group, (title, text) in _TITLES.items():
         options = tuple(option for option in schema.common if option.group == group)
-        remark = " This version has no sinks yet." if group == "sinks" and not schema.sinks else ""
         if options:
-            yield title, text + remark, options
+            yield title, text, options
     for sink in schema.sinks:
         yield f"Sink {sink.name}", _sink_text(sink), sink.options
 
@@ -113,13 +111,17 @@ def _sink_text(sink: SinkOptions) -> str:
 
 
 _PAGE_START = """\
-<!-- Generated from the declarations in plugin/engine; `python -m plugin.engine.option_reference` writes it anew. -->
+<!-- Generated from the declarations in plugin/engine and plugin/sinks; `peavey options --markdown` writes it anew. -->
 
 # Log-opts
 
 Every option of a container's logging. None is needed: without any, a container's lines are kept in its journal on this
-host, within the bounds below, and `docker logs` reads them back. A bad option makes `docker run` fail with a message
-that names it and says what is accepted; all faults are reported at once. `peavey options` prints this reference.
+host, within the bounds below, and `docker logs` reads them back. An option of a sink sends them to a destination as
+well. A bad option makes `docker run` fail with a message that names it and says what is accepted; all faults are
+reported at once. `peavey options` prints this reference.
+
+What each sink promises is in [guarantees](guarantees.md), and how the options of other drivers carry over in
+[migrating](migrating.md).
 
 ## How to give them
 
@@ -127,6 +129,16 @@ For one container:
 
 ```sh
 docker run --log-driver peavey --log-opt max-size=50m --log-opt max-file=10 IMAGE
+docker run --log-driver peavey --log-opt loki-url=http://loki.example.com:3100 IMAGE
+```
+
+To two destinations at once, and to two of a kind, of which the second has a name and takes its options under it:
+
+```sh
+docker run --log-driver peavey --log-opt loki-url=http://loki.example.com:3100 \\
+    --log-opt syslog-address=tcp://logs.example.com:514 IMAGE
+docker run --log-driver peavey --log-opt sink=loki,audit=loki --log-opt loki-url=http://loki.example.com:3100 \\
+    --log-opt audit.loki-url=http://audit.example.com:3100 IMAGE
 ```
 
 In a Compose file; values that YAML would take for numbers or booleans need quotes:
@@ -199,7 +211,3 @@ def _markdown_default(option: Option[Any]) -> str:
 def escape_cell(text: str) -> str:
     """Make a text fit for one cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render_markdown())
