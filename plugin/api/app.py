@@ -100,8 +100,11 @@ class _ReadingResponse(StreamingResponse):
             self._session.close()
 
 
-def create_app(intake: Intake, admission: Admission, reader: LogReader, observer: Observer) -> Starlette:
-    """Make the application; its life is that of the intake, which it starts and stops."""
+def create_app(intake: Intake, admission: Admission, reader: LogReader, observer: Observer | None = None) -> Starlette:
+    """Make the application, with status and metrics if there is an ``observer``.
+
+    Its life is that of the intake, which it starts and stops.
+    """
     driver = LogDriver(intake, admission, reader)
 
     @asynccontextmanager
@@ -120,7 +123,8 @@ def create_app(intake: Intake, admission: Admission, reader: LogReader, observer
     }
     routes = [Route(path, partial(_handle, handler), methods=["POST"]) for path, handler in handlers.items()]
     routes.append(Route("/LogDriver.ReadLogs", partial(_handle, driver.read_logs, refusal=400), methods=["POST"]))
-    routes += [Route("/status", observer.status), Route("/metrics", observer.metrics)]
+    if observer is not None:
+        routes += [Route("/status", observer.status), Route("/metrics", observer.metrics)]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_found, 405: _not_found})
 
 
@@ -144,11 +148,12 @@ async def _handle(handler: Handler, request: Request, refusal: int = 200) -> Res
 
 
 async def _not_found(request: Request, _: Exception | None = None) -> Response:
+    expected = "no request of the LogDriver protocol"
     if is_over_tcp(request.scope):
-        expected = "GET /status nor GET /metrics; the LogDriver protocol is spoken on the plugin's socket alone"
-    else:
-        expected = "a request of the LogDriver protocol nor GET /status or GET /metrics"
-    return PlainTextResponse(f"{request.method} {request.scope['path']} is neither {expected}\n", status_code=404)
+        expected = (
+            "not answered here, but GET /status and GET /metrics are; the engine's are on the plugin's own socket"
+        )
+    return PlainTextResponse(f"{request.method} {request.scope['path']} is {expected}\n", status_code=404)
 
 
 def _answer(content: object, status: int = 200) -> Response:

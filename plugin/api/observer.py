@@ -58,4 +58,5 @@ class Observer:
 
 def is_over_tcp(scope: Scope) -> bool:
     """Tell whether a request came over TCP, by our own end of the connection: the peer's may be gone already."""
-    return scope["server"] is not None and scope["server"][1] is not None
+    server = scope.get("server")
+    return server is not None and server[1] is not None

@@ -34,7 +34,8 @@ def test_they_are_prometheus_text_by_default() -> None:
 def test_they_are_openmetrics_where_that_is_preferred() -> None:
     content, media_type = Metrics(status).render("application/openmetrics-text; version=1.0.0")
     assert media_type.startswith("application/openmetrics-text; version=1.0.0")
-    assert {family.name for family in parse_openmetrics(content.decode())}  # type: ignore[no-untyped-call] > {"peavey_build", "peavey_sink_records"}
+    families = parse_openmetrics(content.decode())  # type: ignore[no-untyped-call]
+    assert {family.name for family in families} > {"peavey_build", "peavey_sink_records"}
 
 
 def test_a_container_has_what_came_in() -> None:

@@ -66,7 +66,7 @@ def deliver(sink: Sink[Any], *payloads: bytes) -> None:
 
 class TestEncoding:
     def test_a_record_is_packed_as_the_specification_says(self) -> None:
-        sink = sink_of(sink="fluentd", fluentd_request_ack="false")
+        sink = sink_of(fluentd_request_ack="false", fluentd_sub_second_precision="false")
         payload = sink.encode(records_of(sink, [b"hello"], origin_of(tag="app")))
         entry = (
             b"\x92"  # an array of two
