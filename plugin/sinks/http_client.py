@@ -157,7 +157,7 @@ class HttpClient:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(use_dns_cache=False, keepalive_timeout=_IDLE_SECONDS),
             timeout=aiohttp.ClientTimeout(
-                total=self._settings.timeout, connect=min(_CONNECT_SECONDS, self._settings.timeout), ceil_threshold=60
+                total=self._settings.timeout, connect=min(_CONNECT_SECONDS, self._settings.timeout)
             ),
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),

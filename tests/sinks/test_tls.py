@@ -22,7 +22,9 @@ def test_certificates_and_names_are_verified_unless_switched_off() -> None:
 
 
 def test_nothing_below_tls_1_2() -> None:
-    assert client_context().minimum_version == ssl.TLSVersion.TLSv1_2
+    context = client_context()
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.maximum_version == ssl.TLSVersion.MAXIMUM_SUPPORTED
 
 
 def test_a_ca_file_stands_instead_of_the_systems_certificates(authority: Authority) -> None:
