@@ -26,7 +26,7 @@ from plugin.engine.options import ContainerOptions, SinkChoice
 from plugin.errors import JournalError
 from plugin.intake.housekeeper import DiskBounds
 from plugin.intake.service import Intake
-from plugin.intake.stream import ContainerSnapshot, Dropped
+from plugin.intake.stream import NOTHING_DROPPED, ContainerSnapshot, Dropped
 from plugin.journal.cursors import Cursor, read_cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.lag import Lag, journal_size, measure_lag
@@ -87,7 +87,7 @@ class Overview:
         by_id = {snapshot.info.container_id: snapshot for snapshot in attached}
         ids = by_id.keys() | set(self._data.container_ids())
         self._known = {container_id: known for container_id, known in self._known.items() if container_id in ids}
-        containers = [self._container(one, by_id.get(one), dropped.get(one, Dropped())) for one in sorted(ids)]
+        containers = [self._container(one, by_id.get(one), dropped.get(one, NOTHING_DROPPED)) for one in sorted(ids)]
         wanted = self._workers.wanted()
         shares = [share for share in read_status(self._data) if share.share < wanted]
         now = time.time_ns()

@@ -44,5 +44,6 @@ def _take_key(path: Path) -> bytes:
         logger.warning("%s: no key, destinations get other names at the next start: %s", path, error)
         key = b""
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return key if len(key) == _KEY_SIZE else secrets.token_bytes(_KEY_SIZE)

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.intake.stream import FULL_PIPE, Container, ContainerSnapshot, Dropped, Stream
+from plugin.intake.stream import FULL_PIPE, NOTHING_DROPPED, Container, ContainerSnapshot, Dropped, Stream
 from plugin.journal.folder import DataFolder
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Pump(threading.Thread):
         container = self._containers.get(info.container_id)
         if container is None:
             folder = self._data.container(info.container_id)
-            dropped = self._dropped.pop(info.container_id, Dropped())
+            dropped = self._dropped.pop(info.container_id, NOTHING_DROPPED)
             container = Container(info.container_id, folder, segment_size, dropped)
             self._containers[info.container_id] = container
         container.set_segment_size(segment_size)

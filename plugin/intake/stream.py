@@ -28,6 +28,9 @@ class Dropped:
     bytes: int = 0
 
 
+NOTHING_DROPPED = Dropped()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSnapshot:
     """A container with streams at one moment, for status and metrics.
@@ -89,7 +92,9 @@ class Container:
     was dropped while it had streams earlier.
     """
 
-    def __init__(self, container_id: str, folder: Path, segment_size: int, dropped_before: Dropped) -> None:
+    def __init__(
+        self, container_id: str, folder: Path, segment_size: int, dropped_before: Dropped = NOTHING_DROPPED
+    ) -> None:
         self.id = container_id
         self.folder = folder
         self.segment_size = segment_size

@@ -1,0 +1,103 @@
+"""What intake tells of its containers, for status and metrics."""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plugin.intake.stream import Dropped
+from plugin.journal import opening, splicing, writer
+from tests.intake.material import ONE, OTHER, Bench, frames
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the disk is full, as a list of one."""
+    full = [True]
+    move, create = splicing.move, opening.create_segment
+
+    def limited_move(fifo: int, file: int, limit: int, position: int) -> int:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return move(fifo, file, limit, position)
+
+    def limited_create(folder: Path, base: int, content: bytes = b"") -> tuple[int, int]:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return create(folder, base, content)
+
+    monkeypatch.setattr(writer, "move", limited_move)
+    monkeypatch.setattr(writer, "create_segment", limited_create)
+    return full
+
+
+def test_a_container_that_has_not_printed(bench: Bench) -> None:
+    bench.begin("a")
+    ((one,), stopped) = bench.pump.snapshot()
+    assert (one.info.container_id, one.streams, one.received, one.dropped) == (ONE, 1, None, Dropped())
+    assert not one.dropping
+    assert not one.throttled
+    assert stopped == {}
+
+
+def test_what_came_in_counts_over_all_streams(bench: Bench) -> None:
+    first, second = bench.begin("a"), bench.begin("b")
+    bench.begin("c", OTHER)
+    first.write(frames(3))
+    second.write(frames(2))
+    bench.turn(3)
+    one, other = bench.pump.snapshot()[0]
+    assert (one.streams, one.received) == (2, len(frames(3) + frames(2)))
+    assert (other.info.container_id, other.received) == (OTHER, None)
+
+
+def test_a_throttled_one_is_told(bench: Bench) -> None:
+    bench.begin("a")
+    bench.pump.throttle(ONE, on=True)
+    assert bench.pump.snapshot()[0][0].throttled
+
+
+def test_what_a_full_disk_takes_is_counted_over_bursts_and_streams(bench: Bench, full_disk: list[bool]) -> None:
+    fifo = bench.begin("a")
+    fifo.write(frames(3))
+    bench.turn()
+    (one,) = bench.pump.snapshot()[0]
+    assert one.dropping
+    assert (one.received, one.dropped) == (len(frames(3)), Dropped(3, len(frames(3))))
+    full_disk[0] = False
+    bench.pump._do_chores(0.0)
+    fifo.write(frames(2))
+    bench.turn()
+    (one,) = bench.pump.snapshot()[0]
+    assert not one.dropping
+    assert (one.received, one.dropped.lines) == (len(frames(3) + frames(2)), 3)
+    full_disk[0] = True
+    fifo.write(frames(4))
+    bench.turn()
+    assert bench.pump.snapshot()[0][0].dropped == Dropped(7, len(frames(3) + frames(4)))
+    bench.pump.detach(fifo.name)
+    assert bench.pump.snapshot() == ([], {ONE: Dropped(7, len(frames(3) + frames(4)))})
+    bench.begin("b")
+    assert bench.pump.snapshot()[0][0].dropped.lines == 7
+    assert bench.pump.snapshot()[1] == {}
+
+
+def test_it_is_forgotten_with_the_journal(bench: Bench, full_disk: list[bool]) -> None:
+    fifo = bench.begin("a")
+    fifo.write(frames(3))
+    bench.turn()
+    bench.pump.detach(fifo.name)
+    assert full_disk[0]
+    assert bench.pump.snapshot()[1]
+    assert bench.pump.remove(ONE)
+    assert bench.pump.snapshot() == ([], {})
