@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from plugin.delivery.destination import Destination
     from plugin.delivery.tail import Tail
 
+_LONGEST_ERROR = 1_000
+
 
 class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One destination; times in nanoseconds since 1970 UTC, 0 for never. ``id`` is from ``DestinationNames``."""
@@ -43,10 +45,15 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
             retries=state.retries,
             dead=state.dead,
             last_success=state.last_success,
-            last_error=state.last_error if state.failing_since else "",
+            last_error=_bounded(state.last_error) if state.failing_since else "",
             failing_since=state.failing_since,
             misconfigured=state.misconfigured,
         )
+
+
+def _bounded(error: str) -> str:
+    """Shorten an error's text, and replace what JSON cannot hold."""
+    return error[:_LONGEST_ERROR].encode(errors="replace").decode()
 
 
 class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):
