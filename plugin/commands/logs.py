@@ -60,19 +60,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def find_container(data: DataFolder, wanted: str) -> str:
-    """Find a container's full id by its id, the beginning of it, or its name.
+    """Find a container's full id by its id, its name, or the beginning of its id, in this order as the engine does.
 
     Raises ``JournalError`` if no journal, or more than one, fits.
     """
     ids = data.container_ids()
-    found = [container_id for container_id in ids if container_id.startswith(wanted)]
+    if wanted in ids:
+        return wanted
+    found = [container_id for container_id in ids if _name(data, container_id) == wanted.removeprefix("/")]
     if not found:
-        found = [container_id for container_id in ids if _name(data, container_id) == wanted.removeprefix("/")]
+        found = [container_id for container_id in ids if wanted and container_id.startswith(wanted)]
     if not found:
         raise JournalError(f"no journal of a container '{wanted}' in {data.path} (--data names another data folder)")
-    if len(found) > 1 and wanted not in found:
+    if len(found) > 1:
         raise JournalError(f"'{wanted}' fits {len(found)} containers: {', '.join(name[:12] for name in found)}")
-    return wanted if wanted in found else found[0]
+    return found[0]
 
 
 def _name(data: DataFolder, container_id: str) -> str | None:

@@ -6,7 +6,11 @@ from datetime import datetime
 from plugin.engine.times import parse_time
 from plugin.engine.values import parse_duration
 
-_UNIX = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?")
+_UNIX = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
+_DATE = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?:(:\d\d)(?:\.(\d{1,9}))?)?)?([Zz]|[+-]\d\d:\d\d)?",
+    re.ASCII,
+)
 _SECOND = 1_000_000_000
 
 
@@ -28,4 +32,13 @@ def parse_moment(text: str, now: int) -> int:
 
 
 def _local_time(text: str) -> int:
-    return int(datetime.fromisoformat(text).astimezone().timestamp()) * _SECOND
+    match = _DATE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is not a date")
+    date, minutes, seconds, fraction, zone = match.groups(default="")
+    moment = datetime.fromisoformat(f"{date}T{minutes or '00:00'}{seconds or ':00'}{zone.upper()}")
+    try:
+        whole = int(moment.timestamp())
+    except OverflowError as error:
+        raise ValueError(f"'{text}' is beyond the calendar") from error
+    return whole * _SECOND + int(fraction.ljust(9, "0"))

@@ -178,7 +178,12 @@ class Intake:
         self._housekeeper.note_rotation(container_id)
 
     def _attach_again(self) -> None:
-        """Take up every stream that is noted; called once, in the pump's thread, before any other call."""
+        """Take up every stream that is noted; called once, in the pump's thread, before any other call.
+
+        All are attached before any is probed, and the newest probed first: a frame that is incomplete at a journal's
+        end is completed by the stream that wrote last, which must be known by then.
+        """
+        attached = []
         for attachment in self._attachments.load():
             try:
                 self.check_fifo(attachment.file)
@@ -189,7 +194,9 @@ class Intake:
                 continue
             options = self._options_of(attachment.info)
             self._pump.attach(attachment, options.max_size, descriptor)
-            self._pump.probe(attachment.name)
+            attached.append(attachment.name)
+        for name in reversed(attached):
+            self._pump.probe(name)
 
 
 def _open_fifo(file: str) -> int:

@@ -39,11 +39,6 @@ def server_on_small_disk(small_disk: Path, idle_server: Server, request: pytest.
     return idle_server
 
 
-def keeps_history(server: Server) -> bool:
-    """Whether what is kept already stays on a disk that others fill: with room to keep free, it has to make room."""
-    return server.environment["PEAVEY_DISK_FREE"] == "0"
-
-
 def fill(disk: Path) -> Path:
     """Fill the disk to the last byte, as another program would."""
     filler = disk / "filler"
@@ -83,9 +78,8 @@ def test_others_fill_the_disk(server_on_small_disk: Server, small_disk: Path, en
     container.stop()
     other.stop()
     kept = read(container)
-    assert kept[: len(before)] == before or not keeps_history(server_on_small_disk)
     assert kept[-len(after) :] == after
-    assert is_subsequence([line for line in kept if line.startswith(b"line ")], LINES)
+    assert is_subsequence([line for line in kept if line != b"probe\n"], before + LINES + after)
     assert server_on_small_disk.alive
 
 
@@ -132,7 +126,7 @@ def test_a_container_starts_and_stops_on_a_full_disk(
     container = engine.run()
     container.print(b"".join(LINES))
     container.stop()
-    assert read(stopped) == [b"kept\n"] or not keeps_history(server_on_small_disk)
+    assert read(stopped) in ([b"kept\n"], [])  # where room is short, stopped containers give theirs first
 
     filler.unlink()
     container.start()
@@ -155,7 +149,8 @@ def test_the_server_is_killed_and_started_on_a_full_disk(
     wait_until_kept(container)
     container.stop()
 
-    assert read(container)[: len(before)] == before or not keeps_history(server_on_small_disk)
+    kept = [line for line in read(container) if line != b"probe\n"]
+    assert is_subsequence(kept, before + LINES + LINES)
 
 
 def test_a_limit_for_all_journals_drops_the_oldest(idle_server: Server, engine: Engine, data: DataFolder) -> None:
