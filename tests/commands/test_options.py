@@ -4,6 +4,7 @@ import pytest
 
 from plugin.__main__ import main
 from plugin.engine.option_reference import render_markdown, render_terminal
+from plugin.sinks.registry import schema
 
 
 def test_the_reference_is_printed_as_wide_as_the_terminal(
@@ -11,15 +12,15 @@ def test_the_reference_is_printed_as_wide_as_the_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "70")
     assert main(["options"]) == 0
-    assert capsys.readouterr().out == render_terminal(width=70)
+    assert capsys.readouterr().out == render_terminal(schema(), width=70)
 
 
 def test_a_wide_terminal_is_not_used_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("COLUMNS", "500")
     assert main(["options"]) == 0
-    assert capsys.readouterr().out == render_terminal(width=120)
+    assert capsys.readouterr().out == render_terminal(schema(), width=120)
 
 
 def test_the_page_is_that_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["options", "--markdown"]) == 0
-    assert capsys.readouterr().out == render_markdown()
+    assert capsys.readouterr().out == render_markdown(schema())

@@ -200,7 +200,7 @@ class TestCompression:
         assert [segment.compressed for segment in list_segments(house.bench.data.container(ONE))] == expected
 
     def test_a_failure_leaves_them_as_they_are(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(_: Path) -> int:
+        def refuse(_: Path, __: int | None) -> int:
             raise OSError(28, "No space left on device")
 
         house.stopped(ONE, 4, compress="true", max_file="3")
