@@ -1,12 +1,12 @@
 """The command line: ``peavey`` or ``python -m plugin``."""
 
 import argparse
+import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from plugin import __version__
-from plugin.commands import dead, deliver, logs, options, serve, status
 from plugin.errors import PeaveyError
 from plugin.settings import add_arguments
 
@@ -24,14 +24,15 @@ examples:
   peavey logs -n 100 -f CONTAINER       read a journal without the engine
 """
 
+_COMMANDS = ("serve", "deliver", "status", "dead", "options", "logs")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, 1 for an error that was printed, 2 for wrong usage."""
-    parser = _parser()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
         given.insert(0, "serve")
-    parsed = parser.parse_args(given)
+    parsed = _parser([given[0]] if given[0] in _COMMANDS else _COMMANDS).parse_args(given)
     command: Callable[[argparse.Namespace], int] = parsed.run
     try:
         return command(parsed)
@@ -48,14 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(names: Iterable[str]) -> argparse.ArgumentParser:
+    """Make the parser for some commands; those of others are not loaded, which a long-lived process would keep."""
     parser = argparse.ArgumentParser(
         prog="peavey", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"peavey {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    modules = {"serve": serve, "deliver": deliver, "status": status, "dead": dead, "options": options, "logs": logs}
-    for name, module in modules.items():
+    for name in names:
+        module = importlib.import_module(f"plugin.commands.{name}")
         command = commands.add_parser(
             name,
             help=module.SUMMARY,
