@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from plugin.delivery.dead_letters import bury
 from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.journal.cursors import Cursor, write_cursor
@@ -38,6 +40,7 @@ class Tail:
     def __init__(self, folder: Path, instance: str, sink: Sink[Any], prepared: Any, cursor: Cursor) -> None:
         self.folder = folder
         self.instance = instance
+        cursor = _within(cursor, journal_end(folder))
         self.cursor = cursor
         self._prepared = prepared
         self._sink = sink
@@ -164,8 +167,16 @@ class Tail:
         self._gap_bytes += missing
         self._decoder = self._new_decoder(self.cursor.offset)
         text = (
-            f"peavey: {missing} bytes of this container's log are missing here: they were dropped before they could be "
-            "delivered, because a bound on disk use was reached or the disk was full"
+            f"peavey: {missing} bytes of this container's log are missing here: they could not be kept until they "
+            "were delivered (a bound on disk use, a full disk, or bytes that were no log entries)"
         )
         logger.warning("container %s, sink %s: %s", self.container_id[:12], self.instance, text)
         return Record(self._prepared, "stderr", time.time_ns(), text.encode(), self._position, offset, offset)
+
+
+def _within(cursor: Cursor, end: int) -> Cursor:
+    """Take a cursor back to the journal's end: after a power cut it can be ahead of what the disk has of the journal."""
+    if cursor.offset <= end:
+        return cursor
+    logger.warning("a cursor is %d bytes ahead of its journal, it is taken back", cursor.offset - end)
+    return msgspec.structs.replace(cursor, offset=end, resume=min(cursor.resume, end))

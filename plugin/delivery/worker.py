@@ -106,8 +106,14 @@ class Worker:
         except JournalError as error:
             logger.warning("container %s is not delivered: %s", container_id[:12], error)
             return container
-        if note is None or (note.info == container.info and not self._has_faults(container_id)):
+        if note is None:
             return container
+        if container.birth not in (0, note.birth):  # that journal is gone, this is another
+            self._drop(container_id)
+            return self._take_up(container_id, folder, changed)
+        if note.info == container.info and not self._has_faults(container_id):
+            return container
+        container.birth = note.birth
         container.info = note.info
         options, _ = validate_leniently(note.info.options, self._defaults, schema())
         for choice in options.sinks:
@@ -233,6 +239,7 @@ class _Container:
         self.retry = math.inf
         self.watched_until = 0.0
         self.info: Info | None = None
+        self.birth = 0
         self.links: dict[str, _Link] = {}
 
 

@@ -66,7 +66,7 @@ BUFFER_LIMIT = Option(
     kind=kinds.size(minimum=1),
     group="journal",
     default="1g",
-    help="How much of the journal is held beyond max-size × max-file because a sink has not delivered it yet.",
+    help="How much of the journal may wait to be delivered, beyond max-size × max-file if need be.",
 )
 OVERFLOW = Option(
     name="overflow",

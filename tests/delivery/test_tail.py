@@ -6,7 +6,7 @@ import pytest
 from plugin.delivery import tail as tail_module
 from plugin.delivery.tail import Tail
 from plugin.engine.frames import Entry, PartialMetadata
-from plugin.journal.cursors import read_cursor
+from plugin.journal.cursors import create_cursor, read_cursor
 from plugin.journal.retention import measure, remove_segment
 from tests.delivery.conftest import FakeSink, Journal, make_tail
 
@@ -123,3 +123,12 @@ def test_a_frame_larger_than_the_turn_is_read_alone(journal: Journal, sink: Fake
     while records := tail.read(100):
         turns.append([record.line for record in records])
     assert turns == [[b"small"], [large], [b"after"]]
+
+
+def test_a_cursor_ahead_of_the_journal_is_taken_back(journal: Journal, sink: FakeSink) -> None:
+    journal.lines(0, 10)
+    create_cursor(journal.folder, "fake", 10_000)
+    tail = make_tail(journal, sink)
+    assert read_all(tail) == []
+    lines = journal.lines(10, 10)
+    assert read_all(tail) == lines
