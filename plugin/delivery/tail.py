@@ -175,7 +175,7 @@ class Tail:
 
 
 def _within(cursor: Cursor, end: int) -> Cursor:
-    """Take a cursor back to the journal's end: after a power cut it can be ahead of what the disk has of the journal."""
+    """Take a cursor back to the journal's end: after a power cut it can be ahead of what the disk has."""
     if cursor.offset <= end:
         return cursor
     logger.warning("a cursor is %d bytes ahead of its journal, it is taken back", cursor.offset - end)
