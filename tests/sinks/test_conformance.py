@@ -1,0 +1,459 @@
+"""Every sink, driven by delivery itself: a journal on one side, a receiver that fails in every way on the other."""
+
+import asyncio
+import base64
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from plugin.delivery.dead_letters import dead_letters_path, read_letter
+from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.origins import make_origin
+from plugin.delivery.status import SinkStatus
+from plugin.delivery.tail import Tail
+from plugin.engine.frames import Entry as Frame
+from plugin.engine.frames import PartialMetadata
+from plugin.engine.options import SinkChoice, validate
+from plugin.journal.cursors import create_cursor, read_cursor
+from plugin.sinks.base import Sink
+from plugin.sinks.registry import known_sinks, schema
+from tests.delivery.conftest import Journal
+from tests.sinks.conformance import ENTRIES, SECRET, Entry, entries_with
+from tests.sinks.made import INFO, TIME
+from tests.sinks.receivers import Received, Receiver, joined
+from tests.testbed.standin import Copier
+from tests.testbed.waiting import wait_until
+
+QUICK = DeliverySettings(batch_wait=0.01, batch_size=100_000, retry_min=0.005, retry_max=0.05)
+SMALL = replace(QUICK, batch_size=4_000)
+
+
+class Printing:
+    """A container's journal, and what was written to it."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.journal = Journal(folder)
+        self.printed: list[Frame] = []
+        self._time = TIME
+
+    def print(self, output: bytes, source: str = "stdout") -> None:
+        """Print whole lines, which the engine cuts into parts where they are long."""
+        for entry in Copier(source).feed(output):
+            part = entry.part
+            if part is None or part.ordinal == 1:
+                self._time += 1_234_567
+            metadata = None if part is None else PartialMetadata(part.last, part.id, part.ordinal)
+            self.journal.write(Frame(source, self._time, entry.line, partial=entry.partial, metadata=metadata))
+        for line in output.split(b"\n")[:-1]:
+            self.printed.append(Frame(source, 0, line))
+
+    def count(self, lines: int) -> None:
+        """Print further lines with numbers."""
+        first = len(self.printed)
+        self.print(b"".join(b"line %06d\n" % number for number in range(first, first + lines)))
+
+
+class Bench:
+    """One destination of the sink under test, and containers that it delivers."""
+
+    def __init__(self, entry: Entry, place: Any, folder: Path, options: Mapping[str, str]) -> None:
+        self.entry = entry
+        self.place = place
+        self._folder = folder
+        (self.choice,) = validate({**entry.options(place), **options}, schema=schema()).sinks
+        folder.mkdir(exist_ok=True)
+        self.containers: list[Printing] = []
+        self._runner = asyncio.Runner()
+        self._task: asyncio.Task[None] | None = None
+        self.destination = Destination(self.choice.instance, make_sink(self.choice), QUICK)
+
+    def container(self, name: str = "web") -> Printing:
+        """Begin a container."""
+        identifier = f"{len(self.containers):064x}"
+        printing = Printing(self._folder / identifier, name)
+        self.containers.append(printing)
+        self._add(printing)
+        return printing
+
+    def renew(self, settings: DeliverySettings = QUICK) -> Destination:
+        """Begin anew, as delivery does after it was killed: what is known is what the cursors say."""
+        self._runner.run(self._end())
+        self._runner.close()
+        self._runner = asyncio.Runner()
+        self.destination = Destination(self.choice.instance, make_sink(self.choice), settings)
+        for container in self.containers:
+            self._add(container)
+        return self.destination
+
+    def _add(self, printing: Printing) -> None:
+        folder = printing.journal.folder
+        info = msgspec.structs.replace(INFO, container_id=folder.name, container_name=f"/{printing.name}")
+        create_cursor(folder, self.choice.instance, 0)
+        cursor = read_cursor(folder, self.choice.instance)
+        assert cursor is not None
+        sink = self.destination.sink
+        self.destination.add(
+            Tail(folder, self.choice.instance, sink, sink.prepare(make_origin(info, self.choice, TIME)), cursor)
+        )
+
+    def deliver(self, until: Callable[[], object] | None = None) -> None:
+        """Let the destination run until something is so, at first until every journal is at its end."""
+        self._runner.run(self._watch(until or self.is_done))
+
+    def is_done(self) -> bool:
+        """Whether all is acknowledged or buried."""
+        return all(tail.lag() == 0 for tail in self.destination.tails.values())
+
+    def close(self) -> None:
+        """End the destination, wherever it is."""
+        self._runner.run(self._end())
+        self._runner.close()
+        for container in self.containers:
+            container.journal.close()
+
+    async def _watch(self, until: Callable[[], object]) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self.destination.run())
+        async with asyncio.timeout(20):
+            while not until():
+                assert not self._task.done()
+                for tail in self.destination.tails.values():
+                    if tail.has_news():
+                        self.destination.announce(tail)
+                await asyncio.sleep(0.002)
+
+    async def _end(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await self.destination.sink.close()
+
+    def wait_for(self, count: int) -> list[Received]:
+        """Wait for what protocols without answers may bring after they have acknowledged it."""
+
+        wait_until(lambda: len(self.place.received) >= count, f"{count} records arrive")
+        return list(self.place.received)
+
+    def check(self, but: bytes | None = None, *, repeats: bool = False) -> None:
+        """Compare what arrived with what was printed, by container and source, but for one line."""
+        expected = {
+            (container.name, source): [
+                expressed
+                for frame in container.printed
+                if frame.source == source and frame.line != but
+                if (expressed := self.entry.express(frame.line)) is not None
+            ]
+            for container in self.containers
+            for source in ("stdout", "stderr")
+        }
+        if repeats:
+            wanted = {(*key, line) for key, lines in expected.items() for line in lines}
+            wait_until(
+                lambda: wanted <= {(r.container, r.source, r.line) for r in self.place.received}, "all lines arrive"
+            )
+        else:
+            self.wait_for(sum(map(len, expected.values())))
+        arrived = joined(self.place.received)
+        for (container, source), lines in expected.items():
+            got = [r.line for r in arrived if (r.container, r.source) == (container, source)]
+            assert (in_first_order(got) if repeats else got) == lines
+
+    def mark(self) -> int:
+        """Mark the present, once all that is acknowledged has arrived."""
+        (tail,) = self.destination.tails.values()
+        self.wait_for(tail.cursor.records)
+        return self.place.connections if isinstance(self.place, Receiver) else len(self.place.received)
+
+    def arrived_since(self, mark: int) -> list[Received]:
+        """Give what has arrived since then, over new connections where there are any."""
+        arrived: list[Received] = self.place.received
+        if isinstance(self.place, Receiver):
+            return [record for record in arrived if record.connection > mark]
+        return arrived[mark:]
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    """Give a condition that holds some time from now on."""
+    moment = time.monotonic() + seconds
+    return lambda: time.monotonic() > moment
+
+
+def make_sink(choice: SinkChoice) -> Sink[Any]:
+    return known_sinks()[choice.sink](choice)
+
+
+def in_first_order(lines: list[bytes]) -> list[bytes]:
+    """Leave out repetitions, which must be of one run of lines each."""
+    places: dict[bytes, int] = {}
+    before = -1
+    for line in lines:
+        place = places.setdefault(line, len(places))
+        assert place <= before + 1, "a line is skipped"
+        before = place
+    return list(places)
+
+
+@pytest.fixture
+def entry(request: pytest.FixtureRequest) -> Entry:
+    """The sink under test."""
+    chosen: Entry = request.param
+    return chosen
+
+
+@pytest.fixture
+def make_bench(entry: Entry, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Makes a bench, and closes its journals."""
+    made: list[Bench] = []
+    with entry.place(tmp_path) as place:
+
+        def make(*, secret: bool = False) -> Bench:
+            further = entry.secret_options(place) if secret and entry.secret_options else {}
+            made.append(Bench(entry, place, tmp_path / "containers", further))
+            return made[-1]
+
+        yield make
+        for bench in made:
+            bench.close()
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    """One bench."""
+    return make_bench()
+
+
+every_sink = pytest.mark.parametrize("entry", ENTRIES, ids=str, indirect=True)
+
+
+def whose_receiver_can(fault: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("entry", entries_with(fault), ids=str, indirect=True)
+
+
+def test_every_sink_is_listed() -> None:
+    chosen = {"loki", "http", "splunk", "fluentd", "syslog", "gelf", "json-file"}
+    assert set(known_sinks()) >= chosen
+    assert {entry.name.partition(" ")[0] for entry in ENTRIES} == set(known_sinks())
+
+
+@every_sink
+def test_all_lines_arrive_once_in_order(bench: Bench) -> None:
+    web = bench.container()
+    web.count(3_000)
+    bench.deliver()
+    web.count(500)
+    bench.deliver()
+    bench.check()
+
+
+@every_sink
+def test_lines_of_any_bytes(bench: Bench) -> None:
+    web = bench.container()
+    every_byte = bytes(byte for byte in range(256) if byte != ord("\n"))
+    for line in (
+        b"first",
+        b"",
+        every_byte,
+        "žluťoučký kůň 🐎".encode(),
+        b"\xff\xfe\xe2\x82",
+        b"",
+        b'{"a":"\\"}',
+        b"last",
+    ):
+        web.print(line + b"\n")
+        web.print(line + b"\n", "stderr")
+    bench.deliver()
+    bench.check()
+
+
+@every_sink
+def test_lines_longer_than_the_engine_leaves_whole(bench: Bench) -> None:
+    web = bench.container()
+    for size in (16_383, 16_384, 16_385, 40_000, 100_000):
+        web.print(b"before\n")
+        web.print(b"%d " % size + b"x" * (size - 6) + b"\n")
+    web.print(b"after\n", "stderr")
+    bench.deliver()
+    bench.check()
+
+
+@every_sink
+def test_times_are_those_of_the_lines(bench: Bench) -> None:
+    web = bench.container()
+    moments = [TIME + 1_234_567 * (number + 1) for number in range(50)]
+    web.count(50)
+    bench.deliver()
+    times = [received.time for received in bench.wait_for(50)]
+    resolution = bench.entry.resolution
+    assert times == [moment // resolution * resolution for moment in moments]
+
+
+@every_sink
+def test_several_containers(bench: Bench) -> None:
+    containers = [bench.container(f"web{number}") for number in range(20)]
+    for _ in range(3):
+        for container in containers:
+            container.count(50)
+        bench.deliver()
+    bench.check()
+
+
+@whose_receiver_can("down")
+def test_down_at_the_start(bench: Bench) -> None:
+    bench.place.stop()
+    web = bench.container()
+    web.count(1_000)
+    bench.deliver(lambda: bench.destination.state.retries >= 3)
+    assert bench.destination.state.failing_since
+    assert bench.destination.state.records == 0
+
+    bench.place.start()
+    bench.deliver()
+    assert bench.destination.state.failing_since == 0
+    bench.check()
+
+
+@whose_receiver_can("down")
+def test_down_in_mid_stream_for_longer_than_a_batch(bench: Bench) -> None:
+    bench.renew(SMALL)
+    web = bench.container()
+    web.count(500)
+    bench.deliver()
+    for _ in range(3):
+        web.count(500)
+        bench.deliver(lambda: bench.destination.state.records % 500)
+        bench.place.stop()
+        retries = bench.destination.state.retries
+        web.count(500)
+        bench.deliver(lambda retries=retries: bench.destination.state.retries >= retries + 2)  # type: ignore[misc]
+        bench.place.start()
+        bench.deliver()
+    bench.check(repeats=True)
+
+
+@whose_receiver_can("slow")
+def test_slow(bench: Bench) -> None:
+    bench.place.delay = 0.02
+    bench.renew(SMALL)
+    web = bench.container()
+    web.count(500)
+    bench.deliver()
+    bench.check()
+
+
+@whose_receiver_can("frozen")
+def test_frozen_for_a_while(bench: Bench) -> None:
+    web = bench.container()
+    web.count(200)
+    bench.deliver()
+    bench.place.freeze()
+    web.count(20_000)
+    if "silent" in bench.entry.faults:
+        bench.deliver(lambda: bench.destination.state.retries >= 1)
+        assert bench.destination.state.records == 200
+    else:
+        bench.deliver(after(0.5))
+    bench.place.thaw()
+    bench.deliver()
+    bench.check(repeats=True)
+
+
+@whose_receiver_can("breaks")
+def test_broken_off_in_the_middle_of_an_answer(bench: Bench) -> None:
+    bench.renew(SMALL)
+    web = bench.container()
+    bench.place.breaks = 3
+    web.count(1_000)
+    bench.deliver()
+    assert bench.place.breaks == 0
+    bench.check(repeats=True)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 401, 404])
+@whose_receiver_can("statuses")
+def test_answers_that_are_no_yes(bench: Bench, status: int) -> None:
+    bench.place.answers.extend([status] * 3)
+    web = bench.container()
+    web.count(1_000)
+    bench.deliver(lambda: not bench.place.answers)
+    assert bench.destination.state.misconfigured == (status in (401, 404))
+    assert str(status) in bench.destination.state.last_error
+    bench.deliver()
+    assert not bench.destination.state.misconfigured
+    bench.check()
+
+
+@whose_receiver_can("refuses")
+def test_one_record_that_is_refused_for_good(bench: Bench) -> None:
+    refused = bench.entry.refused_line
+    if hasattr(bench.place, "refused"):
+        bench.place.refused = refused
+    web, other = bench.container(), bench.container("other")
+    web.count(100)
+    web.print(refused + b"\n")
+    web.count(100)
+    other.count(150)
+    bench.deliver()
+    bench.check(but=refused)
+
+    letters = dead_letters_path(web.journal.folder, bench.choice.instance).read_bytes().splitlines()
+    (letter,) = map(read_letter, letters)
+    assert letter is not None
+    assert letter.content == refused
+    assert letter.reason
+    assert bench.destination.state.dead == 1
+
+
+@every_sink
+def test_delivery_that_is_killed_repeats_no_more_than_was_in_flight(bench: Bench) -> None:
+    web = bench.container()
+    lives = []
+    for _ in range(6):
+        web.count(1_000)
+        destination = bench.renew(SMALL)
+        (tail,) = destination.tails.values()
+        lives.append((tail.cursor.records, bench.mark()))
+        bench.deliver(lambda destination=destination: destination.state.batches >= 2)  # type: ignore[misc]
+    bench.renew()
+    bench.deliver()
+    bench.check(repeats=True)
+
+    for delivered, mark in lives:
+        first = bench.arrived_since(mark)[0]
+        assert first.line == b"line %06d" % delivered, "a new life begins where the one before was acknowledged"
+
+
+@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.secret_options], ids=str, indirect=True)
+def test_no_secret_shows(make_bench: Callable[..., Bench], entry: Entry, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bench = make_bench(secret=True)
+    bench.container().count(10)
+    told = [repr(bench.choice), str(bench.choice), repr(bench.destination.sink), repr(bench.destination)]
+
+    def fails(until: Callable[[], object]) -> None:
+        bench.deliver(until)
+        state = bench.destination.state
+        told.extend(
+            (state.last_error, repr(state), msgspec.json.encode(SinkStatus.of("x", bench.destination)).decode())
+        )
+
+    if "statuses" in entry.faults:
+        bench.place.echo = True
+        for status in (401, 500, 503):
+            bench.place.answers.extend([status] * 2)
+            fails(lambda: not bench.place.answers)
+    bench.place.stop()
+    retries = bench.destination.state.retries
+    fails(lambda: bench.destination.state.retries >= retries + 2)
+
+    told.append(caplog.text)
+    hidden = (SECRET, base64.b64encode(f"user:{SECRET}".encode()).decode())
+    assert "failing" in "".join(told)
+    assert not [text for text in told for secret in hidden if secret in text]
