@@ -102,6 +102,7 @@ class Pump(threading.Thread):
         if name in self._streams:
             os.close(descriptor)
             return
+        self._epoll.register(descriptor, select.EPOLLIN)
         if not saved:
             self._unsaved[name] = attachment
         container = self._containers.get(info.container_id)
@@ -115,7 +116,6 @@ class Pump(threading.Thread):
         container.streams.append(stream)
         self._streams[name] = stream
         self._by_descriptor[descriptor] = stream
-        self._epoll.register(descriptor, select.EPOLLIN)
 
     def probe(self, name: str) -> None:
         """Find out whether the engine still holds a FIFO that was attached again: if not, there is no event ever."""

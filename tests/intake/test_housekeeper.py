@@ -174,9 +174,9 @@ class TestKeepStopped:
         assert house.bench.data.container_ids() == [OTHER]
 
     def test_never_that_of_a_container_that_runs(self, house: House) -> None:
-        house.running(ONE, 2, age=9 * DAY)
+        house.running(ONE, 3, age=9 * DAY, max_file="2")
         house.keeper(keep_stopped=DAY).round()
-        assert house.bases(ONE) == [0, 1]
+        assert house.bases(ONE) == [1, 2], "and it is kept within its own options"
 
     def test_what_was_written_later_than_noted_stays(self, house: House) -> None:
         house.stopped(ONE, 2, age=9 * DAY)
@@ -256,6 +256,16 @@ class TestDiskLimit:
         assert [segment.base > newest.base for segment in list_segments(house.bench.data.container(ONE))] == [True]
         house.prints(ONE, frames(2))
         assert house.bench.written() == frames(2)
+
+    def test_closed_ones_go_before_one_that_is_being_written_whatever_their_age(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(housekeeper_module, "_WORTH_LOSING", 1)
+        house.running(ONE, 1, age=90)
+        house.running(OTHER, 2)
+        house.keeper(limit=2 * SEGMENT).round()
+        assert house.bases(ONE) == [0]
+        assert house.bases(OTHER) == [1]
 
     def test_what_goes_is_told(self, house: House, caplog: pytest.LogCaptureFixture) -> None:
         house.stopped(ONE, 4)
@@ -431,6 +441,7 @@ class TestThread:
         house.stopped(ONE, 3, max_file="2")
         house.stopped(OTHER, 1)
         house.bench.data.remove_container(OTHER)
+        monkeypatch.setattr(housekeeper_module, "_TICK", 60.0)
         keeper = house.keeper()
         original = keeper.round
         monkeypatch.setattr(keeper, "round", after(original, rounds.release))

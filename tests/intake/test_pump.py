@@ -236,6 +236,13 @@ class TestTwoStreamsOfOneContainer:
         bench.pump.detach("newer")
         assert bench.written() == WHOLE + NEWER
 
+    def test_the_older_one_comes_first_also_when_the_newer_one_was_ready_before(self, bench: Bench) -> None:
+        older, newer = bench.begin("older"), bench.begin("newer")
+        newer.write(NEWER)
+        older.write(WHOLE)
+        bench.turn()
+        assert bench.written() == WHOLE + NEWER
+
     def test_another_container_is_not_waited_for(self, bench: Bench) -> None:
         bench.begin("older", OTHER).write(HALF)
         bench.turn()
@@ -351,6 +358,7 @@ class TestFailures:
         assert failures == []
         assert bench.written(OTHER) == NEWER
         assert clock.slept > 0, "it is not tried again at once, for ever"
+        assert bench.pump._containers[ONE].writer is None
 
         bench.turn()
         assert bench.written(ONE) == WHOLE + HALF + REST

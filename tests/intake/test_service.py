@@ -64,6 +64,7 @@ class TestAttaching:
         assert bench.written() == WHOLE
         assert bench.attached() == set()
         assert "cannot be noted" in caplog.text
+        assert set(intake._pump._unsaved) == {"a"}, "it is tried again"
 
     def test_a_fifo_that_cannot_be_opened_leaves_no_attachment(
         self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
@@ -153,6 +154,16 @@ class TestLives:
         assert bench.written() == WHOLE
         assert bench.attached() == {"stays"}
         assert "stream gone is not attached again" in caplog.text
+
+    def test_a_stream_whose_engine_is_gone_is_ended(self, bench: Bench) -> None:
+        fifo = bench.fifo("a")
+        fifo.end()
+        bench.attachments.save(bench.attachment(fifo))
+        intake = new_intake(bench.data, bench.logging)
+        intake.start()
+        assert intake.collect(ONE) == []
+        intake.stop()
+        assert bench.attached() == bench.fifos() == set()
 
     def test_a_container_whose_journal_is_damaged_keeps_no_other_from_being_attached_again(self, bench: Bench) -> None:
         for name, container in (("a", ONE), ("b", OTHER)):

@@ -145,6 +145,22 @@ def test_only_the_stream_that_wrote_it_may_complete_an_entry(container: Containe
     container.release(other)
 
 
+def test_what_a_stream_that_is_gone_left_incomplete_is_cut_off(
+    container: Container, fifo: Fifo, stream: Stream
+) -> None:
+    fifo.write(WHOLE + HALF)
+    writer = container.writer_for(stream)
+    assert writer is not None
+    writer.take(stream.descriptor, 1 << 20)
+    writer.close()
+    later = Container(ONE, container.folder, 1 << 20)
+    other = Stream("/run/b", info_of(), fifo.open(), later)
+    later.streams.append(other)
+    assert later.writer_for(other) is not None
+    assert segment_path(container.folder, 0).read_bytes() == WHOLE
+    later.release(other)
+
+
 def test_a_journal_of_which_all_was_removed_is_born_anew(container: Container, fifo: Fifo, stream: Stream) -> None:
     fifo.write(WHOLE)
     writer = container.writer_for(stream)
