@@ -405,6 +405,27 @@ def joined(records: Sequence[Received]) -> list[Received]:
     return whole
 
 
+@dataclass(frozen=True)
+class Once:
+    """Lines without repetitions, and how often a sender went back to lines that it had sent before."""
+
+    lines: list[bytes]
+    returns: int
+
+
+def without_repeats(lines: Iterable[bytes]) -> Once:
+    """Leave out what was sent again, in order; lines must differ, and none may be sent before all in front of it."""
+    places: dict[bytes, int] = {}
+    before = -1
+    returns = 0
+    for line in lines:
+        place = places.setdefault(line, len(places))
+        assert place <= before + 1, f"{line!r} does not follow the line before it"
+        returns += place <= before
+        before = place
+    return Once(list(places), returns)
+
+
 class ReceiverProcess:
     """A receiver as a process of its own, always at the same port. What it takes in is on disk before it answers."""
 
