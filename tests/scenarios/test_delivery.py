@@ -6,12 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.sinks.receivers import ReceiverProcess, without_repeats
+from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
 from tests.testbed.client import PluginError
 from tests.testbed.folders import DataFolder, snapshot
 from tests.testbed.printer import Printer, numbered
@@ -19,51 +18,21 @@ from tests.testbed.server import REPOSITORY, Server, plugin_environment
 from tests.testbed.standin import Container, Engine
 from tests.testbed.waiting import wait_until
 
-QUICK = {"batch-wait": "50ms", "retry-min": "50ms", "retry-max": "200ms"}
 MORE_THAN_A_PIPE = 20_000  # lines of 150 bytes: three times the 1 MiB that a pipe is enlarged to
 END = b"the end"
-
-
-class Receivers:
-    """Makes receivers, and ends them."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._folder = folder
-        self._stack = stack
-
-    def down(self, protocol: str) -> ReceiverProcess:
-        """Make one that is not running yet."""
-        return self._stack.enter_context(ReceiverProcess(protocol, self._folder))
-
-    def up(self, protocol: str) -> ReceiverProcess:
-        """Make one that runs."""
-        receiver = self.down(protocol)
-        receiver.start()
-        return receiver
 
 
 @pytest.fixture
 def receivers(folder: Path) -> Iterator[Receivers]:
     """Makes receivers for the test."""
-    with ExitStack() as stack:
-        yield Receivers(folder, stack)
-
-
-def options_for(receiver: ReceiverProcess) -> dict[str, str]:
-    at = f"127.0.0.1:{receiver.port}"
-    own = {
-        "loki": {"loki-url": f"http://{at}", "loki-timeout": "1s"},
-        "http": {"http-url": f"http://{at}", "http-timeout": "1s"},
-        "fluentd": {"fluentd-address": at, "fluentd-read-timeout": "1s", "fluentd-retry-wait": "50ms"},
-        "syslog": {"syslog-address": f"tcp://{at}", "syslog-format": "rfc5424micro", "tag": "{{.Name}}"},
-    }
-    return QUICK | own[receiver.protocol]
+    with Receivers(folder) as receivers:
+        yield receivers
 
 
 def run(engine: Engine, *receivers: ReceiverProcess, options: Mapping[str, str] | None = None) -> Container:
     chosen: dict[str, str] = {}
     for receiver in receivers:
-        chosen |= options_for(receiver)
+        chosen |= receiver.options
     return engine.run(chosen | dict(options or {}))
 
 
@@ -132,7 +101,7 @@ def test_one_that_is_down_does_not_delay_the_other(server: Server, engine: Engin
 
 def test_plugin_wide_defaults_choose_a_sink(idle_server: Server, engine: Engine, receivers: Receivers) -> None:
     receiver = receivers.up("loki")
-    idle_server.environment["PEAVEY_LOG_OPTS"] = json.dumps(options_for(receiver))
+    idle_server.environment["PEAVEY_LOG_OPTS"] = json.dumps(receiver.options)
     idle_server.start()
     container = engine.run()
     lines = numbered(100)

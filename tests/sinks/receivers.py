@@ -468,6 +468,18 @@ class ReceiverProcess:
         self._process.send_signal(signal.SIGCONT)
 
     @property
+    def options(self) -> dict[str, str]:
+        """The log-opts for it, so that little time passes between attempts."""
+        at = f"127.0.0.1:{self.port}"
+        own = {
+            "loki": {"loki-url": f"http://{at}/loki/api/v1/push", "loki-timeout": "1s"},
+            "http": {"http-url": f"http://{at}", "http-timeout": "1s"},
+            "fluentd": {"fluentd-address": at, "fluentd-read-timeout": "1s", "fluentd-retry-wait": "50ms"},
+            "syslog": {"syslog-address": f"tcp://{at}", "syslog-format": "rfc5424micro", "tag": "{{.Name}}"},
+        }
+        return {"batch-wait": "50ms", "retry-min": "50ms", "retry-max": "200ms"} | own[self.protocol]
+
+    @property
     def received(self) -> list[Received]:
         """All that arrived so far."""
         if self._output.exists():
@@ -493,6 +505,30 @@ class ReceiverProcess:
 
     def _listens(self) -> bool:
         return f":{self.port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()
+
+
+class Receivers:
+    """Makes receivers as processes, their output in a folder, and ends them with the block."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def down(self, protocol: str) -> ReceiverProcess:
+        """Make one that is not running yet."""
+        return self._stack.enter_context(ReceiverProcess(protocol, self._folder))
+
+    def up(self, protocol: str) -> ReceiverProcess:
+        """Make one that runs."""
+        receiver = self.down(protocol)
+        receiver.start()
+        return receiver
 
 
 class _Written(Receiver):
