@@ -51,6 +51,7 @@ class Tail:
         self._held_since = 0.0
         self._looks = 0
         self._seen_size = self._seen_folder = -1
+        self._open_folder = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @property
     def container_id(self) -> str:
@@ -79,6 +80,11 @@ class Tail:
             self._seen_folder = folder
         self._looks += 1
         return news or (self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE)
+
+    @property
+    def holds(self) -> bool:
+        """Whether a line waits for its rest: then there is something to do although the journal does not grow."""
+        return self._decoder.holds
 
     def set_prepared(self, prepared: Any) -> None:
         """Take over what the sink makes of a container that has changed, for the records from now on."""
@@ -130,8 +136,10 @@ class Tail:
         return max(0, journal_end(self.folder) - self.cursor.offset)
 
     def close(self) -> None:
-        """Close the journal's files."""
+        """Close the journal's files; what is acknowledged from now on is noted nowhere."""
         self._reader.close()
+        os.close(self._open_folder)
+        self._open_folder = -1
 
     def _save(self, last: Record, *, records: int, last_success: int, dead: int) -> None:
         self.cursor = Cursor(
@@ -143,8 +151,11 @@ class Tail:
             last_success=last_success,
         )
         self._gap_bytes = 0
+        if self._open_folder < 0:
+            return
         try:
-            write_cursor(self.folder, self.instance, self.cursor)
+            # By the folder itself, not by its name: that may be another journal's by now.
+            write_cursor(Path(f"/proc/self/fd/{self._open_folder}"), self.instance, self.cursor)
         except OSError as error:
             if self.folder.exists():
                 logger.warning(

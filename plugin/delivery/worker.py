@@ -48,6 +48,7 @@ class Worker:
         self._shares = shares
         self._destinations: dict[Key, Destination] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._endings: set[asyncio.Task[None]] = set()
         self._containers: dict[str, _Container] = {}
         self._faults: dict[tuple[str, str], str] = {}
         self._names = DestinationNames(data)
@@ -119,7 +120,7 @@ class Worker:
         for choice in options.sinks:
             try:
                 self._begin_or_renew(container, folder, note, choice)
-            except (PeaveyError, ValueError) as error:
+            except (PeaveyError, ValueError, OSError) as error:
                 self._note_fault(container_id, choice.instance, str(error))
                 container.retry = time.monotonic() + _RETRY_MISCONFIGURED
             else:
@@ -178,17 +179,18 @@ class Worker:
         for key in [key for key in self._faults if key[0] == container_id]:
             del self._faults[key]
         for key in [key for key, destination in self._destinations.items() if not destination.tails]:
-            self._tasks.pop(key).cancel()
-            del self._destinations[key]
+            ending = asyncio.create_task(_end_destination(self._destinations.pop(key), self._tasks.pop(key)))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     def _look_for_news(self) -> None:
         """Look at the journals that can have grown; a container that starts again changes its info.json."""
         now = time.monotonic()
         for container in self._containers.values():
-            if now < container.watched_until:
-                for destination, tail in container.links.values():
-                    if tail.has_news():
-                        destination.announce(tail)
+            watched = now < container.watched_until
+            for destination, tail in container.links.values():
+                if (watched or tail.holds) and tail.has_news():
+                    destination.announce(tail)
 
     def _report(self) -> None:
         """Write what status and metrics tell."""
@@ -215,14 +217,20 @@ class Worker:
             logger.debug("status cannot be written: %s", error)
 
     async def _end(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.wait([*self._tasks.values(), asyncio.create_task(self._close_sinks())], timeout=_STOP_WITHIN)
+        endings = [
+            asyncio.create_task(_end_destination(destination, self._tasks[key]))
+            for key, destination in self._destinations.items()
+        ]
+        if endings or self._endings:
+            await asyncio.wait([*endings, *self._endings], timeout=_STOP_WITHIN)
         self._report()
 
-    async def _close_sinks(self) -> None:
-        for destination in self._destinations.values():
-            await destination.sink.close()
+
+async def _end_destination(destination: Destination, task: asyncio.Task[None]) -> None:
+    """Abandon what is in flight, and close the connections."""
+    task.cancel()
+    await asyncio.wait([task])
+    await destination.sink.close()
 
 
 _Link = tuple[Destination, Tail]

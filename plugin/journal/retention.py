@@ -49,12 +49,16 @@ def aged(segments: list[SegmentUse], not_before: int, floor: int | None = None) 
 
 
 def undelivered(segments: list[SegmentUse], floor: int | None) -> int:
-    """Count the bytes that some sink still needs; 0 where there is no sink."""
-    if floor is None or not segments:
+    """Count the bytes that some sink still needs and that are still there; 0 where there is no sink."""
+    if floor is None:
         return 0
-    newest = segments[-1]
-    end = newest.segment.base + newest.bytes if not newest.segment.compressed else newest.segment.base
-    return max(0, end - floor)
+    total = 0
+    for use in segments:
+        end = use.end
+        if end is None:
+            end = use.segment.base + (0 if use.segment.compressed else use.bytes)
+        total += max(0, end - max(use.segment.base, floor))
+    return total
 
 
 def begun(use: SegmentUse) -> int:

@@ -405,6 +405,27 @@ def joined(records: Sequence[Received]) -> list[Received]:
     return whole
 
 
+@dataclass(frozen=True)
+class Once:
+    """Lines without repetitions, and how often a sender went back to lines that it had sent before."""
+
+    lines: list[bytes]
+    returns: int
+
+
+def without_repeats(lines: Iterable[bytes]) -> Once:
+    """Leave out what was sent again, in order; lines must differ, and none may be sent before all in front of it."""
+    places: dict[bytes, int] = {}
+    before = -1
+    returns = 0
+    for line in lines:
+        place = places.setdefault(line, len(places))
+        assert place <= before + 1, f"{line!r} does not follow the line before it"
+        returns += place <= before
+        before = place
+    return Once(list(places), returns)
+
+
 class ReceiverProcess:
     """A receiver as a process of its own, always at the same port. What it takes in is on disk before it answers."""
 
@@ -447,6 +468,18 @@ class ReceiverProcess:
         self._process.send_signal(signal.SIGCONT)
 
     @property
+    def options(self) -> dict[str, str]:
+        """The log-opts for it, so that little time passes between attempts."""
+        at = f"127.0.0.1:{self.port}"
+        own = {
+            "loki": {"loki-url": f"http://{at}/loki/api/v1/push", "loki-timeout": "1s"},
+            "http": {"http-url": f"http://{at}", "http-timeout": "1s"},
+            "fluentd": {"fluentd-address": at, "fluentd-read-timeout": "1s", "fluentd-retry-wait": "50ms"},
+            "syslog": {"syslog-address": f"tcp://{at}", "syslog-format": "rfc5424micro", "tag": "{{.Name}}"},
+        }
+        return {"batch-wait": "50ms", "retry-min": "50ms", "retry-max": "200ms"} | own[self.protocol]
+
+    @property
     def received(self) -> list[Received]:
         """All that arrived so far."""
         if self._output.exists():
@@ -472,6 +505,30 @@ class ReceiverProcess:
 
     def _listens(self) -> bool:
         return f":{self.port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()
+
+
+class Receivers:
+    """Makes receivers as processes, their output in a folder, and ends them with the block."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def down(self, protocol: str) -> ReceiverProcess:
+        """Make one that is not running yet."""
+        return self._stack.enter_context(ReceiverProcess(protocol, self._folder))
+
+    def up(self, protocol: str) -> ReceiverProcess:
+        """Make one that runs."""
+        receiver = self.down(protocol)
+        receiver.start()
+        return receiver
 
 
 class _Written(Receiver):

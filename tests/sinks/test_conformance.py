@@ -26,7 +26,7 @@ from plugin.sinks.registry import known_sinks, schema
 from tests.delivery.conftest import Journal
 from tests.sinks.conformance import ENTRIES, SECRET, Entry, entries_with
 from tests.sinks.made import INFO, TIME
-from tests.sinks.receivers import Received, Receiver, joined
+from tests.sinks.receivers import Received, Receiver, joined, without_repeats
 from tests.testbed.standin import Copier
 from tests.testbed.waiting import wait_until
 
@@ -164,7 +164,7 @@ class Bench:
         arrived = joined(self.place.received)
         for (container, source), lines in expected.items():
             got = [r.line for r in arrived if (r.container, r.source) == (container, source)]
-            assert (in_first_order(got) if repeats else got) == lines
+            assert (without_repeats(got).lines if repeats else got) == lines
 
     def mark(self) -> int:
         """Mark the present, once all that is acknowledged has arrived."""
@@ -188,17 +188,6 @@ def after(seconds: float) -> Callable[[], bool]:
 
 def make_sink(choice: SinkChoice) -> Sink[Any]:
     return known_sinks()[choice.sink](choice)
-
-
-def in_first_order(lines: list[bytes]) -> list[bytes]:
-    """Leave out repetitions, which must be of one run of lines each."""
-    places: dict[bytes, int] = {}
-    before = -1
-    for line in lines:
-        place = places.setdefault(line, len(places))
-        assert place <= before + 1, "a line is skipped"
-        before = place
-    return list(places)
 
 
 @pytest.fixture

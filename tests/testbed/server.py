@@ -1,5 +1,6 @@
 """The server process under test: started for real, and ended in every way that a process can end."""
 
+import contextlib
 import os
 import re
 import signal
@@ -59,6 +60,26 @@ class Server:
         """How many file descriptors it holds."""
         return len(os.listdir(f"/proc/{self._running().pid}/fd"))
 
+    @property
+    def delivering(self) -> set[int]:
+        """The processes that deliver what is in its data folder, also when it has ended before them."""
+        setting = f"PEAVEY_DATA={self.data}".encode()
+        found = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                delivers = b"\0deliver\0" in (folder / "cmdline").read_bytes()
+                if delivers and setting in (folder / "environ").read_bytes().split(b"\0"):
+                    found.add(int(folder.name))
+        return found
+
+    def kill_delivery(self) -> None:
+        """SIGKILL for the processes that deliver now."""
+        pids = self.delivering
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not pids & self.delivering, "delivery has ended")
+
     def start(self) -> None:
         """Start it and wait until it takes connections; raises ``ServerError`` if it ends instead."""
         self.launch()
@@ -112,9 +133,10 @@ class Server:
         self._running().send_signal(signal.SIGCONT)
 
     def cleanup(self) -> None:
-        """End it, whatever state it is in."""
+        """End it and its delivery, whatever state they are in."""
         if self.alive:
             self.kill()
+        self.kill_delivery()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

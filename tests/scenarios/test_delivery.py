@@ -1,0 +1,423 @@
+"""Delivery by the real processes: what containers print arrives, whatever dies, freezes, or is not there at all."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
+from tests.testbed.client import PluginError
+from tests.testbed.folders import DataFolder, snapshot
+from tests.testbed.printer import Printer, numbered
+from tests.testbed.server import REPOSITORY, Server, plugin_environment
+from tests.testbed.standin import Container, Engine
+from tests.testbed.waiting import wait_until
+
+MORE_THAN_A_PIPE = 20_000  # lines of 150 bytes: three times the 1 MiB that a pipe is enlarged to
+END = b"the end"
+
+
+@pytest.fixture
+def receivers(folder: Path) -> Iterator[Receivers]:
+    """Makes receivers for the test."""
+    with Receivers(folder) as receivers:
+        yield receivers
+
+
+def run(engine: Engine, *receivers: ReceiverProcess, options: Mapping[str, str] | None = None) -> Container:
+    chosen: dict[str, str] = {}
+    for receiver in receivers:
+        chosen |= receiver.options
+    return engine.run(chosen | dict(options or {}))
+
+
+def name_of(container: Container) -> str:
+    return str(container.info["ContainerName"]).removeprefix("/")
+
+
+def plain(lines: list[bytes]) -> list[bytes]:
+    return [line.removesuffix(b"\n") for line in lines]
+
+
+def say_the_end(container: Container) -> None:
+    container.print(END + b"\n")
+
+
+def arrived(receiver: ReceiverProcess, container: Container) -> list[bytes]:
+    """Wait for the end of a container's log, and give the lines before it."""
+    *lines, end = receiver.wait_for(name_of(container), END)
+    assert end == END
+    return lines
+
+
+@pytest.mark.parametrize("protocol", ["loki", "http", "fluentd", "syslog"])
+def test_lines_arrive_while_the_container_runs_and_after_it_stopped(
+    server: Server, engine: Engine, receivers: Receivers, protocol: str
+) -> None:
+    receiver = receivers.up(protocol)
+    container = run(engine, receiver)
+    first, rest = numbered(1_000), numbered(1_000, first=1_000)
+    container.print(b"".join(first))
+    assert receiver.wait_for(name_of(container), plain(first)[-1]) == plain(first)
+
+    container.print(b"".join(rest))
+    say_the_end(container)
+    container.stop()
+    assert arrived(receiver, container) == plain(first + rest)
+    assert server.alive
+
+
+def test_two_sinks_at_once(server: Server, engine: Engine, receivers: Receivers) -> None:
+    loki, fluentd = receivers.up("loki"), receivers.up("fluentd")
+    container = run(engine, loki, fluentd)
+    lines = numbered(2_000)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    container.stop()
+
+    assert arrived(loki, container) == plain(lines)
+    assert arrived(fluentd, container) == plain(lines)
+    assert server.alive
+
+
+def test_one_that_is_down_does_not_delay_the_other(server: Server, engine: Engine, receivers: Receivers) -> None:
+    down, up = receivers.down("loki"), receivers.up("http")
+    container = run(engine, down, up)
+    lines = numbered(2_000)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    container.stop()
+
+    assert arrived(up, container) == plain(lines)
+    down.start()
+    assert arrived(down, container) == plain(lines)
+    assert server.alive
+
+
+def test_plugin_wide_defaults_choose_a_sink(idle_server: Server, engine: Engine, receivers: Receivers) -> None:
+    receiver = receivers.up("loki")
+    idle_server.environment["PEAVEY_LOG_OPTS"] = json.dumps(receiver.options)
+    idle_server.start()
+    container = engine.run()
+    lines = numbered(100)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    container.stop()
+
+    assert arrived(receiver, container) == plain(lines)
+
+
+def test_a_last_line_without_a_newline_arrives(server: Server, engine: Engine, receivers: Receivers) -> None:
+    receiver = receivers.up("loki")
+    container = run(engine, receiver)
+    container.print(b"one\ntwo\nprompt> ")
+    container.stop()
+
+    assert receiver.wait_for(name_of(container), b"prompt> ") == [b"one", b"two", b"prompt> "]
+    assert server.alive
+
+
+def test_a_destination_that_is_down_from_the_start(server: Server, engine: Engine, receivers: Receivers) -> None:
+    receiver = receivers.down("loki")
+    container = run(engine, receiver)
+    lines = numbered(MORE_THAN_A_PIPE, padding=130)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    container.stop()
+    assert [entry.line for entry in container.logs()] == [*lines, END + b"\n"]
+
+    receiver.start()
+    assert arrived(receiver, container) == plain(lines)
+    assert server.alive
+
+
+@pytest.mark.parametrize("protocol", ["loki", "fluentd", "syslog"])
+def test_a_destination_that_is_frozen_for_longer_than_the_pipe_lasts(
+    server: Server, engine: Engine, receivers: Receivers, protocol: str
+) -> None:
+    receiver = receivers.up(protocol)
+    container = run(engine, receiver)
+    container.print(b"before\n")
+    receiver.wait_for(name_of(container), b"before")
+    receiver.freeze()
+    lines = numbered(MORE_THAN_A_PIPE, padding=130)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    container.stop()
+    assert [entry.line for entry in container.logs(tail=1)] == [END + b"\n"]
+
+    receiver.thaw()
+    assert without_repeats(arrived(receiver, container)).lines == [b"before", *plain(lines)]
+    assert server.alive
+
+
+@pytest.mark.parametrize("protocol", ["loki", "fluentd"])
+def test_delivery_killed_again_and_again(server: Server, engine: Engine, receivers: Receivers, protocol: str) -> None:
+    receiver = receivers.up(protocol)
+    container = run(engine, receiver, options={"batch-size": "20k"})
+    kills = 4
+    with Printer(container) as printer:
+        for _ in range(kills):
+            before = len(receiver.received)
+            wait_until(lambda before=before: len(receiver.received) > before + 500, "lines arrive")  # type: ignore[misc]
+            server.kill_delivery()
+        lines = printer.finish()
+    say_the_end(container)
+    container.stop()
+
+    once = without_repeats(arrived(receiver, container))
+    assert once.lines == plain(lines)
+    assert once.returns <= kills
+
+
+def test_the_server_killed_while_its_delivery_lives_on(server: Server, engine: Engine, receivers: Receivers) -> None:
+    receiver = receivers.up("loki")
+    container = run(engine, receiver, options={"batch-size": "20k"})
+    kills = 3
+    with Printer(container) as printer:
+        for _ in range(kills):
+            before = len(receiver.received)
+            wait_until(lambda before=before: len(receiver.received) > before + 500, "lines arrive")  # type: ignore[misc]
+            server.restart()
+        lines = printer.finish()
+    say_the_end(container)
+    container.stop()
+
+    once = without_repeats(arrived(receiver, container))
+    assert once.lines == plain(lines)
+    assert once.returns <= kills
+    wait_until(lambda: len(server.delivering) == 1, "one process delivers")
+
+
+def test_everything_killed_while_the_destination_is_frozen(
+    server: Server, engine: Engine, receivers: Receivers
+) -> None:
+    receiver = receivers.up("loki")
+    container = run(engine, receiver, options={"batch-size": "20k"})
+    container.print(b"before\n")
+    receiver.wait_for(name_of(container), b"before")
+    receiver.freeze()
+    lines = numbered(5_000, padding=130)
+    for start in range(0, 5_000, 1_000):
+        container.print(b"".join(lines[start : start + 1_000]))
+        server.kill_delivery()
+        if start % 2_000:
+            server.restart()
+    receiver.kill()
+    receiver.start()
+    say_the_end(container)
+    container.stop()
+
+    assert without_repeats(arrived(receiver, container)).lines == [b"before", *plain(lines)]
+
+
+def test_a_share_has_one_process(server: Server, engine: Engine, receivers: Receivers) -> None:
+    run(engine, receivers.down("loki"))
+    wait_until((server.data / "delivery" / "0.json").exists, "delivery runs")
+    second = subprocess.run(
+        [sys.executable, "-m", "plugin", "deliver", "--share", "0/1", "--data", str(server.data)],
+        cwd=REPOSITORY,
+        env=plugin_environment({}),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert second.returncode != 0
+    assert str(server.data) in second.stdout + second.stderr
+    assert "Traceback" not in second.stdout + second.stderr
+
+
+def test_several_processes_share_the_containers(idle_server: Server, engine: Engine, receivers: Receivers) -> None:
+    idle_server.environment["PEAVEY_DELIVERY_WORKERS"] = "2"
+    idle_server.start()
+    receiver = receivers.up("loki")
+    containers = [run(engine, receiver) for _ in range(12)]
+    for number, container in enumerate(containers):
+        container.print(b"".join(numbered(100, f"container {number}")))
+        say_the_end(container)
+        container.stop()
+
+    for number, container in enumerate(containers):
+        assert arrived(receiver, container) == plain(numbered(100, f"container {number}"))
+    assert len(idle_server.delivering) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"loki-ur": "http://127.0.0.1:1"}, "did you mean 'loki-url'?"),
+        ({"splunk-url": "http://127.0.0.1:1"}, "'splunk-token'"),
+        ({"loki-url": "ftp://127.0.0.1"}, "'loki-url'"),
+        ({"sink": "lokki"}, "'loki'"),
+        ({"sink": "syslog", "loki-url": "http://127.0.0.1:1"}, "loki"),
+    ],
+)
+def test_refused_options(server: Server, engine: Engine, folder: Path, options: dict[str, str], said: str) -> None:
+    before = snapshot(folder / "logging")
+    with pytest.raises(PluginError) as refused:
+        engine.run(options)
+
+    assert said in str(refused.value)
+    assert snapshot(folder / "logging") == before
+    assert server.delivering == set()
+
+
+def test_a_misconfigured_sink_is_told_and_disturbs_no_other(
+    server: Server, engine: Engine, receivers: Receivers, data: DataFolder, folder: Path
+) -> None:
+    receiver = receivers.up("loki")
+    missing = {"syslog-address": "tcp+tls://127.0.0.1:1", "syslog-tls-ca-cert": str(folder / "ca.pem")}
+    container = run(engine, receiver, options=missing)
+    other = run(engine, receiver)
+    lines = numbered(1_000)
+    for printing in (container, other):
+        printing.print(b"".join(lines))
+        say_the_end(printing)
+        printing.stop()
+
+    assert arrived(receiver, container) == plain(lines)
+    assert arrived(receiver, other) == plain(lines)
+    wait_until(lambda: str(folder / "ca.pem") in server.log, "the log tells of the missing file")
+    assert container.id[:12] in server.log
+    assert container.output() == b"".join(lines) + END + b"\n"
+    assert data.journal(container.id)
+
+
+def test_undelivered_segments_are_held_beyond_the_journals_own_bounds(
+    server: Server, engine: Engine, receivers: Receivers, data: DataFolder
+) -> None:
+    receiver = receivers.down("loki")
+    container = run(engine, receiver, options={"max-size": "20k", "max-file": "2", "compress": "false"})
+    lines = numbered(3_000, padding=80)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    container.stop()
+    assert len(data.segments(container.id)) > 10
+    assert server.alive
+
+    receiver.start()
+    assert arrived(receiver, container) == plain(lines)
+    wait_until(lambda: len(data.segments(container.id)) <= 2, "what is delivered may go")
+
+
+def test_the_oldest_is_dropped_beyond_buffer_limit_and_a_record_says_so(
+    server: Server, engine: Engine, receivers: Receivers, data: DataFolder
+) -> None:
+    receiver = receivers.down("loki")
+    bounds = {"max-size": "20k", "max-file": "2", "buffer-limit": "100k", "compress": "false"}
+    container = run(engine, receiver, options=bounds)
+    lines = numbered(4_000, padding=80)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    wait_until(lambda: len(data.segments(container.id)) <= 7, "the oldest segments are dropped")
+    container.stop()
+    wait_until(lambda: "buffer-limit" in server.log, "the log tells of it")
+
+    receiver.start()
+    kept = arrived(receiver, container)
+    (gap,) = [line for line in receiver.lines(name_of(container), "stderr") if b"are missing here" in line]
+    assert gap.startswith(b"peavey: ")
+    assert 500 < len(kept) < 1_500
+    assert kept == plain(lines)[-len(kept) :]
+
+
+def test_throttle_slows_a_container_that_floods_and_never_stops_it(
+    server: Server, engine: Engine, receivers: Receivers
+) -> None:
+    receiver = receivers.down("loki")
+    container = run(engine, receiver, options={"max-size": "50k", "buffer-limit": "200k", "overflow": "throttle"})
+    with Printer(container, padding=300) as printer:
+        wait_until(lambda: "slowed down" in server.log, "the container is slowed down")
+        printer.wait_for(500)
+        lines = printer.finish()
+    say_the_end(container)
+    container.stop()
+    assert [entry.line for entry in container.logs()] == [*lines, END + b"\n"]
+
+    receiver.start()
+    assert arrived(receiver, container) == plain(lines)
+
+
+def test_reading_a_stopped_container_ships_nothing(
+    server: Server, engine: Engine, receivers: Receivers, data: DataFolder
+) -> None:
+    receiver = receivers.up("loki")
+    container = run(engine, receiver)
+    lines = numbered(100)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    container.stop()
+    arrived(receiver, container)
+    journal = data.journal(container.id)
+    for _ in range(3):
+        assert container.output() == b"".join(lines) + END + b"\n"
+    server.restart()
+    assert container.output() == b"".join(lines) + END + b"\n"
+
+    other = run(engine, receiver)
+    say_the_end(other)
+    other.stop()
+    assert arrived(receiver, other) == []
+    assert receiver.lines(name_of(container)) == [*plain(lines), END]
+    assert data.journal(container.id) == journal
+
+
+def test_what_is_undelivered_of_a_stopped_container_is_not_removed(
+    idle_server: Server, engine: Engine, receivers: Receivers, data: DataFolder
+) -> None:
+    receiver = receivers.down("loki")
+    idle_server.environment["PEAVEY_KEEP_STOPPED"] = "1s"
+    idle_server.start()
+    kept, removed = run(engine, receiver), engine.run()
+    lines = numbered(100)
+    for container in (kept, removed):
+        container.print(b"".join(lines))
+        say_the_end(container)
+        container.stop()
+    ended = time.time()
+    wait_until(lambda: time.time() > ended + 1.1, "their time is over")
+    idle_server.restart()
+    wait_until(lambda: not data.segments(removed.id), "the one without a sink is removed")
+    assert data.segments(kept.id)
+
+    receiver.start()
+    assert arrived(receiver, kept) == plain(lines)
+    wait_until(lambda: json.loads((idle_server.data / "delivery" / "0.json").read_bytes())["streams"], "it is told")
+
+
+@pytest.mark.parametrize("state", ["up", "down", "frozen"])
+def test_sigterm_ends_both_processes(server: Server, engine: Engine, receivers: Receivers, state: str) -> None:
+    receiver = receivers.up("loki")
+    container = run(engine, receiver, options={"loki-timeout": "60s"})
+    container.print(b"before\n")
+    receiver.wait_for(name_of(container), b"before")
+    if state == "down":
+        receiver.kill()
+    elif state == "frozen":
+        receiver.freeze()
+    lines = numbered(1_000)
+    container.print(b"".join(lines))
+    pids = server.delivering
+    assert len(pids) == 1
+
+    assert server.terminate() == 0
+    assert server.delivering == set()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+    if state == "down":
+        receiver.start()
+    elif state == "frozen":
+        receiver.thaw()
+    server.start()
+    say_the_end(container)
+    container.stop()
+    once = without_repeats(arrived(receiver, container))
+    assert once.lines == [b"before", *plain(lines)]
+    assert os.path.exists(server.socket)
