@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.delivery.worker import Worker
@@ -24,6 +25,7 @@ SETTINGS = ["data", "log_opts", "log_level"]
 logger = logging.getLogger("plugin")
 
 _NICE = 5
+_THREADS = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _deliver(worker: Worker) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "look-up"))  # a hanging name server must not hold up others
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     parent = os.getppid()

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
+import plugin
 from plugin.delivery.backoff import Backoff
 from plugin.journal.folder import DataFolder
 
@@ -71,9 +73,16 @@ class Supervisor:
 
     def _keep_running(self, share: int) -> None:
         backoff = Backoff(0.2, _LONGEST_DELAY)
-        command = [sys.executable, "-m", "plugin", "deliver", "--share", f"{share}/{self._workers}"]
+        # Of all that could be called "plugin", our own: not one that lies in the current folder.
+        environment = {**os.environ, **self._environment, "PYTHONPATH": str(Path(plugin.__file__).parents[1])}
+        command = [sys.executable, "-P", "-m", "plugin", "deliver", "--share", f"{share}/{self._workers}"]
         while not self._stopping.is_set():
-            process = subprocess.Popen(command, env={**os.environ, **self._environment}, stdin=subprocess.DEVNULL)  # noqa: S603
+            try:
+                process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603
+            except OSError as error:
+                logger.error("delivery %d/%d cannot be started: %s", share, self._workers, error)  # noqa: TRY400
+                self._stopping.wait(backoff.delay())
+                continue
             self._processes[share] = process
             if self._stopping.is_set():
                 process.terminate()

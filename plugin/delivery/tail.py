@@ -49,6 +49,7 @@ class Tail:
         self._position = cursor.resume
         self._gap_bytes = 0
         self._held_since = 0.0
+        self._unsaved = False
         self._looks = 0
         self._seen_size = self._seen_folder = -1
         self._open_folder = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -151,11 +152,17 @@ class Tail:
             last_success=last_success,
         )
         self._gap_bytes = 0
-        if self._open_folder < 0:
+        self._unsaved = True
+        self.save()
+
+    def save(self) -> None:
+        """Write the cursor, unless it has been: a full disk may not have taken it when it moved."""
+        if self._open_folder < 0 or not self._unsaved:
             return
         try:
             # By the folder itself, not by its name: that may be another journal's by now.
             write_cursor(Path(f"/proc/self/fd/{self._open_folder}"), self.instance, self.cursor)
+            self._unsaved = False
         except OSError as error:
             if self.folder.exists():
                 logger.warning(

@@ -32,6 +32,7 @@ _POLL = 0.2
 _DISCOVER = 1.0
 _REPORT = 1.0
 _STOP_WITHIN = 3.0
+_DEFECT = 70  # EX_SOFTWARE of sysexits.h
 _WATCH_AFTER_END = 10.0
 _RETRY_MISCONFIGURED = 30.0
 
@@ -169,7 +170,8 @@ class Worker:
         if key not in self._destinations:
             sink = known_sinks()[choice.sink](choice)
             destination = self._destinations[key] = Destination(choice.instance, sink, settings)
-            self._tasks[key] = asyncio.create_task(destination.run(), name=f"destination {choice.instance}")
+            task = self._tasks[key] = asyncio.create_task(destination.run(), name=f"destination {choice.instance}")
+            task.add_done_callback(_end_on_defect)
         return self._destinations[key]
 
     def _drop(self, container_id: str) -> None:
@@ -193,7 +195,10 @@ class Worker:
                     destination.announce(tail)
 
     def _report(self) -> None:
-        """Write what status and metrics tell."""
+        """Write what status and metrics tell, and the cursors that could not be written when they moved."""
+        for container in self._containers.values():
+            for _, tail in container.links.values():
+                tail.save()
         status = ShareStatus(
             pid=os.getpid(),
             share=self._share,
@@ -224,6 +229,15 @@ class Worker:
         if endings or self._endings:
             await asyncio.wait([*endings, *self._endings], timeout=_STOP_WITHIN)
         self._report()
+
+
+def _end_on_defect(task: asyncio.Task[None]) -> None:
+    """End the process when a destination's task failed: the next one begins again at what is acknowledged."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.critical(
+            "%s failed, delivery ends so that it is started again", task.get_name(), exc_info=task.exception()
+        )
+        os._exit(_DEFECT)
 
 
 async def _end_destination(destination: Destination, task: asyncio.Task[None]) -> None:

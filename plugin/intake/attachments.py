@@ -61,7 +61,9 @@ class Attachments:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Attachment))
             except FileNotFoundError:
                 continue
-            except (OSError, *_DAMAGED) as error:
+            except OSError as error:
+                logger.warning("attachment %s cannot be read now: %s", path, error)
+            except _DAMAGED as error:
                 logger.warning("attachment %s cannot be used, its stream is lost: %s", path, error)
                 with suppress(OSError):
                     path.rename(path.with_suffix(".damaged"))

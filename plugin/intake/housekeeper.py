@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import zstandard
 
@@ -164,17 +165,43 @@ class Housekeeper(threading.Thread):
             if options.max_age is not None:
                 self._aging.add(container_id)
                 self._remove_aged(container_id, segments, options, needed_from)
-            for use in surplus(segments, options.max_file, needed_from):
+            for use in self._surplus(segments, options, needed_from):
                 remove_segment(use)
             self._hold_back(container_id, segments, needed_from, options)
             remove_old_corrupt(folder)
             if options.compress:
                 self._compress(container_id, needed_from)
             segments = measure(folder)
+        elif not attached and not segments and self._is_long_gone(folder):
+            self._remove(container_id, "its container stopped long ago without a line")
         if segments:
             self._use[container_id] = segments
-        else:
-            self._use.pop(container_id, None)
+            return
+        self._use.pop(container_id, None)
+        if not folder.exists():
+            self._forget(container_id)
+
+    def _surplus(
+        self, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
+    ) -> list[SegmentUse]:
+        """Choose what is beyond max-size × max-file: by files, or by bytes where max-age closes these early."""
+        if options.max_age is None:
+            return surplus(segments, options.max_file, needed_from)
+        room, kept = options.max_size * options.max_file, 0
+        for use in reversed(segments):
+            kept += 1
+            room -= (use.end or use.segment.base + use.bytes) - use.segment.base
+            if room <= 0:
+                break
+        return surplus(segments, kept, needed_from)
+
+    def _is_long_gone(self, folder: Path) -> bool:
+        """Tell whether a folder that holds no journal, only first cursors, was made long ago."""
+        keep = self._bounds.keep_stopped
+        try:
+            return keep is not None and os.stat(folder).st_mtime < time.time() - keep
+        except FileNotFoundError:
+            return False
 
     def _remove_aged(
         self, container_id: str, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
@@ -231,6 +258,7 @@ class Housekeeper(threading.Thread):
             return False
         logger.info("container %s: journal removed, %s", container_id, reason)
         self._use.pop(container_id, None)
+        self._forget(container_id)
         self._data.sweep()
         return True
 
@@ -242,6 +270,11 @@ class Housekeeper(threading.Thread):
                     _fsync(self._use[container_id][-1].segment.path)
                 except OSError as error:
                     logger.warning("container %s: its journal cannot be synced: %s", container_id, error)
+
+    def _forget(self, container_id: str) -> None:
+        self._aging.discard(container_id)
+        for kept in (self._fsync_intervals, self._synced, self._needed_from):
+            kept.pop(container_id, None)
 
     def _enforce_bounds(self, attached: set[str]) -> None:
         excess = self._excess()

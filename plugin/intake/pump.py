@@ -26,6 +26,9 @@ T = TypeVar("T")
 PAUSE = 0.003
 """Seconds between two rounds of reading while streams are busy: their pipes collect meanwhile."""
 
+_ENLARGED_AT_MOST = 16
+"""Pipes of 1 MiB at the same time: a quarter of what the kernel allows a user, whose other pipes must not shrink."""
+
 _CHORES = 1.0
 _DEFECT = 70  # EX_SOFTWARE of sysexits.h
 _RETIRE_AFTER = 10.0
@@ -282,7 +285,8 @@ class Pump(threading.Thread):
             logger.exception("stream %s cannot be read; it is given up", stream.name)
             self._close(stream)
         if taken:
-            stream.enlarge_if_busy(taken)
+            if stream.is_busy(taken) and sum(s.enlarged for s in self._streams.values()) < _ENLARGED_AT_MOST:
+                stream.enlarge()
             self._on_change(container.id)
         if writer.base != base:
             self._on_rotate(container.id)
@@ -329,6 +333,7 @@ class Pump(threading.Thread):
         self._save_attachments()
         for container in list(self._containers.values()):
             self._resume(container)
+            container.write_note()
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
                 self._retire(container)
 

@@ -23,6 +23,7 @@ from plugin.journal.seeking import journal_end
 logger = logging.getLogger(__name__)
 
 _STOP_WITHIN = 5.0
+_ATTACH_RETRY = 5.0
 _ANSWER_WITHIN = 5.0
 _FILE_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
 
@@ -184,19 +185,26 @@ class Intake:
         end is completed by the stream that wrote last, which must be known by then.
         """
         attached = []
+        failed = False
         for attachment in self._attachments.load():
             try:
                 self.check_fifo(attachment.file)
-                descriptor = _open_fifo(attachment.file)
-            except (RequestError, OSError) as error:
+                options = self._options_of(attachment.info)
+                self._create_cursors(attachment.info.container_id, options)
+                self._pump.attach(attachment, options.max_size, _open_fifo(attachment.file))
+                attached.append(attachment.name)
+            except (RequestError, FileNotFoundError) as error:
                 logger.info("stream %s is not attached again: %s", attachment.name, error)
                 self._attachments.remove(attachment.name)
-                continue
-            options = self._options_of(attachment.info)
-            self._pump.attach(attachment, options.max_size, descriptor)
-            attached.append(attachment.name)
+            except Exception:
+                logger.exception("stream %s is not attached again yet", attachment.name)
+                failed = True
         for name in reversed(attached):
             self._pump.probe(name)
+        if failed:
+            retry = threading.Timer(_ATTACH_RETRY, self._pump.call, [self._attach_again])
+            retry.daemon = True
+            retry.start()
 
 
 def _open_fifo(file: str) -> int:

@@ -56,21 +56,23 @@ class Stream:
         self.descriptor = descriptor
         self.container = container
         self.closed = False
-        self._enlarged = False
+        self.enlarged = False
 
     def waiting(self) -> int:
         """Count the bytes that wait in the FIFO."""
         answer = fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0")
         return int(struct.unpack("i", answer)[0])
 
-    def enlarge_if_busy(self, taken: int) -> None:
-        """Enlarge the pipe of a stream that had much to give, once.
+    def is_busy(self, taken: int) -> bool:
+        """Tell, by what one reading took, whether the pipe is worth enlarging; it has not been yet."""
+        return taken >= _BUSY and not self.enlarged
+
+    def enlarge(self) -> None:
+        """Enlarge the pipe, once.
 
         The kernel refuses when the user's pipes have grown beyond a limit (``pipe-user-pages-soft``): then it stays.
         """
-        if taken < _BUSY or self._enlarged:
-            return
-        self._enlarged = True
+        self.enlarged = True
         try:
             fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, FULL_PIPE)
         except OSError as error:
@@ -106,6 +108,7 @@ class Container:
         self.trickled = 0.0
         self._note: JournalNote | None = None
         self._owner = ""
+        self._unnoted: Stream | None = None
         self._dropped_before = dropped_before
 
     @property
@@ -204,10 +207,18 @@ class Container:
         if self._owner != stream.name:
             self.taken_over = time.monotonic()
         self._owner = stream.name
+        self._unnoted = stream
+        self.write_note()
+
+    def write_note(self) -> None:
+        """Write the journal's info.json, unless it has been: a full disk may not have taken it when it changed."""
+        if self._unnoted is None:
+            return
         try:
-            self._note = write_note(self.folder, stream.info, stream.name, self._note)
+            self._note = write_note(self.folder, self._unnoted.info, self._unnoted.name, self._note)
+            self._unnoted = None
         except OSError as error:
-            logger.warning("container %s: cannot update the journal's info.json: %s", self.id, error)
+            logger.debug("container %s: cannot update the journal's info.json yet: %s", self.id, error)
 
     def _cut_tail(self, writer: JournalWriter) -> None:
         torn = writer.cut_tail()

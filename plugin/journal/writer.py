@@ -22,6 +22,7 @@ from plugin.journal.walker import NO_TIME, Walker, frame_behind, missing_bytes
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
+_ROOM_TO_RESUME = 1 << 16
 
 
 class JournalWriter:
@@ -92,6 +93,7 @@ class JournalWriter:
         if not self.dropped.active:
             return True
         try:
+            self._probe_room()
             if not self._opened:
                 self._open()
             if self.dropped.bytes or self._file < 0:
@@ -156,14 +158,20 @@ class JournalWriter:
         room = self.segment_size - (self._end - self.base)
         if room > 0:
             return room
+        if self._walker.offset == self._end:
+            return _CHUNK
         tail = os.pread(self._file, HEADER_SIZE, self._walker.offset - self.base)
         if self._walker.malformed:
             return _CHUNK
         return missing_bytes(tail) - max(0, self._end - self._walker.offset - len(tail))
 
     def _rotate_if_full(self) -> None:
+        """Begin another segment when this one is full; where that fails, this one grows, which may still work."""
         if self._end - self.base >= self.segment_size and self.at_boundary:
-            self._switch(self._end)
+            try:
+                self._switch(self._end)
+            except OSError as error:
+                logger.debug("%s: the newest segment grows beyond its size: %s", self.folder, error)
 
     def _advance(self) -> None:
         """Walk over what has been added; where the disk does not let bytes be set aside, dropping begins."""
@@ -290,11 +298,27 @@ class JournalWriter:
         start = self._walker.offset
         tail = b""
         if self._file >= 0:
-            tail = os.pread(self._file, self._end - start, start - self.base)
+            try:
+                tail = os.pread(self._file, self._end - start, start - self.base)
+            except OSError as error:
+                logger.warning("%s: the beginning of an entry is lost: %s", self.folder.name, error)
             self._end = start
             self._cut(self._file, self._end - self.base)
         logger.error("%s: cannot write the journal, the newest lines are dropped: %s", self.folder.name, reason)
         self.dropped.begin(tail + unwritten)
+
+    def _probe_room(self) -> None:
+        """Raise ``OSError`` unless there is room for more than an empty file, which a full disk still takes."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        path = self.folder / ".room"
+        try:
+            probe = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(probe, 0, _ROOM_TO_RESUME)
+            finally:
+                os.close(probe)
+        finally:
+            path.unlink(missing_ok=True)
 
     def _put_back(self, tail: bytes) -> None:
         """Write the beginning of a frame that dropping took back where it was, whole or not at all."""

@@ -11,7 +11,7 @@ cdef class Decoder:
     cdef long long _first
     cdef Fields _fields
     cdef Joiner _joiner
-    cdef list _parts, _times, _records
+    cdef list _parts, _times, _last, _records
 
     @cython.locals(
         fields=Fields, joiner=Joiner, joined=bint, records=list, first=cython.longlong, end=Py_ssize_t,
@@ -27,4 +27,4 @@ cdef class Decoder:
     cdef _handle_part(self, bytes buffer, long long frame, long long behind, int action, int source)
 
     @cython.locals(parts=list)
-    cdef _emit_held(self, long long frame, long long behind, int source)
+    cdef _emit_held(self, long long behind, int source)

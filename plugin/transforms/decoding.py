@@ -20,7 +20,7 @@ class Decoder:
     serves to complete them.
     """
 
-    __slots__ = ("_fields", "_first", "_joined", "_joiner", "_parts", "_records", "_times", "prepared")
+    __slots__ = ("_fields", "_first", "_joined", "_joiner", "_last", "_parts", "_records", "_times", "prepared")
 
     def __init__(self, prepared: Any, *, joined: bool, first: int) -> None:
         self.prepared = prepared
@@ -30,6 +30,7 @@ class Decoder:
         self._joiner = Joiner()
         self._parts: list[list[bytes]] = [[], []]
         self._times = [0, 0]
+        self._last = [0, 0]
         self._records: list[Record] = []
 
     @property
@@ -85,7 +86,7 @@ class Decoder:
         """Give up waiting for the rest of lines: what there is of them, up to ``offset``, becomes records."""
         self._joiner = Joiner()
         for source in (0, 1):
-            self._emit_held(offset, offset, source)
+            self._emit_held(offset, source)
 
     def _add_part(self, buffer: bytes, frame: int, behind: int, source: int) -> None:
         fields = self._fields
@@ -100,14 +101,15 @@ class Decoder:
     def _handle_part(self, buffer: bytes, frame: int, behind: int, action: int, source: int) -> None:
         fields = self._fields
         if action & FLUSH_BEFORE:
-            self._emit_held(frame, frame, source)
+            self._emit_held(frame, source)
         if not self._parts[source]:
             self._times[source] = fields.time_nano
         self._parts[source].append(buffer[fields.line_start : fields.line_end])
+        self._last[source] = frame
         if action & (COMPLETE | FLUSH_AFTER):
-            self._emit_held(frame, behind, source)
+            self._emit_held(behind, source)
 
-    def _emit_held(self, frame: int, behind: int, source: int) -> None:
+    def _emit_held(self, behind: int, source: int) -> None:
         parts = self._parts[source]
         if not parts:
             return
@@ -115,5 +117,6 @@ class Decoder:
             resume = self._joiner.held_from if self._joiner.held else behind
             line = b"".join(parts)
             time_nano = self._times[source]
-            self._records.append(Record(self.prepared, _SOURCES[source], time_nano, line, frame, behind, resume))
+            last = self._last[source]
+            self._records.append(Record(self.prepared, _SOURCES[source], time_nano, line, last, behind, resume))
         self._parts[source] = []

@@ -530,6 +530,7 @@ def write_through(folder: Path, fifo: Pipe, content: bytes, piece: int, interfer
         for _ in range(interference.times + 20):
             drain(writer, fifo)
             resume(writer)
+    resume(writer)
     assert not writer.dropped.active
     assert writer.at_boundary
     writer.close()
