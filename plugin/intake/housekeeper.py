@@ -144,6 +144,9 @@ class Housekeeper(threading.Thread):
             logger.warning("container %s: %s", container_id, error)
             note = None
         segments = measure(folder)
+        if not attached and not segments and folder.exists() and not (folder / "info.json").exists():
+            self._remove(container_id, "its container never printed")
+            return
         if note is not None:
             last_seen = max([note.last_seen, *(use.modified for use in segments)])
             keep = self._bounds.keep_stopped

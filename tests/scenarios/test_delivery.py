@@ -205,6 +205,8 @@ def test_everything_killed_while_the_destination_is_frozen(
     lines = numbered(5_000, padding=130)
     for start in range(0, 5_000, 1_000):
         container.print(b"".join(lines[start : start + 1_000]))
+        if not start:
+            wait_until(lambda: "does not take records" in server.log, "a batch is on its way")
         server.kill_delivery()
         if start % 2_000:
             server.restart()
@@ -367,6 +369,16 @@ def test_reading_a_stopped_container_ships_nothing(
     assert arrived(receiver, other) == []
     assert receiver.lines(name_of(container)) == [*plain(lines), END]
     assert data.journal(container.id) == journal
+
+
+def test_reading_a_container_that_never_ran_leaves_no_trace(
+    server: Server, engine: Engine, receivers: Receivers
+) -> None:
+    container = engine.create(receivers.down("loki").options)
+    assert container.output() == b""
+    assert engine.create().output() == b""
+    wait_until(lambda: not list((server.data / "containers").iterdir()), "no trace is left")
+    assert "WARNING" not in server.log
 
 
 def test_what_is_undelivered_of_a_stopped_container_is_not_removed(
