@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import zstandard
 
@@ -175,8 +174,6 @@ class Housekeeper(threading.Thread):
             if options.compress:
                 self._compress(container_id, needed_from)
             segments = measure(folder)
-        elif not attached and not segments and self._is_long_gone(folder):
-            self._remove(container_id, "its container stopped long ago without a line")
         if segments:
             self._use[container_id] = segments
             return
@@ -197,14 +194,6 @@ class Housekeeper(threading.Thread):
             if room <= 0:
                 break
         return surplus(segments, kept, needed_from)
-
-    def _is_long_gone(self, folder: Path) -> bool:
-        """Tell whether a folder that holds no journal, only first cursors, was made long ago."""
-        keep = self._bounds.keep_stopped
-        try:
-            return keep is not None and os.stat(folder).st_mtime < time.time() - keep
-        except FileNotFoundError:
-            return False
 
     def _remove_aged(
         self, container_id: str, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
