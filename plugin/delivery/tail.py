@@ -14,6 +14,7 @@ from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.journal.cursors import Cursor, write_cursor
 from plugin.journal.reader import JournalReader
 from plugin.journal.seeking import journal_end
+from plugin.journal.walker import frame_behind
 from plugin.sinks.base import Record, Sink
 from plugin.transforms.decoding import Decoder
 
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE = 5.0
 _LOOKS_AT_FOLDER = 5
+_LOOK_AHEAD = 2 << 20
 
 
 @dataclass(slots=True)
@@ -107,10 +109,21 @@ class Tail:
             records += self._decoder.take()
             if used:
                 self._held_since = time.monotonic()
-            elif not chunk or not self._reader.next_segment():
+            elif not self._skip_malformed(chunk) and (not chunk or not self._reader.next_segment()):
                 records += self._release()
                 break
         return records
+
+    def _skip_malformed(self, chunk: bytes) -> bool:
+        """Go on behind bytes that are no frame; false if ``chunk``, of which nothing was used, may become one.
+
+        Intake sets such bytes aside, but a cursor that a power cut left behind can be in the middle of a frame.
+        """
+        if len(chunk) < HEADER_SIZE or len(chunk) < HEADER_SIZE + entry_size(chunk, 0) <= HEADER_SIZE + MAX_ENTRY_SIZE:
+            return False
+        following = frame_behind(self._reader.peek(_LOOK_AHEAD))
+        self._reader.advance(max(0, following))
+        return following > 0
 
     def acknowledge(self, last: Record, count: int) -> None:
         """Note that all records up to ``last`` are delivered, ``count`` of them now."""

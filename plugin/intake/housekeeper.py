@@ -128,7 +128,7 @@ class Housekeeper(threading.Thread):
             due, self._rotated = self._rotated, set()
             if now >= self._next_measure:
                 self._next_measure = now + _MEASURE_CHANGED
-                due |= self._changed | self._aging
+                due |= self._changed | self._aging | self._needed_from.keys()
                 self._changed = set()
         if now >= self._next_visit:
             self._next_visit = now + _VISIT_ALL

@@ -55,7 +55,7 @@ class Decoder:
         while end - position >= header_size:
             start = position + header_size
             entry_end = start + entry_size(buffer, position)
-            if entry_end > end or not fields.locate(buffer, start, entry_end):
+            if entry_end > end or entry_end == start or not fields.locate(buffer, start, entry_end):
                 break
             source = source_index(fields, buffer)
             frame = offset + position

@@ -32,8 +32,12 @@ class Journal:
     def write(self, *entries: Entry) -> None:
         """Append entries."""
         for entry in entries:
-            os.write(self._target, encode_frame(entry))
-            self._take()
+            self.write_bytes(encode_frame(entry))
+
+    def write_bytes(self, content: bytes) -> None:
+        """Append bytes as they are."""
+        os.write(self._target, content)
+        self._take()
 
     def lines(self, first: int, count: int) -> list[bytes]:
         """Append numbered lines; returns them."""

@@ -5,7 +5,7 @@ import pytest
 
 from plugin.delivery import tail as tail_module
 from plugin.delivery.tail import Tail
-from plugin.engine.frames import Entry, PartialMetadata
+from plugin.engine.frames import Entry, PartialMetadata, encode_frame
 from plugin.journal.cursors import create_cursor, read_cursor
 from plugin.journal.retention import measure, remove_segment
 from tests.delivery.conftest import FakeSink, Journal, make_tail
@@ -132,3 +132,23 @@ def test_a_cursor_ahead_of_the_journal_is_taken_back(journal: Journal, sink: Fak
     assert read_all(tail) == []
     lines = journal.lines(10, 10)
     assert read_all(tail) == lines
+
+
+def test_a_cursor_within_a_frame_costs_no_more_than_that_frame(journal: Journal, sink: FakeSink) -> None:
+    lines = journal.lines(0, 10)
+    create_cursor(journal.folder, "fake", 9)
+    gap, *rest = read_all(make_tail(journal, sink))
+    assert gap.startswith(b"peavey: ")
+    assert rest == lines[1:]
+
+
+def test_an_incomplete_frame_is_waited_for(journal: Journal, sink: FakeSink) -> None:
+    lines = journal.lines(0, 3)
+    tail = make_tail(journal, sink)
+    assert read_all(tail) == lines
+    frame = encode_frame(Entry("stdout", 1, b"whole"))
+    for piece in (frame[:2], frame[2:9], frame[9:-1]):
+        journal.write_bytes(piece)
+        assert read_all(tail) == []
+    journal.write_bytes(frame[-1:])
+    assert read_all(tail) == [b"whole"]

@@ -74,6 +74,7 @@ def test_bytes_that_are_no_frame_are_left() -> None:
     decoder = Decoder("web", joined=True, first=0)
     assert decoder.feed(content + b"\0\0\0\x02\xff\xff", 0) == len(content)
     assert decoder.feed(content[:-1], len(content)) == 0
+    assert decoder.feed(b"\0\0\0\0" + content, len(content)) == 0
 
 
 @pytest.mark.parametrize("joined", [True, False])
