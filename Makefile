@@ -12,6 +12,10 @@ PYTHON ?= python3
 NO_SKIPS ?=
 # More flags for pytest, e.g. -k journal.
 PYTEST_FLAGS ?=
+# With QUICK=1, `make bench` takes less than three minutes, and keeps none of its figures.
+QUICK ?=
+# More flags for the benchmarks, or the names of those to run.
+BENCH_FLAGS ?=
 # Where all that is made goes, but for .venv.
 BUILD ?= build
 
@@ -35,7 +39,8 @@ help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "variables: PLUGIN_NAME=$(PLUGIN_NAME) PLUGIN_TAG=$(PLUGIN_TAG) BASE=$(BASE) BUILD_FLAGS=$(BUILD_FLAGS)" \
-		"PYTHON=$(PYTHON) NO_SKIPS=$(NO_SKIPS) PYTEST_FLAGS=$(PYTEST_FLAGS)"
+		"PYTHON=$(PYTHON) NO_SKIPS=$(NO_SKIPS) PYTEST_FLAGS=$(PYTEST_FLAGS)" \
+		"QUICK=$(QUICK) BENCH_FLAGS=$(BENCH_FLAGS)"
 
 # ---- try and test
 
@@ -67,6 +72,13 @@ test-compiled: $(COMPILED)/installed
 chaos: $(VENV)/installed ## Kill the driver a hundred times and more under full load (long)
 	@$(HOST) engine
 	$(VENV)/bin/python $(PYTEST) -m chaos
+
+# The benchmarks measure the `plugin` that Python finds: here the compiled one, which is what gets installed.
+.PHONY: bench
+bench: $(COMPILED)/installed ## Measure Peavey beside Docker's own drivers, as root (QUICK=1: only to see that it works)
+	@$(HOST) --required engine
+	rm -rf $(COMPILED)/tests $(COMPILED)/docs
+	PYTHONPATH=$(abspath $(COMPILED)):$(CURDIR) $(VENV)/bin/python -P -m bench $(if $(QUICK),--quick) $(BENCH_FLAGS)
 
 .PHONY: lint
 lint: $(VENV)/installed ## Check style and types
@@ -127,7 +139,7 @@ uninstall: ## Stop the plugin and remove it, with the logs it keeps
 .PHONY: clean
 clean: ## Remove all that was made here
 	rm -rf build dist *.egg-info $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find plugin tests '(' -name __pycache__ -o -name '*.so' -o -name '*.c' ')' -prune -exec rm -rf {} +
+	find plugin tests bench '(' -name __pycache__ -o -name '*.so' -o -name '*.c' ')' -prune -exec rm -rf {} +
 
 # An editable install of the pure modules: a compiled one would hide the source that is being edited.
 $(VENV)/installed: pyproject.toml setup.py

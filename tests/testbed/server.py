@@ -24,13 +24,15 @@ class Server:
     """``peavey serve`` on folders of its own below ``folder``, its data beneath the logging one as in the plugin.
 
     ``environment``: variables besides those that every test needs; may be changed between ``kill`` and ``start``.
+    ``source``: the folder in which the package lies.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, source: Path = REPOSITORY) -> None:
         self.socket = folder / "peavey.sock"
         self.logging_folder = folder / "logging"
         self.data = self.logging_folder / "peavey"
         self.environment = dict(environment or {})
+        self.source = source
         self.exit_code: int | None = None
         self._log_file = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,6 +47,11 @@ class Server:
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._running().pid
 
     @property
     def resident_bytes(self) -> int:
@@ -92,7 +99,7 @@ class Server:
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),
-                cwd=REPOSITORY,
+                cwd=self.source,
                 env=plugin_environment(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

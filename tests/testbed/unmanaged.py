@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.testbed.folders import DataFolder
-from tests.testbed.server import Server
+from tests.testbed.server import REPOSITORY, Server
 
 PLUGINS = Path("/run/docker/plugins")
 LOGGING = Path("/run/docker/logging")
@@ -24,16 +24,17 @@ class Driver:
 
 
 @contextmanager
-def unmanaged_driver(environment: Mapping[str, str] | None = None) -> Iterator[Driver]:
+def unmanaged_driver(environment: Mapping[str, str] | None = None, source: Path = REPOSITORY) -> Iterator[Driver]:
     """Start a driver under a name of its own, its data in a temporary folder; nothing remains of it afterwards.
 
-    Needs root: the folder for plugin sockets belongs to it. `environment` holds further variables of the server.
+    Needs root: the folder for plugin sockets belongs to it. `environment` holds further variables of the server,
+    `source` is the folder in which its package lies.
     """
     PLUGINS.mkdir(mode=0o700, parents=True, exist_ok=True)
     LOGGING.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = f"peavey-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="peavey-driver-") as folder:
-        server = Server(Path(folder), environment)
+        server = Server(Path(folder), environment, source)
         server.socket = PLUGINS / f"{name}.sock"
         server.logging_folder = LOGGING
         server.data = Path(folder, "data")
