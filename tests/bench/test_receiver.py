@@ -1,0 +1,64 @@
+"""The receivers that count: every marked line once, however it comes over the network."""
+
+import gzip
+import socket
+
+import cramjam
+import pytest
+import zstandard
+
+from bench.receiver import MARKER, LinesMissingError, Receiver
+from bench.receiver.protocols import KINDS, Taken
+
+LINE = MARKER + b" and more\n"
+
+
+def request(body: bytes, *headers: bytes) -> bytes:
+    head = [b"POST /push HTTP/1.1", b"Host: localhost", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize("size", [1, 5, len(MARKER), 1000])
+def test_lines_are_counted_once_in_pieces_of_any_size(size: int) -> None:
+    connection = KINDS["plain"]()
+    text = LINE * 20
+    assert sum(connection.feed(text[at : at + size]).lines for at in range(0, len(text), size)) == 20
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_requests_are_counted_and_answered_in_pieces_of_any_size(size: int) -> None:
+    connection = KINDS["loki"]()
+    text = request(LINE * 3) + request(b"") + request(LINE)
+    taken = [connection.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert sum(piece.lines for piece in taken) == 4
+    assert sum(piece.requests for piece in taken) == 3
+    assert b"".join(piece.answer for piece in taken) == b"HTTP/1.1 204 No Content\r\n\r\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [
+        (LINE * 3, b"Content-Type: application/json"),
+        (gzip.compress(LINE * 3), b"Content-Encoding: gzip"),
+        (zstandard.compress(LINE * 3), b"content-encoding: zstd"),
+        (bytes(cramjam.snappy.compress_raw(LINE * 3)), b"Content-Type: application/x-protobuf"),
+    ],
+)
+def test_compressed_bodies_are_counted(body: bytes, header: bytes) -> None:
+    assert KINDS["http"]().feed(request(body, header)) == Taken(
+        3, 1, b'HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n{"text":"Success","code":0}'
+    )
+
+
+def test_a_receiver_counts_over_all_its_connections() -> None:
+    with Receiver("plain") as receiver:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", receiver.port)) as connection:
+                connection.sendall(LINE * 100)
+        receiver.wait_for(300, seconds=30)
+        assert receiver.counts.bytes == 300 * len(LINE)
+
+
+def test_lines_that_do_not_arrive_are_missed() -> None:
+    with Receiver("plain") as receiver, pytest.raises(LinesMissingError, match="0 of 1 lines"):
+        receiver.wait_for(1, seconds=0.05)
