@@ -4,7 +4,8 @@ A sink turns records into one request for one destination, and knows how that de
 batching, order, retries, cursors and dead letters are delivery's business: a sink imports nothing of journal or
 delivery.
 
-A module of this package that is a sink names its class ``SINK``.
+A module of this package that is a sink names its class ``SINK``. Every process imports it, to read what the sink
+declares; what takes megabytes and only matters once a sink is made is in ``plugin.sinks.runtime``.
 """
 
 from abc import ABC, abstractmethod

@@ -10,7 +10,6 @@ from plugin.engine import kinds
 from plugin.engine.option_schema import Option, SinkOptions
 from plugin.engine.options import SinkChoice
 from plugin.sinks.base import Origin, Record, Sink
-from plugin.sinks.http_client import HttpClient
 from plugin.sinks.http_headers import HEADERS_KIND, Headers
 from plugin.sinks.http_options import http_options
 from plugin.sinks.http_records import PreparedObjects, encode_objects, prepare_objects
@@ -81,7 +80,7 @@ class HttpSink(Sink[PreparedObjects]):
         headers = {"Content-Type": _CONTENT_TYPES[choice.get(FORMAT)]}
         if compression != "none":
             headers["Content-Encoding"] = compression
-        self._client = HttpClient(HTTP.settings(choice, choice.get(URL), headers, choice.get(HEADERS)))
+        self._client = HTTP.settings(choice, choice.get(URL), headers, choice.get(HEADERS)).make_client()
 
     def prepare(self, origin: Origin) -> PreparedObjects:
         """Make what is the same for all records of a container."""

@@ -9,8 +9,8 @@ from plugin.engine import kinds
 from plugin.engine.option_schema import Option
 from plugin.engine.options import SinkChoice
 from plugin.engine.secrets import Secret
-from plugin.sinks.http_client import HttpSettings
 from plugin.sinks.http_headers import Headers
+from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.http_url import URL_KIND, HttpUrl, basic_authorization
 
 _FILES = "In the managed plugin, files of the host are below /etc/peavey."

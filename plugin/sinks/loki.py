@@ -5,27 +5,26 @@ driver in grafana/loki, ``clients/cmd/docker-driver``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
-
-import cramjam
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from plugin.engine import kinds
 from plugin.engine.kinds import Kind
 from plugin.engine.option_schema import Option, SinkOptions
 from plugin.engine.options import SinkChoice
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, Sink
-from plugin.sinks.http_client import HttpClient
 from plugin.sinks.http_options import http_options
 from plugin.sinks.http_url import URL_KIND, HttpUrl
 from plugin.sinks.loki_labels import ExternalLabels, container_labels, container_metadata, parse_external_labels
-from plugin.sinks.loki_push import ContainerStream, encode_push, labels_field, metadata_fields
 from plugin.sinks.loki_relabel import Rule, parse_rules
+
+if TYPE_CHECKING:
+    from plugin.sinks.runtime.loki_push import ContainerStream
 
 _PATH = "/loki/api/v1/push"
 _SOURCES = ("stdout", "stderr")
 _NO_FILES = "Peavey's journal is what docker logs reads; its bounds are max-size and max-file"
 
-Prepared = Mapping[str, ContainerStream]
+Prepared = Mapping[str, "ContainerStream"]
 
 
 def _refuse_stages(_text: str) -> NoReturn:
@@ -163,6 +162,9 @@ class LokiSink(Sink[Prepared]):
 
     def __init__(self, choice: SinkChoice) -> None:
         """Take the options; see `Sink`."""
+        from plugin.sinks.runtime import loki_push  # noqa: PLC0415 (its tables and compressor take 5 MB)
+
+        self._push = loki_push
         self._external = choice.get(EXTERNAL_LABELS)
         self._rules = choice.get(RELABEL_CONFIG)
         self._with_metadata = choice.get(STRUCTURED_METADATA)
@@ -170,20 +172,23 @@ class LokiSink(Sink[Prepared]):
         headers = {"Content-Type": "application/x-protobuf"}
         if tenant := choice.get(TENANT_ID):
             headers["X-Scope-OrgID"] = tenant
-        self._client = HttpClient(HTTP.settings(choice, choice.get(URL).with_default_path(_PATH), headers))
+        self._client = HTTP.settings(choice, choice.get(URL).with_default_path(_PATH), headers).make_client()
 
     def prepare(self, origin: Origin) -> Prepared:
         """Make the streams of a container by source; none if a rule drops it."""
         labels = container_labels(origin, self._external, self._rules)
         if labels is None:
             return {}
-        metadata = metadata_fields(container_metadata(origin)) if self._with_metadata else b""
-        return {source: ContainerStream(labels_field(labels | {"source": source}), metadata) for source in _SOURCES}
+        push = self._push
+        metadata = push.metadata_fields(container_metadata(origin)) if self._with_metadata else b""
+        return {
+            source: push.ContainerStream(push.labels_field(labels | {"source": source}), metadata)
+            for source in _SOURCES
+        }
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode a push request; empty if all records are blank or of containers that a rule drops."""
-        push = encode_push(records, self._longest)
-        return bytes(cramjam.snappy.compress_raw(push)) if push else b""
+        return self._push.compress(self._push.encode_push(records, self._longest))
 
     async def send(self, payload: bytes) -> None:
         """Push; there is nothing to do for an empty payload."""

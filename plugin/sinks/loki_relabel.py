@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import re2
-import yaml
 
 from plugin.engine.values import hint, quote
 
@@ -122,6 +121,10 @@ def relabel(rules: tuple[Rule, ...], labels: Labels) -> Labels | None:
 
 def parse_rules(text: str) -> tuple[Rule, ...]:
     """Read a list of rules in YAML; raises `ValueError` with a message that says which rule is wrong, and why."""
+    if not text.strip():
+        return ()
+    import yaml  # noqa: PLC0415 (1 MB, for an option that few give)
+
     try:
         # This loader makes nothing but texts, lists and mappings.
         document = yaml.load(text, yaml.BaseLoader)  # noqa: S506

@@ -20,7 +20,7 @@ from plugin.engine.secrets import Secret
 from plugin.sinks import splunk_options as options
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, RetryError, Sink, SinkError
 from plugin.sinks.http_answers import failure
-from plugin.sinks.http_client import HttpClient, HttpSettings
+from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.splunk_events import ENCODERS, EventFields, PreparedEvents, prepare_events
 
 logger = logging.getLogger(__name__)
@@ -80,20 +80,17 @@ class SplunkSink(Sink[PreparedEvents]):
         ack_path = f"{before if collector else ''}{_COLLECTOR}/ack"
         self._ack_url = url.target.with_path(ack_path).with_query(channel=channel)
         token = choice.get(options.TOKEN)
-        self._client = HttpClient(
-            HttpSettings(
-                url=url,
-                timeout=choice.get(options.TIMEOUT),
-                headers={"X-Splunk-Request-Channel": channel} if self._waits_for_index else {},
-                authorization=Secret(f"Splunk {token.reveal()}"),
-                proxy=choice.get(options.PROXY_URL),
-                ca=choice.get(options.CA_PATH),
-                server_name=choice.get(options.CA_NAME),
-                verify=not choice.get(options.SKIP_VERIFY),
-                secrets=(token,),
-            ),
-            _judge,
-        )
+        self._client = HttpSettings(
+            url=url,
+            timeout=choice.get(options.TIMEOUT),
+            headers={"X-Splunk-Request-Channel": channel} if self._waits_for_index else {},
+            authorization=Secret(f"Splunk {token.reveal()}"),
+            proxy=choice.get(options.PROXY_URL),
+            ca=choice.get(options.CA_PATH),
+            server_name=choice.get(options.CA_NAME),
+            verify=not choice.get(options.SKIP_VERIFY),
+            secrets=(token,),
+        ).make_client(_judge)
 
     def prepare(self, origin: Origin) -> PreparedEvents:
         """Make what is the same for all events of a container."""

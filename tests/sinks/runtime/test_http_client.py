@@ -11,9 +11,10 @@ from pytest_httpserver import HTTPServer
 
 from plugin.engine.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError
-from plugin.sinks.http_client import HttpClient, HttpSettings
 from plugin.sinks.http_headers import Headers
+from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.http_url import parse_url
+from plugin.sinks.runtime.http_client import HttpClient
 from tests.sinks.http_receivers import (
     Authority,
     Handler,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.sinks.base import Record
-from plugin.sinks.loki_push import ContainerStream, encode_push, encode_varint, labels_field, metadata_fields
+from plugin.sinks.runtime.loki_push import ContainerStream, encode_push, encode_varint, labels_field, metadata_fields
 from tests.sinks.loki_receiver import PUSH_REQUEST, decode_push
 from tests.sinks.made import TIME
 
