@@ -25,6 +25,7 @@ RESULTS = REPOSITORY / "bench/results"
 PLOTS = REPOSITORY / "docs/plots"
 PAGES = (REPOSITORY / "docs/performance.md", REPOSITORY / "README.md")
 QUICK = REPOSITORY / "build/bench"
+LOG_WIDTH = 120
 
 
 def main() -> int:
@@ -39,6 +40,8 @@ def main() -> int:
     arguments = parser.parse_args()
     chosen = [benchmark for benchmark in BENCHMARKS if not arguments.names or benchmark.name in arguments.names]
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     if arguments.render:
         render()
         return 0

@@ -1,0 +1,207 @@
+"""Containers that print: how long they take with each log driver, and what that costs."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.benchmark import Benchmark, Run
+from bench.plots import Bars, Plot
+from bench.processes import Watch
+from bench.receiver import LinesMissingError
+from bench.results import Recorder, Result, Series, over, ratio, rotated
+from bench.rig import CEILING, JSON_FILE, Rig, Subject, all_drivers
+from bench.tables import NOTHING, Table, megabytes, middle, spread
+from bench.work import Work
+from tests.testbed.containers import Container, Containers
+
+WALL = "wall"
+DELIVERED = "delivered"
+ENGINE, PLUGIN, DELIVERY = "engine", "plugin", "delivery"
+
+ROUNDS = 5
+WORKS = {
+    "short": Work(1_000_000, 100),
+    "long": Work(6_400, 1 << 14),
+    "huge": Work(100, 1 << 20),
+    "many": Work(50_000, 100, containers=20),
+}
+QUICK_WORKS = {
+    "short": Work(50_000, 100),
+    "long": Work(500, 1 << 14),
+    "huge": Work(8, 1 << 20),
+    "many": Work(5_000, 100, containers=4),
+}
+
+_PRINT_SECONDS = 600.0
+_ARRIVE_SECONDS = 120.0
+_STARTERS = 4
+_GATE = Path("/gate/open")
+
+
+def compare(run: Run) -> None:
+    """Let containers print with every driver in turn, round after round."""
+    works, rounds = (QUICK_WORKS, 1) if run.quick else (WORKS, ROUNDS)
+    with all_drivers() as rig:
+        for key, work in works.items():
+            for number, subject in rotated(rig.subjects, rounds):
+                wall = print_once(rig, subject, key, work, run.recorder)
+                run.say(f"{describe(work)}, round {number + 1} of {rounds}: {subject.name} {wall:.2f} s")
+
+
+def print_once(rig: Rig, subject: Subject, key: str, work: Work, recorder: Recorder) -> float:
+    """Let the work's containers print with one driver, and record what it took; gives the seconds until they ended."""
+
+    def add(metric: str, unit: str, value: float) -> None:
+        recorder.add(subject.name, f"{key}/{metric}", unit, value)
+
+    containers = rig.containers(subject)
+    arrived = subject.receiver.counts.lines if subject.receiver else 0
+    with _ready(containers, subject, work) as (made, let_go):
+        watches = {ENGINE: Watch.of(rig.engine.pid)}
+        if plugin := subject.plugin():
+            watches[PLUGIN] = Watch(plugin)
+        if delivery := subject.delivery():
+            watches[DELIVERY] = Watch(delivery)
+        begun = time.monotonic()
+        let_go()
+        rig.engine.client.run("wait", *(container.id for container in made), timeout=_PRINT_SECONDS)
+        wall = time.monotonic() - begun
+        add(WALL, "s", wall)
+        if subject.receiver:
+            try:
+                moment = subject.receiver.wait_for(arrived + work.total_lines, _ARRIVE_SECONDS)
+            except LinesMissingError as error:
+                recorder.fault(f"{describe(work)}, {subject.name}: {error}")
+                moment = time.monotonic()
+            add(DELIVERED, "s", moment - begun)
+        for role, watch in watches.items():
+            usage = watch.usage()
+            add(f"{role} CPU", "s", usage.cpu)
+            add(f"{role} memory", "bytes", usage.peak)
+        if subject.kept:
+            kept = sum(map(subject.kept, made))
+            if kept != work.total_lines:
+                recorder.fault(f"{describe(work)}, {subject.name}: {kept:,} of {work.total_lines:,} lines were kept")
+    containers.remove_all()
+    rig.settle(subject)
+    return wall
+
+
+@contextmanager
+def _ready(
+    containers: Containers, subject: Subject, work: Work
+) -> Iterator[tuple[list[Container], Callable[[], object]]]:
+    """Make the containers, and what lets them print.
+
+    One is only created, and started for printing, as with `docker run`. Several are started and wait at a gate, a FIFO
+    that nobody has opened for writing: starting so many takes longer than what they print.
+    """
+    if work.containers == 1:
+        made = containers.create("sh", "-c", work.script, options=subject.options)
+        yield [made], made.start
+        return
+    with TemporaryDirectory(prefix="peavey-gate-") as folder:
+        gate = Path(folder, _GATE.name)
+        os.mkfifo(gate)
+        script, flags = f": <{_GATE}; {work.script}", [f"--volume={folder}:{_GATE.parent}"]
+        with ThreadPoolExecutor(_STARTERS) as pool:
+            several = list(
+                pool.map(
+                    lambda _: containers.shell(script, options=subject.options, flags=flags), range(work.containers)
+                )
+            )
+        opened: list[int] = []
+        try:
+            yield several, lambda: opened.append(os.open(gate, os.O_RDWR))
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+
+def describe(work: Work) -> str:
+    """Name the work, as a heading."""
+    who = "One container prints" if work.containers == 1 else f"{work.containers} containers at once print"
+    size = f"{work.line_bytes} bytes" if work.line_bytes < 1 << 10 else f"{work.line_bytes >> 10} KiB"
+    return f"{who} {work.lines:,} lines of {size}"
+
+
+def tables(result: Result) -> Sequence[Table]:
+    """For each work a table of times, and one of what they cost."""
+    works = QUICK_WORKS if result.quick else WORKS
+    return [
+        made for key, work in works.items() for made in (times_table(result, key, work), cost_table(result, key, work))
+    ]
+
+
+def times_table(result: Result, key: str, work: Work) -> Table:
+    """Wall time, as such and beside json-file and the ceiling."""
+
+    def row(wall: Series) -> tuple[str, ...]:
+        delivered = result.find(wall.subject, f"{key}/{DELIVERED}")
+        return (
+            wall.subject,
+            spread(wall),
+            middle(over(wall, work.total_lines, "lines/s")),
+            *(spread(ratio(wall, result.get(other, wall.metric))) for other in (JSON_FILE, CEILING)),
+            middle(delivered),
+        )
+
+    return Table(
+        key,
+        describe(work),
+        ("driver", "wall, s", "lines/s", f"÷ {JSON_FILE}", f"÷ {CEILING}", "all arrived after, s"),
+        tuple(map(row, result.metric(f"{key}/{WALL}"))),
+    )
+
+
+def cost_table(result: Result, key: str, work: Work) -> Table:
+    """CPU time and peak memory of each process."""
+    roles = (ENGINE, PLUGIN, DELIVERY)
+
+    def row(subject: str) -> tuple[str, ...]:
+        cpu = [result.find(subject, f"{key}/{role} CPU") for role in roles]
+        memory = [result.find(subject, f"{key}/{role} memory") for role in roles]
+        return (subject, *map(middle, cpu), together(cpu), *map(megabytes, memory))
+
+    return Table(
+        f"{key}-cost",
+        f"{describe(work)}: CPU time and peak memory",
+        (
+            "driver",
+            *(f"{role}, CPU s" for role in roles),
+            "together, CPU s",
+            *(f"{role}, MB" for role in roles),
+        ),
+        tuple(row(subject) for subject in result.subjects()),
+    )
+
+
+def together(series: Sequence[Series | None]) -> str:
+    """Write the median of what several series come to, round by round."""
+    there = [s.values for s in series if s is not None]
+    if not there:
+        return NOTHING
+    return middle(Series("", "", "", tuple(map(sum, zip(*there, strict=True)))))
+
+
+def plots(result: Result) -> Sequence[Plot]:
+    """Draw the wall times of each work."""
+    works = QUICK_WORKS if result.quick else WORKS
+    return [
+        Bars(key, describe(work), "seconds until the container ended", tuple(result.metric(f"{key}/{WALL}")))
+        for key, work in works.items()
+    ]
+
+
+PRINTING = Benchmark(
+    name="printing",
+    title="Containers that print, with each log driver",
+    measure=compare,
+    tables=tables,
+    plots=plots,
+    needs_engine=True,
+)
