@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from plugin.engine.values import hint, parse_int, quote
-from plugin.sinks.connection import Address
+from plugin.sinks.dialling import Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,17 @@ that nobody can see, and over TLS twice.
 
 import asyncio
 import contextlib
-import errno
 import fcntl
-import os
 import socket
 import ssl
 import struct
 import termios
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
+from plugin.sinks.dialling import DEFAULT_LIMITS, Address, Limits, connect, reason
+from plugin.sinks.tls import ClientTls
 
 # Linux: SIOCOUTQ is TIOCOUTQ by another name (linux/sockios.h).
 _SEND_QUEUE: Final = termios.TIOCOUTQ
@@ -26,53 +25,11 @@ _SEND_QUEUE: Final = termios.TIOCOUTQ
 _SLICE = 65_536
 _FIRST_LOOK = 0.0005
 _LAST_LOOK = 0.01
-_KEEPALIVE_IDLE = 30
-_KEEPALIVE_INTERVAL = 10
-_KEEPALIVE_PROBES = 3
 
 _ABORT = struct.pack("ii", 1, 0)
 
 _OUR_FAULT_IN_TLS = ("ALERT", "CERTIFICATE", "WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST")
 _NOT_OUR_FAULT_IN_TLS = ("ALERT_INTERNAL_ERROR", "ALERT_USER_CANCELLED", "ALERT_CLOSE_NOTIFY")
-
-_MANAGED_PLUGIN = (
-    "a managed plugin sees only one folder of the host, as /etc/peavey; 'docker plugin set peavey files.source=FOLDER'"
-    " says which one"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a destination listens: a host and a port, or the path of a unix socket. Nothing is looked up."""
-
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-    def __str__(self) -> str:
-        """Write it for a message: the path, ``host:port`` or ``[::1]:port``."""
-        if self.path:
-            return self.path
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Time limits of a connection, in seconds.
-
-    ``connect`` covers looking up the name, connecting and the TLS handshake. ``write`` and ``read`` are for a peer that
-    does not move at all: each byte that it takes or sends begins them anew. For ``trial`` seconds after its first bytes
-    a new connection is watched for a peer that accepts and then closes, as proxies without a server behind them do, and
-    servers of TLS 1.3 that refuse a certificate.
-    """
-
-    connect: float = 10.0
-    write: float = 30.0
-    read: float = 30.0
-    trial: float = 0.5
-
-
-DEFAULT_LIMITS = Limits()
 
 
 class StreamConnection:
@@ -84,9 +41,9 @@ class StreamConnection:
     a peer that leaves bytes unread resets the connection instead.
     """
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, address: Address, tls: ClientTls | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self.address = address
-        self._context = tls
+        self._client_tls = tls
         self._limits = limits
         self.ended_orderly = False
         self._socket: socket.socket | None = None
@@ -117,9 +74,9 @@ class StreamConnection:
                 return False
         try:
             async with asyncio.timeout(self._limits.connect):
-                self._socket = await self._connect()
-                if self._context is not None:
-                    await self._shake_hands(self._context)
+                self._socket = await connect(self.address, self._limits)
+                if self._client_tls is not None:
+                    await self._shake_hands(self._client_tls.context())
         except TimeoutError:
             self._give_up()
             raise RetryError(f"cannot connect to {self.address} within {self._limits.connect:g} s") from None
@@ -187,34 +144,6 @@ class StreamConnection:
                 if self._socket is not None and self._outgoing.pending:
                     self._socket.send(self._outgoing.read())
         self._forget()
-
-    async def _connect(self) -> socket.socket:
-        if self.address.path:
-            return await self._connect_to(socket.AF_UNIX, 0, self.address.path)
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
-        failure: OSError | None = None
-        share = self._limits.connect / len(found)
-        for family, _, protocol, _, address in found:
-            try:
-                async with asyncio.timeout(share):
-                    return await self._connect_to(family, protocol, address)
-            except TimeoutError:
-                failure = OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-            except OSError as error:
-                failure = error
-        raise failure or OSError("the name has no address")
-
-    async def _connect_to(self, family: int, protocol: int, address: tuple[Any, ...] | str) -> socket.socket:
-        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
-        try:
-            if family != socket.AF_UNIX:
-                _set_tcp_options(connection, self._limits)
-            await asyncio.get_running_loop().sock_connect(connection, address)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
 
     async def _shake_hands(self, context: ssl.SSLContext) -> None:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=self.address.host or None)
@@ -370,28 +299,6 @@ class StreamConnection:
         text = f"TLS with {self.address} failed: {code.replace('_', ' ').lower() or error.strerror or error}"
         is_ours = any(word in code for word in _OUR_FAULT_IN_TLS) and code not in _NOT_OUR_FAULT_IN_TLS
         return MisconfiguredError(text) if is_ours else RetryError(text)
-
-
-def reason(error: OSError | UnicodeError, address: Address) -> str:
-    """Say in words what went wrong with this address; a name that cannot be encoded counts as one."""
-    if not isinstance(error, OSError):
-        return str(error)
-    if isinstance(error, socket.gaierror) or not error.errno:
-        return error.strerror or str(error)
-    text = os.strerror(error.errno)
-    if address.path and isinstance(error, (FileNotFoundError, PermissionError)):
-        return f"{text} ({_MANAGED_PLUGIN})"
-    return text
-
-
-def _set_tcp_options(connection: socket.socket, limits: Limits) -> None:
-    """Have the kernel notice a peer that is gone, also while nothing is written."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(max(limits.write, 1) * 1000))
 
 
 def _unacknowledged(connection: socket.socket) -> int:

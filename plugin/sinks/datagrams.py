@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from plugin.sinks.base import RejectError, RetryError
-from plugin.sinks.connection import DEFAULT_LIMITS, Address, Limits, reason
+from plugin.sinks.dialling import DEFAULT_LIMITS, Address, Limits, look_up, reason
 
 LARGEST_UDP = 65_507
 """Bytes that fit a UDP datagram over IPv4."""
@@ -120,12 +120,11 @@ class DatagramConnection:
     async def _connect(self) -> socket.socket:
         if self.address.path:
             return _connected(socket.AF_UNIX, self.address.path)
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_DGRAM)
+        found = await look_up(self.address, socket.SOCK_DGRAM)
         # Connecting says nothing about who listens: after a refusal it is the turn of the name's next address.
         turn = self._refusals % len(found)
         failure: OSError | None = None
-        for family, _, _, _, address in (*found[turn:], *found[:turn]):
+        for family, _, address in (*found[turn:], *found[:turn]):
             try:
                 return _connected(family, address)
             except OSError as error:

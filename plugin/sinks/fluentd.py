@@ -10,9 +10,9 @@ from plugin.engine.secrets import Secret
 from plugin.sinks import fluentd_options as options
 from plugin.sinks import forward
 from plugin.sinks.base import Origin, Record, Sink
-from plugin.sinks.connection import Limits, StreamConnection
+from plugin.sinks.connection import StreamConnection
+from plugin.sinks.dialling import Limits
 from plugin.sinks.forward_client import ForwardClient
-from plugin.sinks.tls import client_context
 
 _TIME_LIMIT = 30.0
 
@@ -53,14 +53,7 @@ class FluentdSink(Sink[Container]):
 
     def __init__(self, choice: SinkChoice) -> None:
         server = choice.get(options.ADDRESS)
-        context = None
-        if server.tls:
-            context = client_context(
-                ca=choice.get(options.CA_CERT),
-                cert=choice.get(options.CERT),
-                key=choice.get(options.KEY),
-                verify=not choice.get(options.SKIP_VERIFY),
-            )
+        tls = options.TLS.open(choice) if server.tls else None
         patience = choice.get(options.READ_TIMEOUT) or _TIME_LIMIT
         limits = Limits(write=choice.get(options.WRITE_TIMEOUT) or _TIME_LIMIT, read=patience)
         key = choice.get(options.SHARED_KEY)
@@ -74,7 +67,7 @@ class FluentdSink(Sink[Container]):
         self._precise = choice.get(options.SUB_SECOND_PRECISION)
         self._compresses = choice.get(options.COMPRESS) == "gzip"
         self._client = ForwardClient(
-            StreamConnection(server.address, context, limits),
+            StreamConnection(server.address, tls, limits),
             credentials,
             patience=patience,
             lifetime=choice.get(options.RECONNECT_INTERVAL),

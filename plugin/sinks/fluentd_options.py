@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from plugin.engine import kinds
@@ -10,7 +9,8 @@ from plugin.engine.kinds import Kind
 from plugin.engine.option_schema import Option
 from plugin.engine.secrets import Secret
 from plugin.engine.values import parse_duration, parse_int, quote
-from plugin.sinks.connection import Address
+from plugin.sinks.dialling import Address
+from plugin.sinks.tls_options import tls_options
 
 _DEFAULT_HOST = "127.0.0.1"
 _DEFAULT_PORT = 24224
@@ -129,24 +129,7 @@ USERNAME = Option(
 PASSWORD: Option[Secret | None] = Option(
     name="fluentd-password", kind=kinds.SECRET, shown_default="none", help="The user's password."
 )
-CA_CERT: Option[Path | None] = Option(
-    name="fluentd-tls-ca-cert",
-    kind=kinds.PATH,
-    shown_default="those of the system",
-    help="A PEM file with the certificates of the authorities that the server's must be from.",
-)
-CERT: Option[Path | None] = Option(
-    name="fluentd-tls-cert", kind=kinds.PATH, shown_default="none", help="A PEM file with our own certificate."
-)
-KEY: Option[Path | None] = Option(
-    name="fluentd-tls-key", kind=kinds.PATH, shown_default="none", help="A PEM file with the key of our certificate."
-)
-SKIP_VERIFY = Option(
-    name="fluentd-tls-skip-verify",
-    kind=kinds.BOOLEAN,
-    default="false",
-    help="Whether any certificate is accepted, which protects against nobody.",
-)
+TLS = tls_options("fluentd-tls-")
 RETRY_WAIT: Option[float | None] = Option(
     name="fluentd-retry-wait",
     kind=Kind(parse=_parse_retry_wait, accepts=kinds.duration().accepts),
@@ -174,10 +157,7 @@ OPTIONS: tuple[Option[Any], ...] = (
     SHARED_KEY,
     USERNAME,
     PASSWORD,
-    CA_CERT,
-    CERT,
-    KEY,
-    SKIP_VERIFY,
+    *TLS,
     RETRY_WAIT,
     RECONNECT_INTERVAL,
     Option(name="fluentd-async", kind=kinds.BOOLEAN, help="Docker's buffer in memory.", superseded=_BUFFERED),
@@ -205,10 +185,9 @@ OPTIONS: tuple[Option[Any], ...] = (
 def faults(values: Mapping[str, Any]) -> Iterable[str]:
     """Yield the faults of options that do not go together."""
     if not values[ADDRESS.name].tls:
-        for option in (CA_CERT, CERT, KEY):
+        for option in (TLS.ca, TLS.cert, TLS.key):
             if values[option.name] is not None:
                 yield f"log-opt {quote(option.name)} needs a fluentd-address that begins with tls://"
-    if values[KEY.name] is not None and values[CERT.name] is None:
-        yield f"log-opt {quote(KEY.name)} needs {quote(CERT.name)}"
+    yield from TLS.faults(values)
     if (values[USERNAME.name] or values[PASSWORD.name]) and not values[SHARED_KEY.name]:
         yield f"log-opts {quote(USERNAME.name)} and {quote(PASSWORD.name)} need {quote(SHARED_KEY.name)}"

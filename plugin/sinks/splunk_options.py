@@ -1,6 +1,5 @@
 """The options of the sink ``splunk``: those of Docker's driver, ``splunk-url-path`` of Splunk's plugin, and our own."""
 
-from pathlib import Path
 from typing import Any
 
 from plugin.engine import kinds
@@ -8,7 +7,9 @@ from plugin.engine.kinds import Kind
 from plugin.engine.option_schema import Option
 from plugin.engine.secrets import Secret
 from plugin.engine.values import quote
-from plugin.sinks.http_url import URL_KIND, HttpUrl, parse_url
+from plugin.sinks.http_options import proxy_option, timeout_option
+from plugin.sinks.http_url import HttpUrl, parse_url
+from plugin.sinks.tls_options import ca_option, server_name_option, skip_verify_option
 
 
 def _parse_splunk_url(text: str) -> HttpUrl:
@@ -50,25 +51,9 @@ SOURCE_TYPE = Option(
 INDEX = Option(
     name="splunk-index", kind=kinds.TEXT, default="", shown_default="the token's", help="The index to write to."
 )
-CA_PATH: Option[Path | None] = Option(
-    name="splunk-capath",
-    kind=kinds.PATH,
-    shown_default="the system's",
-    help="A PEM file with CA certificates to trust. In the managed plugin, files of the host are below /etc/peavey.",
-)
-CA_NAME = Option(
-    name="splunk-caname",
-    kind=kinds.TEXT,
-    default="",
-    shown_default="the URL's host",
-    help="The name that the server's certificate must have.",
-)
-SKIP_VERIFY = Option(
-    name="splunk-insecureskipverify",
-    kind=kinds.BOOLEAN,
-    default="false",
-    help="Whether any certificate and any name is accepted: then nothing tells the server from an impostor.",
-)
+CA_PATH = ca_option("splunk-capath")
+CA_NAME = server_name_option("splunk-caname")
+SKIP_VERIFY = skip_verify_option("splunk-insecureskipverify")
 FORMAT = Option(
     name="splunk-format",
     kind=kinds.choice("inline", "json", "raw"),
@@ -100,18 +85,8 @@ ACK_TIMEOUT = Option(
     default="2m",
     help="How long that may take before the batch is sent again.",
 )
-TIMEOUT = Option(
-    name="splunk-timeout",
-    kind=kinds.duration(minimum=0.1),
-    default="30s",
-    help="How long one request may take, until its answer is complete.",
-)
-PROXY_URL: Option[HttpUrl | None] = Option(
-    name="splunk-proxy-url",
-    kind=URL_KIND,
-    shown_default="what https_proxy, http_proxy and no_proxy say in the plugin's environment",
-    help="The HTTP proxy to go through, with user and password in the URL where it wants them.",
-)
+TIMEOUT = timeout_option("splunk-timeout", "30s")
+PROXY_URL = proxy_option("splunk-proxy-url")
 
 OPTIONS: tuple[Option[Any], ...] = (
     URL,

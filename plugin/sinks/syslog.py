@@ -1,7 +1,6 @@
 """Syslog: RFC 5424, RFC 3164 or the local form, over UDP, TCP, TLS or a unix socket."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from plugin.engine import kinds
 from plugin.engine.kinds import Kind
@@ -15,7 +14,7 @@ from plugin.sinks.connection import StreamConnection
 from plugin.sinks.datagrams import DatagramConnection
 from plugin.sinks.syslog_local import LocalSyslog
 from plugin.sinks.syslog_messages import Head, MessageFormat
-from plugin.sinks.tls import client_context
+from plugin.sinks.tls_options import tls_options
 from plugin.sinks.unanswered import UnansweredStream
 
 _SCHEMES = ("udp", "tcp", "tcp+tls", "unix", "unixgram")
@@ -72,30 +71,7 @@ FORMAT: Option[str | None] = Option(
         "tcp+tls, RFC 5424 messages are framed by octet counting; over tcp each ends with a newline."
     ),
 )
-TLS_CA: Option[Path | None] = Option(
-    name="syslog-tls-ca-cert",
-    kind=kinds.PATH,
-    shown_default="the system's",
-    help="A PEM file of certificate authorities to trust besides the system's, for tcp+tls.",
-)
-TLS_CERT: Option[Path | None] = Option(
-    name="syslog-tls-cert",
-    kind=kinds.PATH,
-    shown_default="none",
-    help="A PEM file with the certificate to show to the server.",
-)
-TLS_KEY: Option[Path | None] = Option(
-    name="syslog-tls-key",
-    kind=kinds.PATH,
-    shown_default="none",
-    help="A PEM file with the key of syslog-tls-cert.",
-)
-TLS_SKIP_VERIFY = Option(
-    name="syslog-tls-skip-verify",
-    kind=kinds.BOOLEAN,
-    default="false",
-    help="Whether any certificate of the server is accepted (Docker's own driver reads every value as true).",
-)
+TLS = tls_options("syslog-tls-", besides=True)
 
 
 class SyslogSink(Sink[Head]):
@@ -105,7 +81,8 @@ class SyslogSink(Sink[Head]):
         name="syslog",
         prefix="syslog-",
         help="Sends to a syslog server, or to the local one.",
-        options=(ADDRESS, FACILITY, FORMAT, TLS_CA, TLS_CERT, TLS_KEY, TLS_SKIP_VERIFY),
+        options=(ADDRESS, FACILITY, FORMAT, *TLS),
+        check=TLS.faults,
     )
 
     def __init__(self, choice: SinkChoice) -> None:
@@ -121,15 +98,9 @@ class SyslogSink(Sink[Head]):
             self._route = DatagramConnection(target.address)
         elif target.scheme == "tcp+tls":
             self._counts_octets = self._format.is_rfc5424
-            context = client_context(
-                ca=choice.get(TLS_CA),
-                cert=choice.get(TLS_CERT),
-                key=choice.get(TLS_KEY),
-                verify=not choice.get(TLS_SKIP_VERIFY),
-                # As Docker's go-connections/tlsconfig does.
-                system_roots=True,
-            )
-            self._route = UnansweredStream(StreamConnection(target.address, context))
+            # The system's as well, as Docker's go-connections/tlsconfig does.
+            tls = TLS.open(choice, system_roots=True)
+            self._route = UnansweredStream(StreamConnection(target.address, tls))
         elif target.scheme == "tcp":
             self._route = UnansweredStream(StreamConnection(target.address))
         else:

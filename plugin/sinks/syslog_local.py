@@ -2,8 +2,9 @@
 
 from plugin.sinks import datagrams
 from plugin.sinks.base import RetryError
-from plugin.sinks.connection import Address, StreamConnection
+from plugin.sinks.connection import StreamConnection
 from plugin.sinks.datagrams import DatagramConnection
+from plugin.sinks.dialling import Address
 
 USUAL_SOCKETS = ("/dev/log", "/var/run/syslog", "/var/run/log")
 """Where srslog looks, and Go's own ``log/syslog``."""

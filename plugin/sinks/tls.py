@@ -1,11 +1,66 @@
-"""TLS of the sinks: an SSL context from options."""
+"""TLS of the sinks: an SSL context from files, read anew when they change."""
 
+import logging
+import os
 import ssl
 import stat
 from pathlib import Path
 
 from plugin.engine.values import quote
 from plugin.sinks.base import MisconfiguredError
+
+logger = logging.getLogger(__name__)
+
+
+class ClientTls:
+    """TLS with one destination: a context for each of its connections, from files that may change meanwhile.
+
+    Takes what `client_context` does, and raises `MisconfiguredError` as that does.
+    """
+
+    def __init__(
+        self,
+        ca: Path | None = None,
+        cert: Path | None = None,
+        key: Path | None = None,
+        *,
+        verify: bool = True,
+        system_roots: bool = False,
+    ) -> None:
+        self._files = (ca, cert, key)
+        self._verify = verify
+        self._system_roots = system_roots
+        self._stamps = self._look()
+        self._context = self._read()
+
+    def context(self) -> ssl.SSLContext:
+        """Give the context, the same one until a file changes; to be asked for each connection.
+
+        Files that have changed and cannot be used, such as a certificate whose key is yet to follow, change nothing.
+        """
+        stamps = self._look()
+        if stamps != self._stamps:
+            self._stamps = stamps
+            try:
+                self._context = self._read()
+            except MisconfiguredError as error:
+                logger.warning("TLS goes on with what its files held before, since they cannot be used now: %s", error)
+        return self._context
+
+    def _read(self) -> ssl.SSLContext:
+        return client_context(*self._files, verify=self._verify, system_roots=self._system_roots)
+
+    def _look(self) -> list[tuple[int, ...] | None]:
+        return [None if file is None else _stamp(file) for file in self._files]
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    """Give what changes with a file; None while it is not there."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def client_context(

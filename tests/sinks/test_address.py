@@ -1,7 +1,7 @@
 import pytest
 
 from plugin.sinks.address import Target, parse_target
-from plugin.sinks.connection import Address
+from plugin.sinks.dialling import Address
 
 SCHEMES = ("udp", "tcp", "unix")
 

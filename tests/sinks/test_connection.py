@@ -9,8 +9,9 @@ import pytest
 import trustme
 
 from plugin.sinks.base import MisconfiguredError, RetryError
-from plugin.sinks.connection import Address, Limits, StreamConnection
-from plugin.sinks.tls import client_context
+from plugin.sinks.connection import StreamConnection
+from plugin.sinks.dialling import Address, Limits
+from plugin.sinks.tls import ClientTls
 from tests.testbed.waiting import wait_until
 
 QUICK = Limits(connect=1, write=0.3, read=0.3, trial=0.2)
@@ -22,9 +23,7 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def connection_to(
-    listener: socket.socket, tls: ssl.SSLContext | None = None, host: str = "localhost"
-) -> StreamConnection:
+def connection_to(listener: socket.socket, tls: ClientTls | None = None, host: str = "localhost") -> StreamConnection:
     return StreamConnection(Address(host, listener.getsockname()[1]), tls, QUICK)
 
 
@@ -259,9 +258,9 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def trusting(authority: trustme.CA, folder: Path) -> ssl.SSLContext:
+def trusting(authority: trustme.CA, folder: Path) -> ClientTls:
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    return client_context(ca=folder / "ca.pem")
+    return ClientTls(ca=folder / "ca.pem")
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -325,10 +324,10 @@ def test_a_server_that_does_not_speak_tls_is_a_misconfiguration(listener: socket
     server = threading.Thread(target=answer)
     server.start()
     with pytest.raises(MisconfiguredError, match="wrong version number"):
-        asyncio.run(connection_to(listener, client_context(verify=False)).open())
+        asyncio.run(connection_to(listener, ClientTls(verify=False)).open())
     server.join()
 
 
 def test_a_server_that_never_shakes_hands_is_given_up(listener: socket.socket) -> None:
     with pytest.raises(RetryError, match="within 1 s"):
-        asyncio.run(connection_to(listener, client_context(verify=False)).open())
+        asyncio.run(connection_to(listener, ClientTls(verify=False)).open())

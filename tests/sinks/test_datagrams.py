@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.sinks.base import RejectError, RetryError
-from plugin.sinks.connection import Address, Limits
 from plugin.sinks.datagrams import LARGEST_UDP, DatagramConnection, joined, pack, unpack
+from plugin.sinks.dialling import Address, Limits
 
 QUICK = Limits(connect=1, write=0.2)
 

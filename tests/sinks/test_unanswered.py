@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from plugin.sinks.base import RetryError
-from plugin.sinks.connection import Address, Limits, StreamConnection
+from plugin.sinks.connection import StreamConnection
+from plugin.sinks.dialling import Address, Limits
 from plugin.sinks.unanswered import UnansweredStream
 
 QUICK = Limits(connect=2, write=0.5, read=0.5, trial=0.05)

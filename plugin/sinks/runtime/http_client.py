@@ -14,7 +14,7 @@ from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
 from plugin.sinks.http_answers import Judge, failure
 from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.http_url import HttpUrl, parse_url
-from plugin.sinks.tls import client_context
+from plugin.sinks.tls import ClientTls
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 15.0
@@ -48,9 +48,9 @@ class HttpClient:
         self._judge = judge
         self._site = settings.url.site
         self._proxy = settings.proxy or _environment_proxy(settings.url)
-        self._tls: ssl.SSLContext | bool = True
+        self._tls: ClientTls | None = None
         if settings.url.target.scheme == "https" or (self._proxy and self._proxy.target.scheme == "https"):
-            self._tls = client_context(settings.ca, settings.cert, settings.key, settings.verify)
+            self._tls = ClientTls(settings.ca, settings.cert, settings.key, verify=settings.verify)
         authorization = settings.authorization or settings.url.authorization
         self._headers = CIMultiDict({"Accept-Encoding": "identity", "User-Agent": "peavey"})
         self._headers.update(settings.headers)
@@ -114,7 +114,7 @@ class HttpClient:
             data=body,
             headers=headers,
             allow_redirects=False,
-            ssl=self._tls,
+            ssl=self._tls.context() if self._tls else True,
             server_hostname=self._settings.server_name or None,
             proxy=proxy.target if proxy else None,
             proxy_headers=self._proxy_headers,
