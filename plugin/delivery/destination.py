@@ -4,11 +4,13 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from plugin.delivery.backoff import Backoff
 from plugin.delivery.tail import Group, Tail
+from plugin.errors import PeaveyError
 from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink, SinkError
 
 logger = logging.getLogger(__name__)
@@ -48,14 +50,23 @@ class Destination:
     """Takes the records of its tails, in turn, to one place, one batch after the other.
 
     The order within a container is kept; a container that floods gets no more of a batch than its turns.
+
+    ``renewed`` gives the sink anew if a secret of it has changed: it is asked after failures.
     """
 
-    def __init__(self, label: str, sink: Sink[Any], settings: DeliverySettings) -> None:
+    def __init__(
+        self,
+        label: str,
+        sink: Sink[Any],
+        settings: DeliverySettings,
+        renewed: Callable[[], Sink[Any] | None] = lambda: None,
+    ) -> None:
         self.label = label
         self.sink = sink
         self.state = DestinationState()
         self.tails: dict[tuple[str, str], Tail] = {}
         self._settings = settings
+        self._renewed = renewed
         self._backoff = Backoff(settings.retry_min, settings.retry_max)
         self._ready: deque[Tail] = deque()
         self._queued: set[Tail] = set()
@@ -129,6 +140,7 @@ class Destination:
     async def _deliver(self, groups: list[Group]) -> None:
         """Deliver a batch for good: until it is acknowledged, or what is at fault is a dead letter."""
         while True:
+            await asyncio.sleep(0)  # a sink that has nothing to send may never wait, and others must have their turns
             try:
                 payload = self.sink.encode([record for group in groups for record in group.records])
                 await self.sink.send(payload)
@@ -136,13 +148,34 @@ class Destination:
                 await self._narrow_down(groups, error)
                 return
             except SinkError as error:
-                await asyncio.sleep(self._failed(error))
+                await self._recover(error)
             except Exception as error:  # a defect of the sink must not end delivery, nor lose the batch
                 logger.exception("destination %s: the sink failed", self.label)
-                await asyncio.sleep(self._failed(RetryError(f"{type(error).__name__}: {error}")))
+                await self._recover(RetryError(f"{type(error).__name__}: {error}"))
             else:
                 self._succeeded(groups, len(payload))
                 return
+
+    async def _recover(self, error: SinkError) -> None:
+        """Wait until it is time to try again; with a secret that has changed, it is at once if that was the fault."""
+        delay = self._failed(error)
+        if isinstance(error, MisconfiguredError) and await self._renew():
+            return
+        await asyncio.sleep(delay)
+        await self._renew()
+
+    async def _renew(self) -> bool:
+        try:
+            sink = self._renewed()
+        except PeaveyError as error:
+            logger.warning("destination %s: what its options name cannot be read anew: %s", self.label, error)
+            return False
+        if sink is None:
+            return False
+        logger.info("destination %s: a secret has changed, it is used from now on", self.label)
+        before, self.sink = self.sink, sink
+        await before.close()
+        return True
 
     async def _narrow_down(self, groups: list[Group], error: RejectError) -> None:
         """Split a rejected batch until the record at fault is alone."""

@@ -8,9 +8,9 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.destination import Destination
+from plugin.delivery.destinations import Destinations
 from plugin.delivery.names import DestinationNames
 from plugin.delivery.origins import make_origin
 from plugin.delivery.status import ShareStatus, SinkStatus, StreamStatus, write_status
@@ -18,13 +18,12 @@ from plugin.delivery.tail import Tail
 from plugin.delivery.watching import AttachedContainers
 from plugin.engine.info import Info
 from plugin.engine.options import SinkChoice, validate_leniently
-from plugin.engine.secrets import Secret
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.cursors import Cursor, read_cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import JournalNote, read_note
 from plugin.sinks.base import MisconfiguredError
-from plugin.sinks.registry import known_sinks, schema
+from plugin.sinks.registry import schema
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +31,8 @@ _POLL = 0.2
 _DISCOVER = 1.0
 _REPORT = 1.0
 _STOP_WITHIN = 3.0
-_DEFECT = 70  # EX_SOFTWARE of sysexits.h
 _WATCH_AFTER_END = 10.0
 _RETRY_MISCONFIGURED = 30.0
-
-Key = tuple[Any, ...]
 
 
 class Worker:
@@ -47,9 +43,7 @@ class Worker:
         self._defaults = defaults
         self._share = share
         self._shares = shares
-        self._destinations: dict[Key, Destination] = {}
-        self._tasks: dict[Key, asyncio.Task[None]] = {}
-        self._endings: set[asyncio.Task[None]] = set()
+        self._destinations = Destinations(defaults)
         self._containers: dict[str, _Container] = {}
         self._faults: dict[tuple[str, str], str] = {}
         self._names = DestinationNames(data)
@@ -118,6 +112,7 @@ class Worker:
         container.birth = note.birth
         container.info = note.info
         options, _ = validate_leniently(note.info.options, self._defaults, schema())
+        self._forget_all_but(container_id, {choice.instance for choice in options.sinks})
         for choice in options.sinks:
             try:
                 self._begin_or_renew(container, folder, note, choice)
@@ -126,14 +121,32 @@ class Worker:
                 container.retry = time.monotonic() + _RETRY_MISCONFIGURED
             else:
                 self._faults.pop((container_id, choice.instance), None)
+        self._destinations.end_unused()
         return container
 
     def _begin_or_renew(self, container: "_Container", folder: Path, note: JournalNote, choice: SinkChoice) -> None:
-        if choice.instance not in container.links:
+        link = container.links.get(choice.instance)
+        if link is None:
             container.links[choice.instance] = self._begin(folder, note, choice)
-            return
-        destination, tail = container.links[choice.instance]
-        tail.set_prepared(destination.sink.prepare(make_origin(note.info, choice, note.birth)))
+        elif choice.faults:
+            return  # of files that cannot be read now: what they held goes on to be used
+        elif link[0] is self._destinations.find(choice):
+            link[1].set_prepared(link[0].sink.prepare(make_origin(note.info, choice, note.birth)))
+        else:
+            self._forget(container, choice.instance)
+            container.links[choice.instance] = self._begin(folder, note, choice)
+
+    def _forget(self, container: "_Container", instance: str) -> None:
+        destination, tail = container.links.pop(instance)
+        destination.remove(tail)
+
+    def _forget_all_but(self, container_id: str, instances: set[str]) -> None:
+        """Let go of the sinks that a container's log-opts name no more."""
+        container = self._containers[container_id]
+        for instance in container.links.keys() - instances:
+            self._forget(container, instance)
+        for key in [key for key in self._faults if key[0] == container_id and key[1] not in instances]:
+            del self._faults[key]
 
     def _has_faults(self, container_id: str) -> bool:
         return any(faulty == container_id for faulty, _ in self._faults)
@@ -151,39 +164,18 @@ class Worker:
     def _begin(self, folder: Path, note: JournalNote, choice: SinkChoice) -> "_Link":
         if choice.faults:
             raise MisconfiguredError("; ".join(choice.faults))
-        destination = self._destination(choice)
+        destination = self._destinations.begin(choice, note.info.options)
         cursor = read_cursor(folder, choice.instance) or Cursor(offset=0, resume=0)
         prepared = destination.sink.prepare(make_origin(note.info, choice, note.birth))
         tail = Tail(folder, choice.instance, destination.sink, prepared, cursor)
         destination.add(tail)
         return destination, tail
 
-    def _destination(self, choice: SinkChoice) -> Destination:
-        """Give the destination of these options, shared by all that have the same."""
-        settings = DeliverySettings(
-            batch_wait=choice.values["batch-wait"],
-            batch_size=choice.values["batch-size"],
-            retry_min=choice.values["retry-min"],
-            retry_max=choice.values["retry-max"],
-        )
-        key = (choice.sink, _revealed(choice.raw), settings)
-        if key not in self._destinations:
-            sink = known_sinks()[choice.sink](choice)
-            destination = self._destinations[key] = Destination(choice.instance, sink, settings)
-            task = self._tasks[key] = asyncio.create_task(destination.run(), name=f"destination {choice.instance}")
-            task.add_done_callback(_end_on_defect)
-        return self._destinations[key]
-
     def _drop(self, container_id: str) -> None:
         """Let go of a container whose journal is gone, and of destinations that have no other."""
-        for destination, tail in self._containers.pop(container_id).links.values():
-            destination.remove(tail)
-        for key in [key for key in self._faults if key[0] == container_id]:
-            del self._faults[key]
-        for key in [key for key, destination in self._destinations.items() if not destination.tails]:
-            ending = asyncio.create_task(_end_destination(self._destinations.pop(key), self._tasks.pop(key)))
-            self._endings.add(ending)
-            ending.add_done_callback(self._endings.discard)
+        self._forget_all_but(container_id, set())
+        del self._containers[container_id]
+        self._destinations.end_unused()
 
     def _look_for_news(self) -> None:
         """Look at the journals that can have grown; a container that starts again changes its info.json."""
@@ -204,9 +196,7 @@ class Worker:
             share=self._share,
             started=self._started,
             written=time.time_ns(),
-            sinks=[
-                SinkStatus.of(self._names.name(key), destination) for key, destination in self._destinations.items()
-            ],
+            sinks=[SinkStatus.of(self._names.name(key), destination) for key, destination in self._destinations],
             streams=[
                 StreamStatus.of(tail, destination)
                 for container in self._containers.values()
@@ -222,29 +212,8 @@ class Worker:
             logger.debug("status cannot be written: %s", error)
 
     async def _end(self) -> None:
-        endings = [
-            asyncio.create_task(_end_destination(destination, self._tasks[key]))
-            for key, destination in self._destinations.items()
-        ]
-        if endings or self._endings:
-            await asyncio.wait([*endings, *self._endings], timeout=_STOP_WITHIN)
+        await self._destinations.end(_STOP_WITHIN)
         self._report()
-
-
-def _end_on_defect(task: asyncio.Task[None]) -> None:
-    """End the process when a destination's task failed: the next one begins again at what is acknowledged."""
-    if not task.cancelled() and task.exception() is not None:
-        logger.critical(
-            "%s failed, delivery ends so that it is started again", task.get_name(), exc_info=task.exception()
-        )
-        os._exit(_DEFECT)
-
-
-async def _end_destination(destination: Destination, task: asyncio.Task[None]) -> None:
-    """Abandon what is in flight, and close the connections."""
-    task.cancel()
-    await asyncio.wait([task])
-    await destination.sink.close()
 
 
 _Link = tuple[Destination, Tail]
@@ -263,8 +232,3 @@ class _Container:
         self.info: Info | None = None
         self.birth = 0
         self.links: dict[str, _Link] = {}
-
-
-def _revealed(raw: Mapping[str, str | Secret]) -> tuple[tuple[str, str], ...]:
-    """Give options in a form that can be compared; it holds secrets and must not be shown."""
-    return tuple(sorted((name, value.reveal() if isinstance(value, Secret) else value) for name, value in raw.items()))

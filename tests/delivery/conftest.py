@@ -72,6 +72,7 @@ class FakeSink:
         self.batches: list[int] = []
         self.answers: list[SinkError | Exception | None] = []
         self.refused: set[bytes] = set()
+        self.closed = False
         self._encoded: list[tuple[str, bytes]] = []
 
     def encode(self, records: Sequence[Record]) -> bytes:
@@ -87,6 +88,9 @@ class FakeSink:
             raise RejectError("this destination does not like it")
         self.delivered += self._encoded
         self.batches.append(len(payload))
+
+    async def close(self) -> None:
+        self.closed = True
 
     def lines(self, prepared: str = "one") -> list[bytes]:
         return [line for container, line in self.delivered if container == prepared]

@@ -1,5 +1,7 @@
+import asyncio
 import logging
 from collections.abc import Callable
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -124,3 +126,64 @@ def test_a_removed_tail_is_read_no_more(journal: Journal, sink: FakeSink) -> Non
     assert not destination.tails
     deliver(destination, lambda: True)
     assert sink.delivered == []
+
+
+def test_a_sink_that_never_has_to_wait_does_not_hold_up_others(journal: Journal) -> None:
+    class Swift(FakeSink):
+        """Has nothing to send, as for a container that prints blank lines only."""
+
+        async def send(self, payload: bytes) -> None:
+            self.batches.append(len(payload))
+
+    swift = Swift()
+    journal.lines(0, 20_000)
+    destination = make_destination(swift, DeliverySettings(0.01, 10_000, 0.001, 0.01))
+    destination.add(make_tail(journal, swift))
+    turns = [0]
+
+    async def other() -> None:
+        while True:
+            turns.append(len(swift.batches))
+            await asyncio.sleep(0)
+
+    deliver(destination, lambda: len(swift.batches) > 20, other())
+    assert all(after - before <= 1 for before, after in pairwise(turns))
+
+
+class TestRenewal:
+    """A sink that is made anew because a secret of it has changed."""
+
+    def test_it_takes_over_at_once_where_the_secret_may_be_the_fault(self, journal: Journal, sink: FakeSink) -> None:
+        lines = journal.lines(0, 10)
+        sink.answers = [MisconfiguredError("401 Unauthorized")]
+        successor = FakeSink()
+        settings = DeliverySettings(batch_wait=0.01, batch_size=100_000, retry_min=60, retry_max=60)
+        destination = Destination("fake", sink, settings, lambda: successor)  # type: ignore[arg-type, return-value]
+        destination.add(make_tail(journal, sink))
+        deliver(destination, lambda: len(successor.delivered) == len(lines))
+        assert destination.sink is successor  # type: ignore[comparison-overlap]
+        assert sink.delivered == []
+        assert sink.closed
+
+    def test_else_it_takes_over_after_the_pause(self, journal: Journal, sink: FakeSink) -> None:
+        lines = journal.lines(0, 10)
+        sink.answers = [RetryError("closed"), RetryError("closed")]
+        successor = FakeSink()
+        made = iter([None, successor])
+        destination = Destination("fake", sink, QUICK, lambda: next(made, None))  # type: ignore[arg-type, return-value]
+        destination.add(make_tail(journal, sink))
+        deliver(destination, lambda: len(successor.delivered) == len(lines))
+        assert destination.state.retries == 2
+
+    def test_a_file_that_cannot_be_read_is_told_and_the_sink_stays(
+        self, journal: Journal, sink: FakeSink, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def renewed() -> None:
+            raise MisconfiguredError("cannot read '/etc/peavey/token'")
+
+        lines = journal.lines(0, 10)
+        sink.answers = [MisconfiguredError("401 Unauthorized"), None]
+        destination = Destination("fake", sink, QUICK, renewed)  # type: ignore[arg-type]
+        destination.add(make_tail(journal, sink))
+        deliver(destination, lambda: len(sink.delivered) == len(lines))
+        assert "/etc/peavey/token" in caplog.text

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from plugin.sinks.base import MisconfiguredError
-from plugin.sinks.tls import client_context
+from plugin.sinks.tls import ClientTls, client_context
 from tests.sinks.http_receivers import Authority, make_authority
 
 
@@ -80,3 +80,46 @@ def test_a_key_with_a_password_is_refused_without_asking_for_it(authority: Autho
 def test_a_key_alone_is_refused(authority: Authority) -> None:
     with pytest.raises(MisconfiguredError, match="without its certificate"):
         client_context(key=authority.key_file)
+
+
+class TestChanges:
+    """Files that change while a destination is in use."""
+
+    def put(self, authority: Authority, folder: Path) -> list[Path]:
+        files = (authority.ca_file, authority.cert_file, authority.key_file)
+        for file in files:
+            (folder / file.name).write_bytes(file.read_bytes())
+        return [folder / file.name for file in files]
+
+    def test_the_context_is_the_same_until_a_file_changes(self, authority: Authority, tmp_path: Path) -> None:
+        tls = ClientTls(*self.put(authority, tmp_path))
+        before = tls.context()
+        assert tls.context() is before
+
+        for name in ("other", "another"):
+            (tmp_path / name).mkdir()
+            self.put(make_authority(tmp_path / name), tmp_path)
+            after = tls.context()
+            assert after is not before
+            assert after.get_ca_certs() != before.get_ca_certs()
+            assert tls.context() is after
+            before = after
+
+    def test_what_cannot_be_used_changes_nothing_and_is_told(
+        self, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ca, cert, key = self.put(authority, tmp_path)
+        tls = ClientTls(ca, cert, key)
+        before = tls.context()
+        (tmp_path / "other").mkdir()
+        other = make_authority(tmp_path / "other")
+        cert.write_bytes(other.cert_file.read_bytes())
+        assert tls.context() is before
+        assert str(cert) in caplog.text
+
+        key.write_bytes(other.key_file.read_bytes())
+        assert tls.context() is not before
+
+    def test_a_file_that_is_missing_from_the_start_is_a_misconfiguration(self, tmp_path: Path) -> None:
+        with pytest.raises(MisconfiguredError, match=str(tmp_path)):
+            ClientTls(tmp_path / "ca.pem")

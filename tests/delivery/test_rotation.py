@@ -1,0 +1,220 @@
+"""Tokens, keys and certificates that are replaced in their files while logs are delivered: nothing is restarted."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from plugin.delivery import worker as worker_module
+from tests.delivery.house import House, until, working
+from tests.sinks.forward_server import ForwardServer
+from tests.sinks.http_receivers import Authority, answer_by, http_server, make_authority
+from tests.sinks.receivers import decode_objects
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "_DISCOVER", 0.05)
+
+
+@pytest.fixture
+def forward_servers() -> Iterator[list[ForwardServer]]:
+    """Servers that are ended with the test."""
+    servers: list[ForwardServer] = []
+    yield servers
+    for server in servers:
+        server.kill()
+
+
+def take(server: HTTPServer, token: str = "") -> list[bytes]:
+    """Let a server take records, with a token if one is given; returns the lines as they arrive."""
+    lines: list[bytes] = []
+
+    def serve(request: Request) -> Response:
+        if token and request.headers.get("Authorization") != f"Bearer {token}":
+            return Response(status=401)
+        lines.extend(record.line for record in decode_objects(request.get_data()))
+        return Response(status=204)
+
+    answer_by(server, serve)
+    return lines
+
+
+@pytest.mark.parametrize("first", ["server", "file"])
+def test_a_token(tmp_path: Path, first: str) -> None:
+    token = tmp_path / "token"
+    token.write_text("old\n")
+
+    async def story() -> None:
+        with http_server() as server:
+            house = House(tmp_path, {"http-url": server.url_for("/"), "http-bearer-token-file": str(token)})
+            lines = take(server, "old")
+            async with working(house.data) as worker:
+                before = house.journal.lines(0, 10)
+                await until(lambda: lines == before)
+                ((_, destination),) = worker._destinations
+
+                if first == "file":
+                    token.write_text("new\n")
+                lines = take(server, "new")
+                after = house.journal.lines(10, 10)
+                if first == "server":
+                    await until(lambda: destination.state.misconfigured)
+                    token.write_text("new\n")
+                await until(lambda: lines == after)
+                await until(lambda: not destination.state.failing_since)
+            house.journal.close()
+
+    asyncio.run(story())
+
+
+def test_a_token_that_was_replaced_before_it_is_refused_is_used_at_once(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("old\n")
+
+    async def story() -> None:
+        with http_server() as server:
+            slow = {"http-url": server.url_for("/"), "retry-min": "1h", "retry-max": "1h"}
+            house = House(tmp_path, slow | {"http-bearer-token-file": str(token)})
+            lines = take(server, "old")
+            async with working(house.data):
+                before = house.journal.lines(0, 10)
+                await until(lambda: lines == before)
+                token.write_text("new\n")
+                lines = take(server, "new")
+                after = house.journal.lines(10, 10)
+                await until(lambda: lines == after)
+            house.journal.close()
+
+    asyncio.run(story())
+
+
+def test_a_token_whose_file_is_away_for_a_while(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    token = tmp_path / "token"
+    token.write_text("old\n")
+
+    async def story() -> None:
+        with http_server() as server:
+            house = House(tmp_path, {"http-url": server.url_for("/"), "http-bearer-token-file": str(token)})
+            lines = take(server, "new")
+            async with working(house.data) as worker:
+                await until(lambda: list(worker._destinations))
+                token.unlink()
+                printed = house.journal.lines(0, 10)
+                await until(lambda: str(token) in caplog.text)
+                token.write_text("new\n")
+                await until(lambda: lines == printed)
+            house.journal.close()
+
+    asyncio.run(story())
+
+
+def write_certificate(authority: Authority, folder: Path) -> None:
+    """Put what an authority has made in the place of what is in the files, one file after the other."""
+    for file in (authority.ca_file, authority.cert_file, authority.key_file):
+        (folder / file.name).write_bytes(file.read_bytes())
+
+
+@pytest.mark.parametrize("first", ["server", "files"])
+def test_certificates(tmp_path: Path, first: str) -> None:
+    folders = [tmp_path / name for name in ("old", "new", "used")]
+    for folder in folders:
+        folder.mkdir()
+    old, new = make_authority(folders[0]), make_authority(folders[1])
+    used = folders[2]
+    write_certificate(old, used)
+
+    async def story() -> None:
+        with http_server(old.server_context(asks_for_certificate=True)) as server:
+            options = {
+                "http-url": server.url_for("/"),
+                "http-tls-ca-file": str(used / "ca.pem"),
+                "http-tls-cert-file": str(used / "cert.pem"),
+                "http-tls-key-file": str(used / "key.pem"),
+            }
+            house = House(tmp_path, options)
+            lines = take(server)
+            before = house.journal.lines(0, 10)
+            async with working(house.data) as worker:
+                await until(lambda: lines == before)
+                ((_, destination),) = worker._destinations
+
+                if first == "files":
+                    write_certificate(new, used)
+                server.stop()
+                with HTTPServer("127.0.0.1", server.port, new.server_context(asks_for_certificate=True)) as other:
+                    lines = take(other)
+                    after = house.journal.lines(10, 10)
+                    if first == "server":
+                        await until(lambda: destination.state.misconfigured)
+                        write_certificate(new, used)
+                    await until(lambda: lines == after)
+            house.journal.close()
+
+    asyncio.run(story())
+
+
+def test_the_shared_key_of_a_forward_server(tmp_path: Path, forward_servers: list[ForwardServer]) -> None:
+    key = tmp_path / "key"
+    key.write_text("old\n")
+
+    def serve(shared_key: str, port: int = 0) -> ForwardServer:
+        server = ForwardServer(
+            listenOptions={"host": "127.0.0.1", "port": port},
+            security={"serverHostname": "server", "sharedKey": shared_key},
+        )
+        forward_servers.append(server)
+        server.start()
+        return server
+
+    async def story() -> None:
+        server = serve("old")
+        house = House(tmp_path, {"fluentd-address": server.address, "fluentd-shared-key-file": str(key)})
+        house.journal.lines(0, 10)
+        async with working(house.data) as worker:
+            await until(lambda: len(server.entries) == 10)
+            ((_, destination),) = worker._destinations
+            server.kill()
+            server = serve("new", server.port)
+            house.journal.lines(10, 10)
+            await until(lambda: destination.state.misconfigured)
+            key.write_text("new\n")
+            await until(lambda: len(server.entries) == 10)
+        house.journal.close()
+
+    asyncio.run(story())
+
+
+def test_tls_of_a_forward_server(tmp_path: Path, forward_servers: list[ForwardServer]) -> None:
+    ca = tmp_path / "ca.pem"
+
+    def serve(port: int = 0) -> ForwardServer:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(ca)
+        own = authority.issue_cert("127.0.0.1")
+        pem = b"".join(blob.bytes() for blob in own.cert_chain_pems).decode()
+        server = ForwardServer(
+            listenOptions={"host": "127.0.0.1", "port": port},
+            tlsOptions={"key": own.private_key_pem.bytes().decode(), "cert": pem},
+        )
+        forward_servers.append(server)
+        server.start()
+        return server
+
+    async def story() -> None:
+        server = serve()
+        house = House(tmp_path, {"fluentd-address": f"tls://{server.address}", "fluentd-tls-ca-cert": str(ca)})
+        house.journal.lines(0, 10)
+        async with working(house.data):
+            await until(lambda: len(server.entries) == 10)
+            server.kill()
+            server = serve(server.port)
+            house.journal.lines(10, 10)
+            await until(lambda: len(server.entries) == 10)
+        house.journal.close()
+
+    asyncio.run(story())
