@@ -37,8 +37,6 @@ SECRET: Kind[Secret] = Kind(parse=Secret, accepts="text", secret=True)
 
 BOOLEAN: Kind[bool] = Kind(parse=values.parse_bool, accepts="true or false", allowed=("true", "false"))
 
-BYTES: Kind[int] = Kind(parse=values.parse_bytes, accepts="bytes, a whole number without unit")
-
 
 def size(base: int = 1000, minimum: int = 0) -> Kind[int]:
     """Sizes in bytes of at least ``minimum``, their units to the base 1000 or 1024."""

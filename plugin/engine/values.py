@@ -85,13 +85,6 @@ def parse_size(text: str, base: int = 1000) -> int:
     return int(size)
 
 
-def parse_bytes(text: str) -> int:
-    """Read a number of bytes, a plain integer of 0 or more without unit."""
-    if not _INTEGER.fullmatch(text) or not 0 <= int(text) <= _LARGEST_INT64:
-        raise ValueError(f"{quote(text)} is not a number of bytes (a whole number without unit, such as 1048576)")
-    return int(text)
-
-
 def parse_int(text: str, low: int | None = None, high: int | None = None) -> int:
     """Read a whole number from ``low`` to ``high``, both included, in decimal digits (Go's ``strconv.Atoi``)."""
     number = int(text) if _INTEGER.fullmatch(text) else None

@@ -126,17 +126,6 @@ def test_a_whole_size_is_its_number_times_its_unit(
         assert values.parse_size(text, base) == size
 
 
-@pytest.mark.parametrize(("text", "number"), [("0", 0), ("1048576", 1_048_576), ("007", 7)])
-def test_bytes_are_a_plain_number(text: str, number: int) -> None:
-    assert values.parse_bytes(text) == number
-
-
-@pytest.mark.parametrize("text", ["", "1k", "-1", "1.0", " 1", "9223372036854775808"])
-def test_other_texts_are_no_bytes(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a number of bytes"):
-        values.parse_bytes(text)
-
-
 @pytest.mark.parametrize(("text", "nanoseconds"), DURATIONS_IN_NANOSECONDS.items())
 def test_durations(text: str, nanoseconds: int) -> None:
     assert values.parse_duration(text) == nanoseconds / 1_000_000_000
@@ -230,7 +219,6 @@ def test_a_misspelt_choice_is_answered_with_the_closest() -> None:
 def test_a_parser_returns_a_value_or_raises_value_error(text: str) -> None:
     for parse in (
         values.parse_size,
-        values.parse_bytes,
         values.parse_int,
         values.parse_duration,
         values.parse_bool,
