@@ -7,6 +7,7 @@ DATA/containers/<container id>/info.json   see ``plugin.journal.note``
     <20 digits>.log.zst                    a closed segment, compressed
     <20 digits>.idx                        its sparse index, derived
     <20 digits>.corrupt                    bytes that were no frames, set aside
+    <20 digits>.gap                        while a full disk has lines dropped: see ``plugin.journal.gap``
 """
 
 import fcntl
@@ -14,7 +15,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +107,11 @@ def corrupt_path(folder: Path, offset: int) -> Path:
     return folder / f"{offset:020}.corrupt"
 
 
+def gap_path(folder: Path, offset: int) -> Path:
+    """Name the note of a gap that ends at an offset."""
+    return folder / f"{offset:020}.gap"
+
+
 def list_segments(folder: Path) -> list[Segment]:
     """List a journal's segments by offset; the plain file wins while a segment is there in both forms.
 
@@ -152,16 +157,3 @@ def create_atomically(path: Path, content: bytes) -> int:
         Path(temporary).unlink(missing_ok=True)
         raise
     return descriptor
-
-
-def sizes(folder: Path) -> Iterator[tuple[str, int]]:
-    """Yield name and bytes of each file of a journal; files that vanish meanwhile are left out."""
-    try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        try:
-            yield entry.name, entry.stat().st_size
-        except FileNotFoundError:
-            continue

@@ -6,12 +6,14 @@ point to the end and goes on there.
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from plugin.engine.frames import HEADER_SIZE
 from plugin.engine.partials import Joiner
 from plugin.journal.dropping import Dropper
 from plugin.journal.folder import corrupt_path, index_path, list_segments, segment_path, write_atomically
+from plugin.journal.gap import GapNote, noted_gap
 from plugin.journal.index import clean_points, pack_points, read_points
 from plugin.journal.opening import create_segment, open_segment
 from plugin.journal.reader import segment_end
@@ -36,6 +38,7 @@ class JournalWriter:
         self.folder = folder
         self.segment_size = segment_size
         self.dropped = Dropper()
+        self._gap = GapNote(folder)
         self.base = 0
         self._end = 0
         self._file = self._index = -1
@@ -68,7 +71,7 @@ class JournalWriter:
         there is room. Raises ``BlockingIOError`` while the FIFO is empty.
         """
         if self.dropped.active:
-            return self.dropped.take(fifo, limit)
+            return self._drop(fifo, limit)
         try:
             self._rotate_if_full()
             count = move(fifo, self._file, min(limit, self._room()), self._end - self.base)
@@ -79,7 +82,7 @@ class JournalWriter:
             return len(error.content)
         except OSError as error:
             self._begin_dropping(error)
-            return self.dropped.take(fifo, limit)
+            return self._drop(fifo, limit)
         self._end += count
         self._advance()
         return count
@@ -90,28 +93,14 @@ class JournalWriter:
         The journal goes on in a new segment whose offset counts the dropped bytes too: a gap between segments tells
         every reader that, and how much, is missing.
         """
-        if not self.dropped.active:
-            return True
-        try:
-            self._probe_room()
-            if not self._opened:
-                self._open()
-            if self.dropped.bytes or self._file < 0:
-                self._switch(self._end + self.dropped.bytes, self.dropped.tail)
-            else:
-                self._put_back(self.dropped.tail)
-        except OSError as error:
-            logger.debug("%s: the newest lines are still dropped: %s", self.folder, error)
-            return False
-        logger.warning(
-            "%s: writing the journal again, %d lines (%d bytes) were dropped",
-            self.folder.name,
-            self.dropped.lines,
-            self.dropped.bytes,
-        )
-        self.dropped.end()
-        self._advance()
-        return not self.dropped.active
+        return self._end_dropping(self._probe_room)
+
+    def settle(self) -> bool:
+        """End dropping because nothing more comes: the gap is made, for which no room is needed, only a new file.
+
+        False if the disk refuses even that; it can be asked again, also after ``close``.
+        """
+        return self._end_dropping(lambda: None)
 
     def rotate(self) -> bool:
         """Close the newest segment and begin another; false where that cannot be: it is empty or ends in a frame.
@@ -152,6 +141,42 @@ class JournalWriter:
             if descriptor >= 0:
                 os.close(descriptor)
         self._file = self._index = -1
+
+    def _drop(self, fifo: int, limit: int) -> int:
+        """Take from a FIFO and drop, and note at once where the journal will go on."""
+        count = self.dropped.take(fifo, limit)
+        self._note_gap()
+        return count
+
+    def _note_gap(self) -> None:
+        if self._opened:
+            self._gap.write(self._end + self.dropped.bytes + len(self.dropped.tail))
+
+    def _end_dropping(self, check: Callable[[], None]) -> bool:
+        """Go on behind what was dropped, unless ``check``, or the disk, raises ``OSError``."""
+        if not self.dropped.active:
+            return True
+        try:
+            check()
+            if not self._opened:
+                self._open()
+            if self.dropped.bytes or self._file < 0:
+                self._switch(self._end + self.dropped.bytes, self.dropped.tail)
+            else:
+                self._put_back(self.dropped.tail)
+        except OSError as error:
+            logger.debug("%s: the newest lines are still dropped: %s", self.folder, error)
+            return False
+        logger.warning(
+            "%s: writing the journal again, %d lines (%d bytes) were dropped",
+            self.folder.name,
+            self.dropped.lines,
+            self.dropped.bytes,
+        )
+        self.dropped.end()
+        self._gap.clear()
+        self._advance()
+        return not self.dropped.active
 
     def _room(self) -> int:
         """How much may be taken before the segment has to be closed: at least the rest of an incomplete frame."""
@@ -227,22 +252,25 @@ class JournalWriter:
     def _open(self) -> None:
         """Find the journal's end, and open or make the segment to go on with; what it holds is still to be walked.
 
-        Raises ``OSError``; nothing may be written until it has found the end (``_opened``).
+        Where a killed process was dropping, the end is the one that it noted. Raises ``OSError``; nothing may be
+        written until the end is found (``_opened``).
         """
         self.folder.mkdir(mode=0o700, exist_ok=True)
         for leftover in self.folder.glob(".*"):
             leftover.unlink(missing_ok=True)
         segments = list_segments(self.folder)
-        if segments and not segments[-1].compressed:
-            self._recover(segments[-1].base)
-            return
-        self._end = segment_end(segments[-1]) if segments else 0
-        self._walker.restart(self._end, 0, NO_TIME)
-        self._opened = True
-        self._switch(self._end)
+        end = segment_end(segments[-1]) if segments else 0
+        noted = noted_gap(self.folder)
+        if segments and not segments[-1].compressed and noted <= end:
+            self._recover(segments[-1].base, end)
+        else:
+            self._end = max(end, noted)
+            self._walker.restart(self._end, 0, NO_TIME)
+            self._opened = True
+            self._switch(self._end)
+        self._gap.clear()
 
-    def _recover(self, base: int) -> None:
-        end = base + os.stat(segment_path(self.folder, base)).st_size
+    def _recover(self, base: int, end: int) -> None:
         points = clean_points(read_points(index_path(self.folder, base), base, end))
         joiner = joiner_at(self.folder, base) if len(points) <= 1 else Joiner()
         self._file, self._index = open_segment(self.folder, base)
@@ -303,9 +331,11 @@ class JournalWriter:
             except OSError as error:
                 logger.warning("%s: the beginning of an entry is lost: %s", self.folder.name, error)
             self._end = start
-            self._cut(self._file, self._end - self.base)
         logger.error("%s: cannot write the journal, the newest lines are dropped: %s", self.folder.name, reason)
         self.dropped.begin(tail + unwritten)
+        self._note_gap()  # before the tail is only in memory
+        if self._file >= 0:
+            self._cut(self._file, self._end - self.base)
 
     def _probe_room(self) -> None:
         """Raise ``OSError`` unless there is room for more than an empty file, which a full disk still takes."""

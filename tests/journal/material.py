@@ -1,11 +1,14 @@
 """What the tests of the journal work with: entries as an engine may send them, and a naive model of their lines."""
 
 import os
+import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pytest
 import zstandard
 from hypothesis import strategies as st
 
@@ -218,3 +221,29 @@ def compress(folder: Path, base: int) -> None:
     (folder / "packing").write_bytes(packed)
     (folder / "packing").rename(folder / f"{base:020}.log.zst")
     plain.unlink()
+
+
+def fill(disk: Path) -> Path:
+    """Fill a disk to the last byte; returns the file that did it."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    return ballast
+
+
+@contextmanager
+def small_disk(size: int) -> Iterator[Path]:
+    """Mount a file system of a few pages."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system to fill")
+    with TemporaryDirectory(prefix="peavey-full-") as path:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "peavey-test", path], check=False).returncode:
+            pytest.skip("this machine does not let root mount a tmpfs")
+        try:
+            yield Path(path)
+        finally:
+            subprocess.run(["umount", path], check=True)

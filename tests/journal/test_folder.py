@@ -15,7 +15,6 @@ from plugin.journal.folder import (
     index_path,
     list_segments,
     segment_path,
-    sizes,
     write_atomically,
 )
 
@@ -108,21 +107,6 @@ class TestSegments:
         answers = [plain[1:], [f"{plain[0]}.zst", plain[1]], [f"{plain[0]}.zst", plain[1]]]
         monkeypatch.setattr(os, "listdir", lambda _: answers.pop(0))
         assert [(segment.base, segment.compressed) for segment in list_segments(folder)] == [(0, True), (9, False)]
-
-    def test_sizes_leave_out_what_vanishes(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert list(sizes(folder)) == []
-        folder.mkdir()
-        (folder / "a").write_bytes(b"123")
-        (folder / "b").write_bytes(b"12345")
-        scan = os.scandir
-
-        def scan_and_remove(path: Path) -> list[os.DirEntry[str]]:
-            entries = list(scan(path))
-            (folder / "a").unlink()
-            return entries
-
-        monkeypatch.setattr(os, "scandir", scan_and_remove)
-        assert list(sizes(folder)) == [("b", 5)]
 
 
 class TestWritingAtomically:

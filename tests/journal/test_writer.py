@@ -5,7 +5,6 @@ import logging
 import os
 import random
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,6 +38,7 @@ from tests.journal.material import (
     part,
     pipe,
     read_lines,
+    small_disk,
     split,
     write_journal,
 )
@@ -558,20 +558,6 @@ def walked(content: bytes) -> int:
 def is_subsequence(part_of: list[bytes], whole: list[bytes]) -> bool:
     rest = iter(whole)
     return all(text in rest for text in part_of)
-
-
-@contextmanager
-def small_disk(size: int) -> Iterator[Path]:
-    """Mount a file system of a few pages."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system to fill")
-    with TemporaryDirectory(prefix="peavey-full-") as path:
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "peavey-test", path], check=False).returncode:
-            pytest.skip("this machine does not let root mount a tmpfs")
-        try:
-            yield Path(path)
-        finally:
-            subprocess.run(["umount", path], check=True)
 
 
 class TestFullDisk:
