@@ -24,7 +24,7 @@ SETTINGS = ["data", "log_opts", "log_level"]
 
 logger = logging.getLogger("plugin")
 
-_NICE = 5
+_NICE = 15
 _THREADS = 64
 
 

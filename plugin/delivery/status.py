@@ -8,7 +8,6 @@ from plugin.journal.folder import DataFolder, write_atomically
 
 if TYPE_CHECKING:
     from plugin.delivery.destination import Destination
-    from plugin.delivery.tail import Tail
 
 _LONGEST_ERROR = 1_000
 
@@ -56,34 +55,6 @@ def _bounded(error: str) -> str:
     return error[:_LONGEST_ERROR].encode(errors="replace").decode()
 
 
-class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One container's journal on its way to one sink; lag in bytes of journal, last success as above."""
-
-    container: str
-    instance: str
-    offset: int
-    lag: int
-    records: int
-    dead: int
-    gap_bytes: int
-    last_success: int
-
-    @classmethod
-    def of(cls, tail: "Tail", _: "Destination") -> "StreamStatus":
-        """Take it from a tail."""
-        cursor = tail.cursor
-        return cls(
-            container=tail.container_id,
-            instance=tail.instance,
-            offset=cursor.offset,
-            lag=tail.lag(),
-            records=cursor.records,
-            dead=cursor.dead,
-            gap_bytes=cursor.gap_bytes,
-            last_success=cursor.last_success,
-        )
-
-
 class ShareStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What one worker tells; ``faults`` are sinks that cannot be used as they are set up."""
 
@@ -92,7 +63,6 @@ class ShareStatus(msgspec.Struct, frozen=True, kw_only=True):
     started: int
     written: int
     sinks: list[SinkStatus]
-    streams: list[StreamStatus]
     faults: list[str]
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -86,15 +87,11 @@ class Supervisor:
             self._processes[share] = process
             if self._stopping.is_set():
                 process.terminate()
-            try:
-                process.wait(_STEADY)
-                process_was_steady = False
-            except subprocess.TimeoutExpired:
-                process_was_steady = True
-            status = process.wait()
+            started = time.monotonic()
+            status = process.wait()  # without a time limit, for which it would look twenty times a second
             if self._stopping.is_set():
                 return
-            if process_was_steady:
+            if time.monotonic() - started > _STEADY:
                 backoff.reset()
             delay = backoff.delay()
             logger.error("delivery %d/%d ended with status %d, started again", share, self._workers, status)

@@ -145,10 +145,6 @@ class Tail:
             record, records=self.cursor.records, last_success=self.cursor.last_success, dead=self.cursor.dead + 1
         )
 
-    def lag(self) -> int:
-        """Count the bytes of journal that are not delivered yet."""
-        return max(0, journal_end(self.folder) - self.cursor.offset)
-
     def close(self) -> None:
         """Close the journal's files; what is acknowledged from now on is noted nowhere."""
         self._reader.close()

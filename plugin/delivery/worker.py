@@ -13,7 +13,7 @@ from plugin.delivery.destination import Destination
 from plugin.delivery.destinations import Destinations
 from plugin.delivery.names import DestinationNames
 from plugin.delivery.origins import make_origin
-from plugin.delivery.status import ShareStatus, SinkStatus, StreamStatus, write_status
+from plugin.delivery.status import ShareStatus, SinkStatus, write_status
 from plugin.delivery.tail import Tail
 from plugin.delivery.watching import AttachedContainers
 from plugin.engine.info import Info
@@ -197,11 +197,6 @@ class Worker:
             started=self._started,
             written=time.time_ns(),
             sinks=[SinkStatus.of(self._names.name(key), destination) for key, destination in self._destinations],
-            streams=[
-                StreamStatus.of(tail, destination)
-                for container in self._containers.values()
-                for destination, tail in container.links.values()
-            ],
             faults=[
                 f"{container_id[:12]} {instance}: {fault}" for (container_id, instance), fault in self._faults.items()
             ],

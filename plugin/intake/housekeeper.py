@@ -221,7 +221,8 @@ class Housekeeper(threading.Thread):
         """Keep what is not delivered within ``buffer-limit``, by the policy that ``overflow`` names."""
         excess = undelivered(segments, needed_from) - options.buffer_limit
         throttle = options.overflow == "throttle"
-        self._pump.call(self._pump.throttle, container_id, on=throttle and excess > 0).result()
+        if throttle:
+            self._pump.call(self._pump.throttle, container_id, on=excess > 0).result()
         if throttle or excess <= 0:
             return
         dropped = 0
