@@ -1,7 +1,9 @@
 """The list of benchmarks, in the order in which they run."""
 
 from bench.benchmark import Benchmark
+from bench.delivery import DELIVERY
 from bench.printing import PRINTING
 from bench.reading import READING
+from bench.streams import STREAMS
 
-BENCHMARKS: tuple[Benchmark, ...] = (PRINTING, READING)
+BENCHMARKS: tuple[Benchmark, ...] = (PRINTING, READING, DELIVERY, STREAMS)

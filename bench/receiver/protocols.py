@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import cramjam
+import msgpack
 import zstandard
 
 from bench.receiver import MARKER
@@ -78,6 +79,26 @@ class Http:
         return body
 
 
+class Forward:
+    """Fluentd's Forward protocol in PackedForward mode: each message with a chunk's name is acknowledged by it."""
+
+    def __init__(self) -> None:
+        self._messages = msgpack.Unpacker(raw=False, max_buffer_size=1 << 28)
+
+    def feed(self, piece: bytes) -> Taken:
+        """Count the markers in the messages that are complete."""
+        self._messages.feed(piece)
+        lines = requests = 0
+        answer = b""
+        for _, entries, option in self._messages:
+            plain = zlib.decompress(entries, wbits=31) if option.get("compressed") == "gzip" else entries
+            lines += plain.count(MARKER)
+            requests += 1
+            if "chunk" in option:
+                answer += msgpack.packb({"ack": option["chunk"]})
+        return Taken(lines, requests, answer)
+
+
 def headers(head: bytes) -> dict[bytes, bytes]:
     """Read the lines after a request's first one; names in small letters."""
     pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:])
@@ -100,5 +121,6 @@ KINDS: dict[str, Callable[[], Connection]] = {
     "plain": Plain,
     "http": lambda: Http(_SUCCESS),
     "loki": lambda: Http(_NO_CONTENT),
+    "forward": Forward,
 }
 """The kinds of receivers, by the names that they are started with."""

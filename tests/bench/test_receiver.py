@@ -4,6 +4,7 @@ import gzip
 import socket
 
 import cramjam
+import msgpack
 import pytest
 import zstandard
 
@@ -62,3 +63,22 @@ def test_a_receiver_counts_over_all_its_connections() -> None:
 def test_lines_that_do_not_arrive_are_missed() -> None:
     with Receiver("plain") as receiver, pytest.raises(LinesMissingError, match="0 of 1 lines"):
         receiver.wait_for(1, seconds=0.05)
+
+
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_messages_of_the_forward_protocol_are_counted_and_acknowledged(size: int, compressed: bool) -> None:
+    def message(chunk: str, lines: int) -> bytes:
+        entries = LINE * lines
+        option = {"chunk": chunk, "size": lines} | ({"compressed": "gzip"} if compressed else {})
+        packed: bytes = msgpack.packb(("tag", gzip.compress(entries) if compressed else entries, option))
+        return packed
+
+    connection = KINDS["forward"]()
+    text = message("one", 3) + message("two", 1)
+    taken = [connection.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert sum(piece.lines for piece in taken) == 4
+    assert sum(piece.requests for piece in taken) == 2
+    answers = msgpack.Unpacker()
+    answers.feed(b"".join(piece.answer for piece in taken))
+    assert list(answers) == [{"ack": "one"}, {"ack": "two"}]
