@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from bench.journals import PreparedJournal, lend
 from bench.machine import PACKAGE_FOLDER
@@ -30,7 +31,8 @@ SINKS = (*RECEIVERS, "json-file")
 
 _PATIENCE = 180.0
 _LOOK_EVERY = 0.005
-_STARTS = 3
+_NOBODY = 9
+"""A port at which nobody listens."""
 
 
 class DeliveryError(Exception):
@@ -91,16 +93,17 @@ def log_options(sink: str, port: int, folder: Path) -> dict[str, str]:
     return {"batch-wait": "50ms", **chosen}
 
 
-def measure_start(folder: Path) -> Start:
-    """Start delivery on an empty data folder, some times."""
+def measure_start(sink: str, journal: PreparedJournal, folder: Path, rounds: int) -> Start:
+    """Start delivery, so many times, on a data folder with one journal that this sink has had already."""
     starts = []
-    for number in range(_STARTS):
-        data = DataFolder(folder / f"start-{number}")
-        data.create()
-        begun = time.monotonic()
-        with delivering(data) as process:
-            _wait((data.path / "delivery" / "0.json").exists, process, "delivery has started")
-            starts.append(Start(time.monotonic() - begun, cpu_clock(process.pid)))
+    for _ in range(rounds):
+        with TemporaryDirectory(dir=folder) as name:
+            data = DataFolder(Path(name, "data"))
+            lend([journal], data, sink, log_options(sink, _NOBODY, Path(name)), delivered=True)
+            begun = time.monotonic()
+            with delivering(data) as process:
+                _wait((data.path / "delivery" / "0.json").exists, process, "delivery has started")
+                starts.append(Start(time.monotonic() - begun, cpu_clock(process.pid)))
     return Start(median(start.seconds for start in starts), median(start.cpu for start in starts))
 
 

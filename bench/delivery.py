@@ -32,22 +32,16 @@ def measure(run: Run) -> None:
     lines, rounds, shares = (50_000, 1, _QUICK_SHARES) if run.quick else (MILLION, 3, SHARES)
     with TemporaryDirectory(prefix="peavey-bench-") as name:
         folder = Path(name)
-        start = measure_start(folder)
-        _record_start(run, start)
         journals = write_journals(folder / "one", 1, lines)
+        starts = {sink: measure_start(sink, journals[0], folder, rounds) for sink in SINKS}
         for number, sink in rotated(SINKS, rounds):
             run.say(f"{sink}: {lines:,} lines, round {number + 1} of {rounds}")
-            _measure_one(run, sink, sink, journals, lines, start, folder / "work")
+            _measure_one(run, sink, sink, journals, lines, starts[sink], folder / "work")
         for containers in shares:
             journals = write_journals(folder / str(containers), containers, lines)
             for number, sink in rotated(SHARED_SINKS, rounds):
                 run.say(f"{subject(sink, containers)}: {lines:,} lines, round {number + 1} of {rounds}")
-                _measure_one(run, subject(sink, containers), sink, journals, lines, start, folder / "work")
-
-
-def _record_start(run: Run, start: Start) -> None:
-    run.recorder.add("start", "seconds", "s", start.seconds)
-    run.recorder.add("start", "cpu", "s", start.cpu)
+                _measure_one(run, subject(sink, containers), sink, journals, lines, starts[sink], folder / "work")
 
 
 def _measure_one(
