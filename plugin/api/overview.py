@@ -24,7 +24,7 @@ from plugin.delivery.status import ShareStatus, read_status
 from plugin.engine.info import Info
 from plugin.engine.options import ContainerOptions, SinkChoice
 from plugin.errors import JournalError
-from plugin.intake.housekeeper import DiskBounds
+from plugin.intake.room import DiskBounds
 from plugin.intake.service import Intake
 from plugin.intake.stream import NOTHING_DROPPED, ContainerSnapshot, Dropped
 from plugin.journal.cursors import Cursor, read_cursor

@@ -15,7 +15,7 @@ from plugin.api.server import bind, bind_tcp, end_on_signals, raise_file_limit, 
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
-from plugin.intake.housekeeper import DiskBounds
+from plugin.intake.room import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.folder import DataFolder
 from plugin.settings import SETTINGS as ALL_SETTINGS

@@ -13,8 +13,9 @@ from plugin.engine.info import Info
 from plugin.engine.options import ContainerOptions
 from plugin.errors import RequestError
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.intake.housekeeper import DiskBounds, Housekeeper
+from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.pump import Pump
+from plugin.intake.room import DiskBounds
 from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
 from plugin.journal.cursors import create_cursor
 from plugin.journal.folder import DataFolder

@@ -123,16 +123,14 @@ class Container:
     def snapshot(self) -> ContainerSnapshot:
         """Tell how it is now."""
         received = None
-        dropping = False
         if self.writer is not None:
-            dropping = self.writer.dropped.active
-            received = self.writer.offset + (self.writer.dropped.bytes if dropping else 0)
+            received = self.writer.offset + (self.writer.dropped.bytes if self.dropping else 0)
         return ContainerSnapshot(
             info=self.streams[-1].info,
             streams=len(self.streams),
             received=received,
             dropped=self.dropped,
-            dropping=dropping,
+            dropping=self.dropping,
             throttled=self.throttled,
         )
 
@@ -160,6 +158,20 @@ class Container:
         self._take_note(stream)
         return writer
 
+    def open_journal(self) -> None:
+        """Open the journal before there is a byte to write."""
+        if self.writer is None:
+            self._open()
+
+    def rotate(self) -> bool:
+        """Close the newest segment, so that retention can remove it; false if it cannot be."""
+        return (self.writer or self._open()).rotate()
+
+    @property
+    def dropping(self) -> bool:
+        """Whether the disk is so full that lines are dropped."""
+        return self.writer is not None and self.writer.dropped.active
+
     def reopen(self) -> None:
         """Close the journal, so that it is opened, and recovered, when the next byte comes."""
         self._close_writer()
@@ -177,8 +189,19 @@ class Container:
         if self.writer is not None and self._owner == stream.name:
             self._cut_tail(self.writer)
             self._take_note(stream)
-        if not self.streams:
+
+    def finish(self) -> bool:
+        """Close the journal when the last stream has ended, with the gap of what was dropped and its note written.
+
+        False if the disk does not take that: it is asked for again until it does.
+        """
+        if self.writer is not None:
+            if not self.writer.settle():
+                self.writer.close()
+                return False
             self._close_writer()
+        self.write_note()
+        return self._unnoted is None or not self.folder.exists()
 
     def superseded(self) -> list[Stream]:
         """List the streams that are older than the one that writes: the engine has forgotten them."""

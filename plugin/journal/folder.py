@@ -11,6 +11,7 @@ DATA/containers/<container id>/info.json   see ``plugin.journal.note``
 """
 
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from plugin.engine.info import is_container_id
 from plugin.errors import JournalError
+
+logger = logging.getLogger(__name__)
 
 _DIGITS = 20
 _SEGMENT_NAME = re.compile(rf"\d{{{_DIGITS}}}\.log(\.zst)?", re.ASCII)
@@ -85,10 +88,15 @@ class DataFolder:
         self.container(container_id).rename(removed)
         return removed
 
-    def sweep(self) -> None:
-        """Delete what ``remove_container`` took away, also what an earlier process left behind."""
+    def sweep(self, *, at_once: bool = False) -> None:
+        """Delete what ``remove_container`` took away, also what an earlier process left behind.
+
+        With ``at_once`` its room is free although readers may have segments open.
+        """
         for name in os.listdir(self.containers):
             if name.startswith(_REMOVED_PREFIX):
+                for segment in list_segments(self.containers / name) if at_once else ():
+                    free_at_once(Path(segment.path))
                 shutil.rmtree(self.containers / name, ignore_errors=True)
 
 
@@ -110,6 +118,14 @@ def corrupt_path(folder: Path, offset: int) -> Path:
 def gap_path(folder: Path, offset: int) -> Path:
     """Name the note of a gap that ends at an offset."""
     return folder / f"{offset:020}.gap"
+
+
+def free_at_once(path: Path) -> None:
+    """Empty a file that is about to be removed: what a reader has open would take its room until it is closed."""
+    try:
+        os.truncate(path, 0)
+    except OSError as error:
+        logger.debug("%s is removed as it is: %s", path, error)
 
 
 def list_segments(folder: Path) -> list[Segment]:

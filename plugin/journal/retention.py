@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugin.engine.frames import HEADER_SIZE, Fields, entry_size
-from plugin.journal.folder import Segment, index_path, list_segments
-
-_KEPT_CORRUPT = 5
+from plugin.journal.folder import Segment, free_at_once, index_path, list_segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +72,21 @@ def _passed(use: SegmentUse, floor: int | None) -> bool:
     return use.end is not None and (floor is None or use.end <= floor)
 
 
-def remove_segment(use: SegmentUse) -> None:
-    """Remove a segment and its index."""
+def remove_segment(use: SegmentUse, *, at_once: bool = False) -> None:
+    """Remove a segment and its index.
+
+    With ``at_once`` its room is free although a reader may have it open, to whom its rest is missing then.
+    """
     path = Path(use.segment.path)
+    if at_once:
+        free_at_once(path)
     path.unlink(missing_ok=True)
     index_path(path.parent, use.segment.base).unlink(missing_ok=True)
 
 
-def remove_old_corrupt(folder: Path) -> None:
-    """Keep only the newest few of the files with bytes that were no frames."""
-    for path in sorted(folder.glob("*.corrupt"))[:-_KEPT_CORRUPT]:
+def remove_corrupt(folder: Path, kept: int) -> int:
+    """Keep only the newest few of the files with bytes that were no frames; returns the bytes that these take."""
+    files = sorted(folder.glob("*.corrupt"), reverse=True)
+    for path in files[kept:]:
         path.unlink(missing_ok=True)
+    return sum(path.stat().st_size for path in files[:kept])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plugin.engine.options import validate_leniently
-from plugin.intake.housekeeper import DiskBounds
+from plugin.intake.room import DiskBounds
 from plugin.intake.service import Intake
 from tests.intake.material import Bench
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from plugin.intake import housekeeper, pump, stream
+from plugin.intake import housekeeper, pump, stream, tidying
+from tests.intake.house import House
 from tests.intake.material import Bench, Clock
 
 
@@ -23,6 +24,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands still, for all of intake."""
     made = Clock()
-    for module in (pump, stream, housekeeper):
+    for module in (pump, stream, housekeeper, tidying):
         monkeypatch.setattr(module, "time", made)
     return made
+
+
+@pytest.fixture
+def house(bench: Bench, clock: Clock) -> House:
+    """A house to keep."""
+    return House(bench, clock)

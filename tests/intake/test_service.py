@@ -12,7 +12,7 @@ import pytest
 from plugin.engine.options import validate, validate_leniently
 from plugin.errors import RequestError
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.intake.housekeeper import DiskBounds
+from plugin.intake.room import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.folder import DataFolder, list_segments
 from tests.intake.material import ONE, OTHER, Bench, Fifo, frames, info_of

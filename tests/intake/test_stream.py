@@ -107,6 +107,7 @@ def test_the_end_of_the_writing_stream_is_noted(
     assert after is not None
     assert (after.birth, after.last_seen) == (before.birth, 1 << 62)
     assert stream.closed
+    assert container.finish()
     assert container.writer is None
 
 

@@ -1,0 +1,199 @@
+"""Tidying up one journal: its container's options say what goes, what is compressed, and what waits to be delivered."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zstandard
+
+from plugin.engine.info import Info
+from plugin.engine.options import ContainerOptions
+from plugin.errors import JournalError
+from plugin.intake.pump import Pump
+from plugin.journal.compression import compress_closed
+from plugin.journal.cursors import floor
+from plugin.journal.folder import DataFolder
+from plugin.journal.gap import noted_gap
+from plugin.journal.lag import journal_size
+from plugin.journal.note import JournalNote, read_note
+from plugin.journal.retention import (
+    SegmentUse,
+    aged,
+    begun,
+    measure,
+    remove_corrupt,
+    remove_segment,
+    surplus,
+    undelivered,
+)
+
+logger = logging.getLogger(__name__)
+
+_SECOND = 1_000_000_000
+_KEPT_CORRUPT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KeptJournal:
+    """A journal as it was when it was last tidied up.
+
+    ``needed_from``
+        the offset from which on some sink still needs it, or has to be told that it is gone; ``None`` if none does
+    ``set_aside``
+        bytes that files of what was no log entries take
+    ``options``
+        those of its container, ``None`` where its note is damaged or missing
+    """
+
+    segments: list[SegmentUse]
+    needed_from: int | None = None
+    set_aside: int = 0
+    options: ContainerOptions | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What it takes on the disk."""
+        return sum(use.bytes for use in self.segments) + self.set_aside
+
+    @property
+    def undelivered(self) -> int:
+        """Bytes that some sink still needs and that are still there."""
+        return undelivered(self.segments, self.needed_from)
+
+    @property
+    def throttles(self) -> bool:
+        """Whether its container is to be slowed down rather than that undelivered lines are lost."""
+        return self.options is not None and self.options.overflow == "throttle"
+
+
+class Tidier:
+    """Keeps journals within their containers' options.
+
+    ``options_of`` gives the options of a container by its ``Info``; ``keep_stopped`` is how long, in seconds, what a
+    stopped container's sinks have passed is kept, ``None`` for ever.
+    """
+
+    def __init__(
+        self, data: DataFolder, pump: Pump, options_of: Callable[[Info], ContainerOptions], keep_stopped: float | None
+    ) -> None:
+        self._data = data
+        self._pump = pump
+        self._options_of = options_of
+        self._keep_stopped = keep_stopped
+
+    def tidy(self, container_id: str, *, attached: bool) -> KeptJournal | None:
+        """Tidy up one journal; ``None`` if there is none, or none any more. Raises ``OSError``."""
+        folder = self._data.container(container_id)
+        if noted_gap(folder):
+            self._pump.call(self._pump.settle, container_id).result()
+        note = self._read_note(container_id)
+        segments = measure(folder)
+        if note is None:
+            silent = not segments and folder.exists() and not (folder / "info.json").exists()
+            if not attached and silent:
+                self.remove(container_id, "its container never printed")
+            return KeptJournal(segments) if segments else None
+        options = self._options_of(note.info)
+        needed_from = self._needed_from(container_id, segments, options)
+        if not attached and self._stopped_long_ago(note, segments):
+            if needed_from is not None:  # an entry that was never completed will not be delivered
+                self._pump.call(self._pump.settle, container_id).result()
+            elif self.remove(container_id, "it stopped long ago (PEAVEY_KEEP_STOPPED)"):
+                return None
+        if options.max_age is not None and self._remove_aged(container_id, segments, options, needed_from):
+            return None
+        for use in _surplus(segments, options, needed_from):
+            remove_segment(use)
+        if options.overflow == "drop-oldest":
+            _drop_oldest(container_id, segments, needed_from, options.buffer_limit)
+        set_aside = remove_corrupt(folder, _KEPT_CORRUPT)
+        if options.compress:
+            self._compress(container_id, needed_from)
+        return KeptJournal(measure(folder), needed_from, set_aside, options) if folder.exists() else None
+
+    def remove(self, container_id: str, reason: str, *, at_once: bool = False) -> bool:
+        """Remove the journal of a container without streams; false if it has some. ``at_once`` as for ``sweep``."""
+        if not self._pump.call(self._pump.remove, container_id).result():
+            return False
+        logger.info("container %s: journal removed, %s", container_id, reason)
+        self._data.sweep(at_once=at_once)
+        return True
+
+    def _read_note(self, container_id: str) -> JournalNote | None:
+        try:
+            return read_note(self._data.container(container_id))
+        except JournalError as error:
+            logger.warning("container %s: %s", container_id, error)
+            return None
+
+    def _needed_from(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> int | None:
+        """Tell from where on a sink needs the journal: also of what is gone already it has to be told."""
+        needed_from = floor(self._data.container(container_id), [choice.instance for choice in options.sinks])
+        return needed_from if needed_from is not None and needed_from < journal_size(segments) else None
+
+    def _stopped_long_ago(self, note: JournalNote, segments: list[SegmentUse]) -> bool:
+        if self._keep_stopped is None:
+            return False
+        last_seen = max([note.last_seen, *(use.modified for use in segments)])
+        return last_seen < time.time_ns() - self._keep_stopped * _SECOND
+
+    def _remove_aged(
+        self, container_id: str, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
+    ) -> bool:
+        """Remove what is older than ``max-age``; the newest segment is closed in time for that. True if all is gone.
+
+        A segment is closed when it is older than a share of ``max-age``, so that at most that share is kept too long.
+        """
+        age = int((options.max_age or 0) * _SECOND)
+        now = time.time_ns()
+        for use in aged(segments, now - age, needed_from):
+            remove_segment(use)
+        newest = segments[-1] if segments else None
+        if newest is None or not newest.bytes or newest.segment.compressed:
+            return False
+        too_old = needed_from is None and newest.modified < now - age
+        if too_old and self.remove(container_id, "all of it is older than max-age"):
+            return True
+        if begun(newest) < now - age // options.max_file:
+            self._pump.call(self._pump.rotate, container_id).result()
+        return False
+
+    def _compress(self, container_id: str, needed_from: int | None) -> None:
+        try:
+            compress_closed(self._data.container(container_id), needed_from)
+        except (OSError, zstandard.ZstdError) as error:
+            logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
+
+
+def _surplus(segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None) -> list[SegmentUse]:
+    """Choose what is beyond max-size × max-file: by files, or by bytes where max-age closes these early."""
+    if options.max_age is None:
+        return surplus(segments, options.max_file, needed_from)
+    room, kept = options.max_size * options.max_file, 0
+    for use in reversed(segments):
+        kept += 1
+        room -= (use.end or use.segment.base + use.bytes) - use.segment.base
+        if room <= 0:
+            break
+    return surplus(segments, kept, needed_from)
+
+
+def _drop_oldest(container_id: str, segments: list[SegmentUse], needed_from: int | None, buffer_limit: int) -> None:
+    """Remove the oldest of what is not delivered, beyond ``buffer-limit``."""
+    excess = undelivered(segments, needed_from) - buffer_limit
+    if needed_from is None or excess <= 0:
+        return
+    dropped = 0
+    for use in segments[:-1]:
+        if dropped >= excess:
+            break
+        if use.end is not None and use.end > needed_from:
+            remove_segment(use)
+            dropped += use.end - max(use.segment.base, needed_from)
+    if dropped:
+        logger.warning(
+            "container %s: the oldest %d bytes were dropped before they could be delivered (buffer-limit)",
+            container_id,
+            dropped,
+        )
