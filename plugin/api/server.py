@@ -2,7 +2,6 @@
 
 import logging
 import os
-import resource
 import signal
 import socket
 import stat
@@ -134,11 +133,3 @@ class _Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._on_shutdown()
         await super().shutdown(sockets)
-
-
-def raise_file_limit() -> None:
-    """Allow as many open files as the host does: each stream takes three."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        logger.debug("open files: up to %d", hard)

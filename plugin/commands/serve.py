@@ -11,8 +11,9 @@ from plugin.api.app import create_app
 from plugin.api.follow import LogReader
 from plugin.api.observer import Observer
 from plugin.api.overview import Overview
-from plugin.api.server import bind, bind_tcp, end_on_signals, raise_file_limit, serve
+from plugin.api.server import bind, bind_tcp, end_on_signals, serve
 from plugin.commands.logging_setup import log_to_stdout
+from plugin.commands.open_files import raise_file_limit
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
 from plugin.intake.room import DiskBounds

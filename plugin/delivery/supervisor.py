@@ -76,10 +76,12 @@ class Supervisor:
         backoff = Backoff(0.2, _LONGEST_DELAY)
         # Of all that could be called "plugin", our own: not one that lies in the current folder.
         environment = {**os.environ, **self._environment, "PYTHONPATH": str(Path(plugin.__file__).parents[1])}
-        command = [sys.executable, "-P", "-m", "plugin", "deliver", "--share", f"{share}/{self._workers}"]
+        command = [sys.executable, "-P", "-m", "plugin", "deliver", "--supervised", "--share"]
+        command.append(f"{share}/{self._workers}")
         while not self._stopping.is_set():
             try:
-                process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603
+                # Nothing is written there: it ends when we do, however that is, and tells the process.
+                process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # noqa: S603
             except OSError as error:
                 logger.error("delivery %d/%d cannot be started: %s", share, self._workers, error)  # noqa: TRY400
                 self._stopping.wait(backoff.delay())
@@ -89,6 +91,8 @@ class Supervisor:
                 process.terminate()
             started = time.monotonic()
             status = process.wait()  # without a time limit, for which it would look twenty times a second
+            if process.stdin is not None:
+                process.stdin.close()
             if self._stopping.is_set():
                 return
             if time.monotonic() - started > _STEADY:

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,7 @@ class JsonFileSink(Sink[Container]):
         self._path = choice.get(PATH)
         self._rotation = Rotation(choice.get(MAX_SIZE), choice.get(MAX_FILE), choice.get(COMPRESS))
         self._failed: tuple[bytes, dict[bytes, int]] = (b"", {})
+        self._thread: ThreadPoolExecutor | None = None
 
     def prepare(self, origin: Origin) -> Container:
         """Make the path, and the attributes as Docker's driver does: a tag is one of them where there is one."""
@@ -155,19 +158,31 @@ class JsonFileSink(Sink[Container]):
         if failed != payload:
             positions = {}
         self._failed = payload, positions
-        await asyncio.to_thread(self._write, payload, positions)
+        # A thread of its own: a file system that hangs holds up nothing else, and no look-up that hangs this.
+        self._thread = self._thread or ThreadPoolExecutor(1, "json-file")
+        abandoned = threading.Event()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, payload, positions, abandoned)
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
         self._failed = b"", {}
 
     async def close(self) -> None:
-        """Do nothing: no file stays open."""
+        """Let go of the thread, which ends after what it is at; no file stays open."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread = None
 
-    def _write(self, payload: bytes, positions: dict[bytes, int]) -> None:
+    def _write(self, payload: bytes, positions: dict[bytes, int], abandoned: threading.Event) -> None:
         files = msgpack.Unpacker(raw=False, max_buffer_size=len(payload))
         files.feed(payload)
         for name, lines in files:
             path = Path(os.fsdecode(name))
             position = positions.get(name, 0)
             while position < len(lines):
+                if abandoned.is_set():
+                    return
                 try:
                     position = append(path, lines, position, self._rotation)
                 except OSError as error:

@@ -1,7 +1,6 @@
 """The socket: private from the start, never taken from the living, and taken over from the dead."""
 
 import os
-import resource
 import socket
 import stat
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.api.server import bind, raise_file_limit
+from plugin.api.server import bind
 from plugin.errors import SettingError
 from tests.testbed.lifetimes import short_folder
 
@@ -89,14 +88,3 @@ def test_a_place_that_cannot_be_is_told(path: Path, name: str, message: str) -> 
     (path.parent / "file").touch()
     with pytest.raises(SettingError, match=f"^cannot listen on .*: ({message})"):
         bind(path.parent / name)
-
-
-@pytest.mark.parametrize(("limits", "expected"), [((10, 99), [(99, 99)]), ((99, 99), [])])
-def test_as_many_files_as_allowed_may_be_open(
-    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], expected: list[tuple[int, int]]
-) -> None:
-    given: list[tuple[int, int]] = []
-    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
-    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: given.append(limits))
-    raise_file_limit()
-    assert given == expected

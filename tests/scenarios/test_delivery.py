@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -192,6 +193,34 @@ def test_the_server_killed_while_its_delivery_lives_on(server: Server, engine: E
     assert once.lines == plain(lines)
     assert once.returns <= kills
     wait_until(lambda: len(server.delivering) == 1, "one process delivers")
+
+
+def test_another_number_of_processes_right_after_a_kill(server: Server, engine: Engine, receivers: Receivers) -> None:
+    receiver = receivers.up("loki")
+    options = {"batch-size": "20k"}
+    containers = [run(engine, receiver, options=options) for _ in range(4)]
+    lines = numbered(2_000, padding=130)
+    for container in containers:
+        container.print(b"".join(lines[:1_000]))
+        receiver.wait_for(name_of(container), plain(lines)[999])
+    (orphan,) = server.delivering
+    os.kill(orphan, signal.SIGSTOP)  # it outlives the server for as long as the test wants
+    server.kill()
+    server.environment["PEAVEY_DELIVERY_WORKERS"] = "2"
+    server.start()
+    for container in containers:
+        container.print(b"".join(lines[1_000:]))
+        say_the_end(container)
+        container.stop()
+    wait_until(lambda: len(server.delivering) == 3, "the others have been started")
+    assert not (server.data / "delivery" / "1.json").exists()
+
+    os.kill(orphan, signal.SIGCONT)
+    for container in containers:
+        once = without_repeats(arrived(receiver, container))
+        assert once.lines == plain(lines)
+        assert once.returns <= 1
+    wait_until(lambda: len(server.delivering) == 2 and orphan not in server.delivering, "two processes deliver")
 
 
 def test_everything_killed_while_the_destination_is_frozen(

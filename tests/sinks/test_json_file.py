@@ -1,6 +1,7 @@
 """The sink ``json-file``: Docker's lines byte for byte, in files that are rotated and whole at every moment."""
 
 import asyncio
+import contextlib
 import fcntl
 import gzip
 import json
@@ -9,6 +10,9 @@ import os
 import resource
 import signal
 import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +301,44 @@ class TestFiles:
         deliver(sink, sink.encode(records_of(sink, [b"1"])))
         assert logs(file) == ["1\n"]
 
+    def test_of_what_is_given_up_no_further_file_is_begun(self, tmp_path: Path) -> None:
+        sink = sink_of(json_file_path=f"{tmp_path}/{{{{.Name}}}}.log")
+        payload = sink.encode(records_of(sink, [b"1"], origin_of(OTHER)) + records_of(sink, [b"2"]))
+        first = tmp_path / "db.log"
+
+        async def give_up() -> None:
+            sending = asyncio.create_task(sink.send(payload))
+            while not first_is_waited_for():  # noqa: ASYNC110 (nothing else tells)
+                await asyncio.sleep(0.001)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+        def first_is_waited_for() -> bool:
+            return sum(link == str(first) for link in open_files()) > 1
+
+        with first.open("wb") as locked:
+            fcntl.flock(locked, fcntl.LOCK_EX)
+            asyncio.run(give_up())
+        sink._thread.shutdown()  # type: ignore[attr-defined]
+        assert os.listdir(tmp_path) == ["db.log"]
+
+    def test_look_ups_that_hang_do_not_hold_up_files(self, tmp_path: Path) -> None:
+        sink = sink_of(json_file_path=f"{tmp_path}/a.log")
+        released = threading.Event()
+
+        async def write() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(ThreadPoolExecutor(1))
+            hanging = loop.run_in_executor(None, released.wait)
+            await sink.send(sink.encode(records_of(sink, [b"1"])))
+            assert not hanging.done()
+            released.set()
+            await hanging
+            await sink.close()
+
+        asyncio.run(write())
+        assert logs(tmp_path / "a.log") == ["1\n"]
+
     def test_several_processes_share_a_file_and_its_rotation(self, tmp_path: Path) -> None:
         workers = [
             multiprocessing.get_context("fork").Process(target=append_many, args=(tmp_path / "a.log", number))
@@ -324,6 +366,13 @@ class TestFiles:
             rotated_file.append(file, b'{"log":"after"}\n', 0, Rotation(2**40, 2, compress=False))
             assert {json.loads(line)["log"] for line in file.read_text().splitlines()} == {"x" * 5000, "after"}
             file.unlink()
+
+
+def open_files() -> Iterator[str]:
+    """What this process has open, by name."""
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            yield os.readlink(f"/proc/self/fd/{number}")
 
 
 def append_many(file: Path, number: int) -> None:
