@@ -7,6 +7,7 @@ lock together on a file whose size is that number (a full disk takes no content)
 
 import contextlib
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from plugin.errors import JournalError, SettingError
 from plugin.journal.folder import DataFolder
+
+logger = logging.getLogger(__name__)
 
 _PAUSE = 0.1
 
@@ -46,14 +49,17 @@ def claimed(data: DataFolder, share: Share, patience: float = 0.0) -> Iterator[N
     Raises ``JournalError`` if another process still delivers any of them after ``patience`` seconds.
     """
     deadline = time.monotonic() + patience
+    said = ""
     while True:
         with contextlib.ExitStack() as locks:
             try:
                 locks.callback(os.close, _agree(data.path / "deliver.lock", share))
                 locks.callback(os.close, _lock(data.path / f"deliver-{share.number}.lock", share))
-            except JournalError:
+            except JournalError as error:
                 if time.monotonic() >= deadline:
                     raise
+                if said != (said := str(error)):
+                    logger.info("delivery of share %s waits: %s", share, said)
             else:
                 yield
                 return

@@ -212,7 +212,8 @@ def test_another_number_of_processes_right_after_a_kill(server: Server, engine: 
         container.print(b"".join(lines[1_000:]))
         say_the_end(container)
         container.stop()
-    wait_until(lambda: len(server.delivering) == 3, "the others have been started")
+    for share in ("0/2", "1/2"):
+        wait_until(lambda share=share: f"share {share} waits" in server.log, "it waits for the other to end")  # type: ignore[misc]
     assert not (server.data / "delivery" / "1.json").exists()
 
     os.kill(orphan, signal.SIGCONT)
