@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PATH = "/loki/api/v1/push"
 _SOURCES = ("stdout", "stderr")
+# Loki takes no push of more than ingestion_burst_size_mb, 6 MiB of lines and metadata where nobody has set it, however
+# long one waits. Short lines can be there within one batch, since the metadata comes with each of them.
+_LARGEST_PUSH = 4 << 20
 _NO_FILES = "Peavey's journal is what docker logs reads; its bounds are max-size and max-file"
 
 Prepared = Mapping[str, "ContainerStream"]
@@ -187,8 +190,14 @@ class LokiSink(Sink[Prepared]):
         }
 
     def encode(self, records: Sequence[Record]) -> bytes:
-        """Encode a push request; empty if all records are blank or of containers that a rule drops."""
-        return self._push.compress(self._push.encode_push(records, self._longest))
+        """Encode a push request; empty if all records are blank or of containers that a rule drops.
+
+        Raises `RejectError` for records that Loki would never take in one push, though it takes each of them.
+        """
+        push = self._push.encode_push(records, self._longest)
+        if len(push) > _LARGEST_PUSH and len(records) > 1:
+            raise RejectError(f"{len(push)} bytes are too many for one push to Loki, at most {_LARGEST_PUSH} are sent")
+        return self._push.compress(push)
 
     async def send(self, payload: bytes) -> None:
         """Push; there is nothing to do for an empty payload."""

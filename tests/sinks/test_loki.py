@@ -68,6 +68,15 @@ def test_ten_thousand_lines_in_order(server: HTTPServer) -> None:
     assert [entry.time_nano for entry in entries] == [TIME + 1000 * number for number in range(10_000)]
 
 
+def test_short_lines_whose_metadata_exceeds_what_loki_takes_in_one_push_are_split() -> None:
+    sink = sink_of(loki_url="http://h", loki_max_line_size="8m")
+    records = records_of(sink, [b"y"] * 40_000)
+    with pytest.raises(RejectError, match="too many for one push"):
+        sink.encode(records)
+    assert len(decode_body(sink.encode(records[:20_000]))) == 20_000
+    assert len(decode_body(sink.encode(records_of(sink, [b"y" * (5 << 20)])))) == 1, "a line alone is Loki's to judge"
+
+
 def test_the_same_bytes_for_the_same_batch() -> None:
     sink = sink_of(loki_url="http://h")
     records = records_of(sink, [b"a", b"b"])
