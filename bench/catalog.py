@@ -2,8 +2,9 @@
 
 from bench.benchmark import Benchmark
 from bench.delivery import DELIVERY
+from bench.latency import LATENCY
 from bench.printing import PRINTING
 from bench.reading import READING
 from bench.streams import STREAMS
 
-BENCHMARKS: tuple[Benchmark, ...] = (PRINTING, READING, DELIVERY, STREAMS)
+BENCHMARKS: tuple[Benchmark, ...] = (PRINTING, READING, DELIVERY, STREAMS, LATENCY)
