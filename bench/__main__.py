@@ -17,8 +17,9 @@ from rich.console import Console
 from bench import pages, plots, results
 from bench.benchmark import Benchmark, Run
 from bench.catalog import BENCHMARKS
+from bench.goals import Goal, goals_table
 from bench.machine import REPOSITORY, is_compiled, machine
-from bench.tables import show
+from bench.tables import show, to_markdown
 from tests.testbed.dockerd import missing_programs
 
 RESULTS = REPOSITORY / "bench/results"
@@ -88,6 +89,8 @@ def measure(benchmark: Benchmark, quick: bool, console: Console) -> Sequence[str
     written = results.write(result, QUICK / "results" if quick else RESULTS)
     for table in benchmark.tables(result):
         show(table, console)
+    if goals := benchmark.goals(result):
+        show(goals_table(goals), console)
     if quick:
         draw_plots(benchmark, result, QUICK / "plots")
     console.print(f"  {written}, after {time.monotonic() - begun:.0f} s")
@@ -96,23 +99,38 @@ def measure(benchmark: Benchmark, quick: bool, console: Console) -> Sequence[str
 
 def render() -> None:
     """Make plots and the tables in the pages anew, of the results that are kept."""
-    texts: dict[str, str] = {}
-    for benchmark in BENCHMARKS:
-        path = RESULTS / f"{benchmark.name}.json"
-        if path.exists():
-            result = results.read(path)
-            texts |= pages.fragments(benchmark, result)
-            draw_plots(benchmark, result, PLOTS)
+    kept = kept_results()
+    for benchmark, result in kept:
+        draw_plots(benchmark, result, PLOTS)
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        page.write_text(pages.fill(text, texts, (b.name for b in BENCHMARKS)), encoding="utf-8")
+        page.write_text(filled_page(page, kept), encoding="utf-8")
+
+
+def kept_results() -> list[tuple[Benchmark, results.Result]]:
+    """Read the results that are kept, of the benchmarks that there are."""
+    paths = [(benchmark, RESULTS / f"{benchmark.name}.json") for benchmark in BENCHMARKS]
+    return [(benchmark, results.read(path)) for benchmark, path in paths if path.exists()]
+
+
+def filled_page(page: Path, kept: Sequence[tuple[Benchmark, results.Result]]) -> str:
+    """Give the text of a page with what was measured; raises UnknownMarkerError."""
+    texts: dict[str, str] = {}
+    goals: list[Goal] = []
+    for benchmark, result in kept:
+        texts |= pages.fragments(benchmark, result, os.path.relpath(PLOTS, page.parent))
+        goals += benchmark.goals(result)
+    if goals:
+        texts["goals"] = to_markdown(goals_table(goals))
+    measured = {benchmark.name for benchmark, _ in kept}
+    known = {"goals", *(benchmark.name for benchmark in BENCHMARKS)}
+    return pages.fill(page.read_text(encoding="utf-8"), texts, measured, known)
 
 
 def draw_plots(benchmark: Benchmark, result: results.Result, folder: Path) -> None:
     """Draw a benchmark's plots into a folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     for plot in benchmark.plots(result):
-        (folder / f"{benchmark.name}-{plot.key}.svg").write_bytes(plots.draw(plot))
+        (folder / pages.plot_file(benchmark, plot)).write_bytes(plots.draw(plot))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.goals import Goal
 from bench.plots import Plot
 from bench.results import Recorder, Result
 from bench.tables import Table
@@ -22,12 +23,18 @@ def no_plots(_: Result) -> Sequence[Plot]:
     return ()
 
 
+def no_goals(_: Result) -> Sequence[Goal]:
+    """Aim at nothing."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """One benchmark.
 
     `name` is that of its file of results, of its marker in the pages, and on the command line; `measure` records
-    what it finds; `tables` and `plots` are made of a result alone, so that they can be made again of a kept one.
+    what it finds; `tables`, `plots` and `goals` are made of a result alone, so that they can be made again of a kept
+    one.
     """
 
     name: str
@@ -35,4 +42,5 @@ class Benchmark:
     measure: Callable[[Run], None]
     tables: Callable[[Result], Sequence[Table]]
     plots: Callable[[Result], Sequence[Plot]] = no_plots
+    goals: Callable[[Result], Sequence[Goal]] = no_goals
     needs_engine: bool = False

@@ -1,13 +1,15 @@
 """Puts what was measured into pages, between ``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->``.
 
-NAME is a benchmark's, for all its tables; NAME/KEY for one of them; NAME/machine for where it was measured.
+NAME is a benchmark's, for all its tables; NAME/KEY for one of them; NAME/plot/KEY for a plot; NAME/machine for where it
+was measured; and goals, for those of all benchmarks.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from bench.benchmark import Benchmark
 from bench.machine import Machine
+from bench.plots import Plot
 from bench.results import Result
 from bench.tables import to_markdown
 
@@ -18,13 +20,26 @@ class UnknownMarkerError(Exception):
     """A page has a marker that no benchmark fills."""
 
 
-def fragments(benchmark: Benchmark, result: Result) -> dict[str, str]:
-    """Give the texts that a result puts into pages, by the names of their markers."""
+def plot_file(benchmark: Benchmark, plot: Plot) -> str:
+    """Name the file of a plot."""
+    return f"{benchmark.name}-{plot.key}.svg"
+
+
+def fragments(benchmark: Benchmark, result: Result, plots: str) -> dict[str, str]:
+    """Give the texts that a result puts into a page, by the names of their markers.
+
+    `plots` is the folder of the plots, as seen from the page.
+    """
     tables = {table.key: to_markdown(table) for table in benchmark.tables(result)}
+    images = {
+        f"{benchmark.name}/plot/{plot.key}": f"![{plot.title}]({plots}/{plot_file(benchmark, plot)})\n"
+        for plot in benchmark.plots(result)
+    }
     return {
         benchmark.name: "\n".join(tables.values()),
         f"{benchmark.name}/machine": describe(result.machine) + "\n",
         **{f"{benchmark.name}/{key}": text for key, text in tables.items()},
+        **images,
     }
 
 
@@ -40,19 +55,19 @@ def describe(machine: Machine) -> str:
     )
 
 
-def fill(page: str, texts: Mapping[str, str], known: Iterable[str]) -> str:
-    """Put these texts between their markers; markers without one, of benchmarks that are `known`, stay as they are.
+def fill(page: str, texts: Mapping[str, str], measured: Collection[str], known: Collection[str]) -> str:
+    """Put the texts between the markers of their names.
 
-    Raises UnknownMarkerError for any other.
+    Markers of benchmarks that are `known`, but of which nothing is `measured` yet, stay as they are; any other without
+    a text raises UnknownMarkerError.
     """
-    names = set(known)
 
     def filled(found: re.Match[str]) -> str:
         name = found["name"]
-        benchmark, _, key = name.partition("/")
+        benchmark = name.partition("/")[0]
         if name in texts:
             return f"{found[1]}\n{texts[name]}\n{found[4]}"
-        if benchmark not in names or any(other.partition("/")[0] == benchmark and key for other in texts):
+        if benchmark in measured or benchmark not in known:
             raise UnknownMarkerError(f"<!-- bench:{name} -->: nothing of this name is measured")
         return found[0]
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.benchmark import Benchmark, Run
+from bench.goals import Goal
 from bench.plots import Bars, Plot
 from bench.processes import Watch
 from bench.receiver import LinesMissingError
 from bench.results import Recorder, Result, Series, over, ratio, rotated
-from bench.rig import CEILING, JSON_FILE, Rig, Subject, all_drivers
-from bench.tables import NOTHING, Table, megabytes, middle, spread
+from bench.rig import CEILING, JOURNAL, JSON_FILE, LOCAL, TO_HTTP, Rig, Subject, all_drivers
+from bench.tables import NOTHING, Table, beside, megabytes, middle, spread
 from bench.work import Work
 from tests.testbed.containers import Container, Containers
 
@@ -22,11 +23,10 @@ WALL = "wall"
 DELIVERED = "delivered"
 ENGINE, PLUGIN, DELIVERY = "engine", "plugin", "delivery"
 
-ROUNDS = 5
 WORKS = {
     "short": Work(1_000_000, 100),
-    "long": Work(6_400, 1 << 14),
-    "huge": Work(100, 1 << 20),
+    "long": Work(16_000, 1 << 14),
+    "huge": Work(250, 1 << 20),
     "many": Work(50_000, 100, containers=20),
 }
 QUICK_WORKS = {
@@ -36,6 +36,8 @@ QUICK_WORKS = {
     "many": Work(5_000, 100, containers=4),
 }
 
+ROUNDS = {"short": 5, "long": 3, "huge": 3, "many": 3}
+
 _PRINT_SECONDS = 600.0
 _ARRIVE_SECONDS = 120.0
 _STARTERS = 4
@@ -44,9 +46,10 @@ _GATE = Path("/gate/open")
 
 def compare(run: Run) -> None:
     """Let containers print with every driver in turn, round after round."""
-    works, rounds = (QUICK_WORKS, 1) if run.quick else (WORKS, ROUNDS)
+    works = QUICK_WORKS if run.quick else WORKS
     with all_drivers() as rig:
         for key, work in works.items():
+            rounds = 1 if run.quick else ROUNDS[key]
             for number, subject in rotated(rig.subjects, rounds):
                 wall = print_once(rig, subject, key, work, run.recorder)
                 run.say(f"{describe(work)}, round {number + 1} of {rounds}: {subject.name} {wall:.2f} s")
@@ -146,7 +149,7 @@ def times_table(result: Result, key: str, work: Work) -> Table:
             wall.subject,
             spread(wall),
             middle(over(wall, work.total_lines, "lines/s")),
-            *(spread(ratio(wall, result.get(other, wall.metric))) for other in (JSON_FILE, CEILING)),
+            *(beside(wall, result.get(other, wall.metric)) for other in (JSON_FILE, CEILING)),
             middle(delivered),
         )
 
@@ -197,11 +200,28 @@ def plots(result: Result) -> Sequence[Plot]:
     ]
 
 
+def goals(result: Result) -> Sequence[Goal]:
+    """Give the bounds for what a container may be held up by, and for intake's share of the processor."""
+    wall = f"short/{WALL}"
+    intake = ratio(result.get(JOURNAL, f"short/{PLUGIN} CPU"), result.get(JOURNAL, wall))
+    return [
+        Goal("container's wall time, Peavey ÷ `json-file`", result.ratio(JOURNAL, JSON_FILE, wall), 0.75),
+        Goal("container's wall time, Peavey ÷ `local`", result.ratio(JOURNAL, LOCAL, wall), 1.0),
+        Goal(
+            "container's wall time, Peavey delivering by HTTP ÷ journal alone",
+            result.ratio(TO_HTTP, JOURNAL, wall),
+            1.15,
+        ),
+        Goal("intake's CPU time ÷ container's wall time", intake, 0.10),
+    ]
+
+
 PRINTING = Benchmark(
     name="printing",
     title="Containers that print, with each log driver",
     measure=compare,
     tables=tables,
     plots=plots,
+    goals=goals,
     needs_engine=True,
 )

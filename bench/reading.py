@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.benchmark import Benchmark, Run
+from bench.goals import Goal
 from bench.plots import Bars, Plot
 from bench.processes import Watch
-from bench.results import Recorder, Result, Series, rotated
-from bench.rig import JSON_FILE, LOCAL, Rig, Subject, readable_drivers
-from bench.tables import Table, middle, spread
+from bench.results import Recorder, Result, rotated
+from bench.rig import JOURNAL, JSON_FILE, LOCAL, Rig, Subject, readable_drivers
+from bench.tables import Table, beside, middle, spread
 from bench.work import Work
 from tests.testbed.containers import Container
 
@@ -26,11 +27,12 @@ _TIMESTAMP = re.compile(rb"^(\S+) ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Question:
-    """Flags of `docker logs`, and how many lines must come back."""
+    """Flags of `docker logs`, how many lines must come back, and how many times it is asked in a round."""
 
     key: str
     flags: tuple[str, ...]
     lines: int
+    times: int = 1
 
 
 def compare(run: Run) -> None:
@@ -47,7 +49,8 @@ def compare(run: Run) -> None:
         for number, subject in rotated(rig.subjects, rounds):
             container, to_ask = asked[subject.name]
             for question in to_ask:
-                read_once(rig, subject, container, question, run.recorder)
+                for _ in range(question.times):
+                    read_once(rig, subject, container, question, run.recorder)
             run.say(f"round {number + 1} of {rounds}: {subject.name}")
 
 
@@ -61,7 +64,7 @@ def questions(container: Container, work: Work) -> list[Question]:
     since = sum(moment <= other for other in times)
     return [
         Question("all", (), work.lines),
-        Question("tail", ("--tail", str(TAIL)), TAIL),
+        Question("tail", ("--tail", str(TAIL)), TAIL, times=5),
         Question("since", ("--since", moment.decode()), since),
     ]
 
@@ -90,28 +93,29 @@ def count_lines(client: subprocess.Popen[bytes]) -> int:
 
 
 def tables(result: Result) -> Sequence[Table]:
-    """Make one table: a row for each question and driver."""
+    """Make one table: a row for each driver."""
     work = QUICK_WORK if result.quick else WORK
-    names = {
-        "all": "all lines",
-        "tail": f"the last {TAIL}",
-        "since": f"since a time: the last {work.lines // _SINCE_SHARE:,}",
-    }
 
-    def row(key: str, series: Series) -> tuple[str, ...]:
-        return (
-            f"{names[key]}: {series.subject}",
-            spread(series),
-            *(spread(result.ratio(series.subject, other, key)) for other in (JSON_FILE, LOCAL)),
-            middle(result.get(series.subject, f"{key} CPU")),
-        )
+    def row(subject: str) -> tuple[str, ...]:
+        cells = [subject]
+        for key in ("all", "tail", "since"):
+            series = result.get(subject, key)
+            cells += [spread(series), *(beside(series, result.get(other, key)) for other in (JSON_FILE, LOCAL))]
+        return (*cells, middle(result.get(subject, "all CPU")))
 
+    beside_others = (f"÷ {JSON_FILE}", f"÷ {LOCAL}")
     return [
         Table(
             "times",
             f"docker logs of {work.lines:,} lines of {work.line_bytes} bytes",
-            ("what is read", "s", f"÷ {JSON_FILE}", f"÷ {LOCAL}", "engine and plugin, CPU s"),
-            tuple(row(key, series) for key in names for series in result.metric(key)),
+            (
+                "driver",
+                *("all lines, s", *beside_others),
+                *(f"last {TAIL}, s", *beside_others),
+                *(f"since a time: the last {work.lines // _SINCE_SHARE:,}, s", *beside_others),
+                "all lines: engine and plugin, CPU s",
+            ),
+            tuple(map(row, result.subjects())),
         )
     ]
 
@@ -123,11 +127,20 @@ def plots(result: Result) -> Sequence[Plot]:
     return [Bars("all", title, "seconds", tuple(result.metric("all")))]
 
 
+def goals(result: Result) -> Sequence[Goal]:
+    """Give the bounds beside the fastest of the built-in drivers."""
+    return [
+        Goal("`docker logs`, all lines, Peavey ÷ `local`", result.ratio(JOURNAL, LOCAL, "all"), 1.0),
+        Goal(f"`docker logs --tail {TAIL}`, Peavey ÷ `local`", result.ratio(JOURNAL, LOCAL, "tail"), 1.0),
+    ]
+
+
 READING = Benchmark(
     name="reading",
     title="docker logs",
     measure=compare,
     tables=tables,
     plots=plots,
+    goals=goals,
     needs_engine=True,
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from bench.results import Series
+from bench.results import Series, ratio
 
 NOTHING = "–"
 _SIGNIFICANT = 3
@@ -37,6 +37,11 @@ def spread(series: Series | None) -> str:
     if len(series.values) == 1:
         return figure(series.median)
     return f"{figure(series.median)} ({figure(series.smallest)}–{figure(series.largest)})"
+
+
+def beside(series: Series, other: Series) -> str:
+    """Write what a series is divided by another, as `spread` does; 1 for the other itself."""
+    return "1" if series.subject == other.subject else spread(ratio(series, other))
 
 
 def middle(series: Series | None) -> str:
