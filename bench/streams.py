@@ -18,7 +18,7 @@ from bench.processes import children
 from bench.receiver import Receiver
 from bench.results import Recorder, Result
 from bench.tables import Table, megabytes, middle
-from plugin.api.server import raise_file_limit
+from plugin.commands.open_files import raise_file_limit
 from plugin.journal.folder import DataFolder
 from tests.testbed.lifetimes import short_folder
 from tests.testbed.server import Server

@@ -152,7 +152,9 @@ def _plugin_metrics(status: Status) -> Iterable[Metric]:
         reported.add_metric([str(worker.share)], worker.reported / _SECOND)
     yield reported
     yield GaugeMetricFamily(
-        "peavey_faults", "Sinks of containers that cannot be used as they are set up.", len(status.faults)
+        "peavey_faults",
+        "Sinks of containers, and the address of PEAVEY_HTTP, that cannot be used as they are set up.",
+        len(status.faults),
     )
 
 

@@ -62,6 +62,8 @@ class _Known:
 class Overview:
     """Gathers the status; ``options_of`` gives the options of a container that were accepted once.
 
+    ``fault`` tells what is wrong with the plugin's own settings, empty if nothing is.
+
     Reads from the disk for each container, hence to be called in a thread; by one at a time.
     """
 
@@ -72,7 +74,9 @@ class Overview:
         workers: Workers,
         bounds: DiskBounds,
         options_of: Callable[[Info], ContainerOptions],
+        fault: Callable[[], str] = lambda: "",
     ) -> None:
+        self._fault = fault
         self._data = data
         self._intake = intake
         self._workers = workers
@@ -107,7 +111,7 @@ class Overview:
             ),
             containers=containers,
             destinations=[destination for share in shares for destination in _destinations(share)],
-            faults=[fault for share in shares for fault in share.faults],
+            faults=[*filter(None, (self._fault(),)), *(fault for share in shares for fault in share.faults)],
         )
 
     def _disk(self, containers: list[ContainerStatus], *, dropping: bool) -> Disk:

@@ -1,26 +1,28 @@
 """Serving the application on a unix socket, and on a TCP address where one is set."""
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from plugin.api.further_address import FurtherAddress
 from plugin.errors import SettingError
-from plugin.listen_address import ListenAddress
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 1024
 _NEVER = 10 * 365 * 24 * 3600
 _GRACE = 2
-_KEEP_ALIVE_AFTER = 60
+_LISTEN_AGAIN = 5.0
 
 
 def end_on_signals() -> None:
@@ -56,27 +58,6 @@ def bind(path: Path) -> socket.socket:
     return listener
 
 
-def bind_tcp(address: ListenAddress) -> socket.socket:
-    """Listen on a TCP address as well. Raises ``SettingError`` if that cannot be done."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections are never closed for idleness, see ``serve``: those of clients that vanished must end otherwise.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_AFTER)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((address.host, address.port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise SettingError(
-            f"PEAVEY_HTTP: cannot listen on {address}: {error.strerror or error}; choose another address, or unset it"
-        ) from error
-    return listener
-
-
 def _remove_stale(path: Path) -> None:
     try:
         mode = path.lstat().st_mode
@@ -93,10 +74,12 @@ def _remove_stale(path: Path) -> None:
     raise SettingError(f"cannot listen on {path}: another process listens there")
 
 
-def serve(app: ASGIApp, listeners: Sequence[socket.socket], on_shutdown: Callable[[], None]) -> None:
+def serve(
+    app: ASGIApp, listener: socket.socket, on_shutdown: Callable[[], None], further: FurtherAddress | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT; ``on_shutdown`` is called then, before open connections are waited for.
 
-    The first of the listeners is the plugin's own socket, whose file is removed at the end.
+    ``listener`` is the plugin's own socket, whose file is removed at the end.
 
     Idle connections are never closed by us before: the engine could be reusing one at that very moment.
     """
@@ -114,22 +97,41 @@ def serve(app: ASGIApp, listeners: Sequence[socket.socket], on_shutdown: Callabl
         timeout_keep_alive=_NEVER,
         timeout_graceful_shutdown=_GRACE,
     )
-    path = listeners[0].getsockname()
+    path = listener.getsockname()
     try:
-        _Server(config, on_shutdown).run(sockets=list(listeners))
+        _Server(config, on_shutdown, further).run(sockets=[listener])
     finally:
         Path(path).unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it begins to end."""
+    """A server that listens at a further address as soon as it can, and tells when it begins to end."""
 
-    def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None], further: FurtherAddress | None) -> None:
         super().__init__(config)
         self._on_shutdown = on_shutdown
+        self._further = further
+        self._listening: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._further is not None:
+            self._listening = asyncio.create_task(self._listen_further(self._further))
+
+    async def _listen_further(self, further: FurtherAddress) -> None:
+        while (listener := further.listen()) is None:  # noqa: ASYNC110 (nothing tells of an address that is free)
+            await asyncio.sleep(_LISTEN_AGAIN)
+        server = await asyncio.get_running_loop().create_server(self._protocol, sock=listener)
+        self.servers.append(server)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Make a connection's protocol, as uvicorn does."""
+        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # That readers who do not read are cut off after a grace time is as intended, and no error worth a stack trace.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._on_shutdown()
+        if self._listening is not None:
+            self._listening.cancel()
         await super().shutdown(sockets)

@@ -126,7 +126,11 @@ class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it; ``uptime`` in seconds, ``faults`` are sinks of containers that cannot be used as they are set up."""
+    """All of it; ``uptime`` in seconds.
+
+    ``faults``
+        what cannot be used as it is set up: sinks of containers, the address of ``PEAVEY_HTTP``
+    """
 
     version: str
     started: int

@@ -9,9 +9,10 @@ import sys
 from plugin import __version__
 from plugin.api.app import create_app
 from plugin.api.follow import LogReader
+from plugin.api.further_address import FurtherAddress
 from plugin.api.observer import Observer
 from plugin.api.overview import Overview
-from plugin.api.server import bind, bind_tcp, end_on_signals, serve
+from plugin.api.server import bind, end_on_signals, serve
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.open_files import raise_file_limit
 from plugin.delivery.supervisor import Supervisor
@@ -51,20 +52,25 @@ def run(arguments: argparse.Namespace) -> int:
     data.create()
     lock = data.lock()
     end_on_signals()
-    others = [bind_tcp(settings.http)] if settings.http is not None else []
-    listeners = [bind(settings.socket), *others]
+    further = None if settings.http is None else FurtherAddress(settings.http)
+    if further is not None:
+        further.listen()
+    listener = bind(settings.socket)
     admission = Admission(data, settings.log_opts, schema())
     supervisor = Supervisor(data, settings.delivery_workers, _environment(arguments))
     bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
     intake = Intake(data, settings.logging_dir, bounds, admission.options_of, supervisor.need)
     reader = LogReader(intake, settings.max_followers)
-    observer = Observer(Overview(data, intake, supervisor, bounds, admission.options_of).gather)
+    overview = Overview(
+        data, intake, supervisor, bounds, admission.options_of, lambda: further.fault if further else ""
+    )
+    observer = Observer(overview.gather)
     app = create_app(intake, admission, reader, observer)
     gc.freeze()
     logger.info("peavey %s serves %s, journals in %s", __version__, settings.socket, settings.data)
     supervisor.start_if_needed()
     try:
-        serve(app, listeners, reader.stop)
+        serve(app, listener, reader.stop, further)
     finally:
         supervisor.stop()
         os.close(lock)

@@ -11,8 +11,8 @@ import pytest
 
 from plugin.api.status import ContainerStatus, Status
 from plugin.commands.asking import ask_status
-from tests.testbed.lifetimes import tidy_server
-from tests.testbed.server import Server, ServerError
+from tests.testbed.lifetimes import dying_engine, tidy_server
+from tests.testbed.server import Server
 from tests.testbed.standin import Engine
 from tests.testbed.waiting import wait_until
 
@@ -140,16 +140,30 @@ def test_the_engines_requests_are_not_answered_there(shared_server: Server, port
     assert b"is not answered here" in content
 
 
-def test_an_address_that_is_taken_stops_the_server_with_a_message(folder: Path) -> None:
+def test_an_address_that_is_taken_keeps_nothing_from_starting(folder: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        address = f"127.0.0.1:{other.getsockname()[1]}"
-        with tidy_server(Server(folder, {"PEAVEY_HTTP": address})) as server:
-            with pytest.raises(ServerError):
-                server.start()
-            assert f"PEAVEY_HTTP: cannot listen on {address}: Address already in use" in server.log
-            assert not server.socket.exists()
+        port = other.getsockname()[1]
+        with (
+            tidy_server(Server(folder, {"PEAVEY_HTTP": f"127.0.0.1:{port}"})) as server,
+            dying_engine(folder) as engine,
+        ):
+            server.start()
+            container = engine.run()
+            container.print(b"hello\n")
+            container.stop()
+            assert container.output() == b"hello\n"
+            fault = f"PEAVEY_HTTP: cannot listen on 127.0.0.1:{port}: Address already in use"
+            assert fault in server.log
+            assert [told.startswith(fault) for told in asked(server).faults] == [True]
+
+            other.close()
+            wait_until(lambda: "is listened on now" in server.log, "the address is free")
+            code, _, content = request(port, "GET", "/status")
+            assert code == 200
+            assert json.loads(content)["faults"] == []
+            assert server.terminate() == 0
 
 
 SECRET = "hunter2hunter2"  # noqa: S105 (no real one)

@@ -21,7 +21,7 @@ from plugin.journal.folder import DataFolder
 from plugin.settings import SETTINGS
 from tests.testbed.lifetimes import short_folder
 
-Serving = Callable[[ASGIApp, list[socket.socket], Callable[[], None]], None]
+Serving = Callable[[ASGIApp, socket.socket, Callable[[], None], object], None]
 
 
 @pytest.fixture
@@ -57,29 +57,29 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     return run
 
 
-def nothing(_: ASGIApp, listeners: list[socket.socket], __: Callable[[], None]) -> None:
+def nothing(_: ASGIApp, listener: socket.socket, *__: object) -> None:
     """Serve nobody."""
-    listeners[0].close()
+    listener.close()
 
 
 def test_socket_and_data_folder_are_ready_and_locked(run: Callable[..., int], place: Path) -> None:
-    def look(app: ASGIApp, listeners: list[socket.socket], on_shutdown: Callable[[], None]) -> None:
-        assert listeners[0].getsockname() == f"{place}/p.sock"
+    def look(app: ASGIApp, listener: socket.socket, on_shutdown: Callable[[], None], _: object) -> None:
+        assert listener.getsockname() == f"{place}/p.sock"
         assert stat.S_IMODE(os.stat(place / "p.sock").st_mode) == 0o600
         assert stat.S_IMODE(os.stat(place / "data").st_mode) == 0o700
         with pytest.raises(JournalError, match="another peavey writes to the data folder"):
             DataFolder(place / "data").lock()
         assert callable(app)
         on_shutdown()
-        listeners[0].close()
+        listener.close()
 
     assert run(look) == 0
     os.close(DataFolder(place / "data").lock())
 
 
 def test_the_lock_is_given_back_when_serving_fails(run: Callable[..., int], place: Path) -> None:
-    def fail(_: ASGIApp, listeners: list[socket.socket], __: Callable[[], None]) -> None:
-        listeners[0].close()
+    def fail(_: ASGIApp, listener: socket.socket, *__: object) -> None:
+        listener.close()
         raise RuntimeError("a defect")
 
     with pytest.raises(RuntimeError, match="a defect"):
@@ -108,8 +108,8 @@ def test_a_variable_that_is_none_is_told(
 def test_a_record_of_the_log_is_one_line_also_with_a_stack_trace(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def log(_: ASGIApp, listeners: list[socket.socket], __: Callable[[], None]) -> None:
-        listeners[0].close()
+    def log(_: ASGIApp, listener: socket.socket, *__: object) -> None:
+        listener.close()
         error = RuntimeError("first line\nsecond line")
         logging.getLogger("plugin.somewhere").error("it failed:\n%s", "details", exc_info=error)
 
