@@ -14,7 +14,13 @@ from plugin.engine.options import SinkChoice
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, Sink
 from plugin.sinks.http_options import http_options
 from plugin.sinks.http_url import URL_KIND, HttpUrl
-from plugin.sinks.loki_labels import ExternalLabels, container_labels, container_metadata, parse_external_labels
+from plugin.sinks.loki_labels import (
+    ExternalLabels,
+    container_labels,
+    container_metadata,
+    parse_external_labels,
+    part_labels,
+)
 from plugin.sinks.loki_relabel import Rule, parse_rules
 
 if TYPE_CHECKING:
@@ -75,6 +81,15 @@ STRUCTURED_METADATA = Option(
     help=(
         "Whether lines carry container_id, image and, where it is set, tag as structured metadata. Loki before 3.0 "
         "takes none unless its limits_config allows it."
+    ),
+)
+MAX_LABELS = Option(
+    name="loki-max-labels",
+    kind=kinds.integer(low=2),
+    default="15",
+    help=(
+        "How many labels a stream may have (Loki's limits_config: max_label_names_per_series): it refuses all lines of "
+        "one with more. Chosen labels and variables beyond it, and values above 2 KiB, go along as structured metadata."
     ),
 )
 MAX_LINE_SIZE = Option(
@@ -151,6 +166,7 @@ class LokiSink(Sink[Prepared]):
             RELABEL_CONFIG,
             TENANT_ID,
             STRUCTURED_METADATA,
+            MAX_LABELS,
             MAX_LINE_SIZE,
             BATCH_WAIT,
             BATCH_SIZE,
@@ -171,6 +187,7 @@ class LokiSink(Sink[Prepared]):
         self._external = choice.get(EXTERNAL_LABELS)
         self._rules = choice.get(RELABEL_CONFIG)
         self._with_metadata = choice.get(STRUCTURED_METADATA)
+        self._most_labels = choice.get(MAX_LABELS) - 1  # without source
         self._longest = choice.get(MAX_LINE_SIZE)
         headers = {"Content-Type": "application/x-protobuf"}
         if tenant := choice.get(TENANT_ID):
@@ -183,7 +200,8 @@ class LokiSink(Sink[Prepared]):
         if labels is None:
             return {}
         push = self._push
-        metadata = push.metadata_fields(container_metadata(origin)) if self._with_metadata else b""
+        labels, others = part_labels(labels, origin.attributes, self._most_labels)
+        metadata = push.metadata_fields(others | container_metadata(origin)) if self._with_metadata else b""
         return {
             source: push.ContainerStream(push.labels_field(labels | {"source": source}), metadata)
             for source in _SOURCES

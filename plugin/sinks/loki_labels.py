@@ -19,6 +19,8 @@ _OF_COMPOSE_AND_SWARM = {
 _DEFAULT = (("container_name", compile_tag("{{.Name}}")),)
 _FILENAME = "filename"
 _TENANT = "__tenant_id__"
+# Loki's own limit (its limits_config: max_label_value_length), in bytes.
+_LONGEST_VALUE = 2048
 
 # Commas and equals signs within an action of a template part nothing.
 _PAIRS = re.compile(r"(?:\{\{.*?\}\}|[^,])+", re.DOTALL)
@@ -67,6 +69,23 @@ def container_labels(origin: Origin, external: ExternalLabels, rules: Iterable[R
     if relabelled.get(_FILENAME) == filename:
         del relabelled[_FILENAME]
     return {label_name(name): value for name, value in relabelled.items()}
+
+
+def part_labels(
+    labels: Mapping[str, str], attributes: Iterable[str], most: int
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Part labels into those that Loki takes as such and the others, since it refuses all lines of a stream beyond.
+
+    It takes at most ``most`` that are not empty, and no value above 2 KiB. The last to be taken are ``attributes``,
+    the names of chosen labels and environment variables: these are many where a pattern chooses them.
+    """
+    last = {label_name(name) for name in attributes}
+    fitting = [name for name, value in labels.items() if value and len(value.encode()) <= _LONGEST_VALUE]
+    taken = set(sorted(fitting, key=lambda name: name in last)[:most])
+    return (
+        {name: value for name, value in labels.items() if name in taken},
+        {name: value for name, value in labels.items() if name not in taken},
+    )
 
 
 def label_name(name: str) -> str:

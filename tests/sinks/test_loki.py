@@ -68,6 +68,16 @@ def test_ten_thousand_lines_in_order(server: HTTPServer) -> None:
     assert [entry.time_nano for entry in entries] == [TIME + 1000 * number for number in range(10_000)]
 
 
+def test_labels_beyond_the_limit_of_loki_go_along_as_metadata() -> None:
+    origin = origin_of(attributes={f"l{number:02}": "v" for number in range(20)})
+    for options, names in (({}, 15), ({"loki_max_labels": "30"}, 23)):
+        sink = sink_of(loki_url="http://h", **options)
+        (entry,) = decode_body(sink.encode(records_of(sink, [b"x"], origin)))
+        assert entry.labels.count("=") == names
+        assert len(entry.metadata) == 23 + len(METADATA) - names
+    assert entry.metadata == METADATA
+
+
 def test_short_lines_whose_metadata_exceeds_what_loki_takes_in_one_push_are_split() -> None:
     sink = sink_of(loki_url="http://h", loki_max_line_size="8m")
     records = records_of(sink, [b"y"] * 40_000)
@@ -244,7 +254,7 @@ def test_the_options_of_grafanas_driver_are_taken() -> None:
         ({"loki_url": "http://h", "loki_pipeline_stage_file": "/x"}, "pipeline stages are not supported"),
         ({"loki_url": "http://h", "loki_relabel_config": "[{action: x}]"}, "rule 1: unknown action 'x'"),
         ({"loki_url": "http://h", "loki_bearer_token": "a", "loki_username": "b"}, "are both given"),
-        ({"loki_url": "http://h", "loki_tls_key_file": "/k"}, "given without loki-tls-cert-file"),
+        ({"loki_url": "http://h", "loki_tls_key_file": "/k"}, "needs 'loki-tls-cert-file'"),
     ],
 )
 def test_options_that_cannot_be_accepted(options: dict[str, str], fault: str) -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from plugin.errors import PeaveyError
 from plugin.sinks.base import MisconfiguredError
-from plugin.sinks.loki_labels import container_labels, container_metadata, label_name, parse_external_labels
+from plugin.sinks.loki_labels import (
+    container_labels,
+    container_metadata,
+    label_name,
+    parse_external_labels,
+    part_labels,
+)
 from plugin.sinks.loki_relabel import parse_rules
 from tests.sinks.made import INFO, origin_of
 
@@ -120,3 +126,15 @@ def test_a_template_that_cannot_be_filled_in_for_a_container() -> None:
 def test_what_would_make_too_many_streams_is_metadata() -> None:
     assert container_metadata(origin_of()) == {"container_id": "8c1f" * 16, "image": "nginx:1.27", "tag": ""}
     assert container_metadata(origin_of(tag="web/1"))["tag"] == "web/1"
+
+
+def test_more_labels_than_loki_takes_are_parted_chosen_ones_last() -> None:
+    labels = {"container_name": "web", "a-b": "1", "team": "core", "empty": "", "compose_service": "front", "host": "n"}
+    assert part_labels({label_name(name): value for name, value in labels.items()}, ["a-b", "team"], 4) == (
+        {"container_name": "web", "a_b": "1", "compose_service": "front", "host": "n"},
+        {"team": "core", "empty": ""},
+    )
+
+
+def test_a_value_that_is_too_long_for_a_label_is_parted() -> None:
+    assert part_labels({"a": "ü" * 1024, "b": "ü" * 1025}, (), 9) == ({"a": "ü" * 1024}, {"b": "ü" * 1025})
