@@ -1,0 +1,120 @@
+"""Where a line's time goes: the micro-benchmarks, on the compiled modules and on the pure ones."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+from bench.benchmark import Benchmark, Run
+from bench.machine import PACKAGE_FOLDER, REPOSITORY, is_compiled
+from bench.plots import Bars, Plot
+from bench.results import Result, rotated
+from bench.tables import Table, spread
+
+COMPILED, PURE = "compiled", "pure"
+_NANOSECONDS = 1e9
+
+
+class MicroBenchmarkError(Exception):
+    """The micro-benchmarks failed; the message is the end of what pytest said."""
+
+
+class _Stats(msgspec.Struct):
+    median: float
+
+
+class _Measured(msgspec.Struct):
+    """The part that matters here of what pytest-benchmark writes for each measurement."""
+
+    stats: _Stats
+    extra_info: dict[str, Any]
+
+
+class _Report(msgspec.Struct):
+    benchmarks: list[_Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a line's way, and the nanoseconds of processor time that it takes a line."""
+
+    name: str
+    nanoseconds: float
+
+
+def measure(run: Run) -> None:
+    """Run the micro-benchmarks, some times, on the compiled modules and on the pure ones in turn."""
+    seconds, rounds = (0.05, 1) if run.quick else (0.5, 3)
+    packages = {PURE: REPOSITORY} | ({COMPILED: PACKAGE_FOLDER} if is_compiled() else {})
+    for number, (form, package) in rotated(list(packages.items()), rounds):
+        run.say(f"{form} modules, round {number + 1} of {rounds}")
+        try:
+            for step in measure_steps(package, seconds):
+                run.recorder.add(step.name, form, "ns", step.nanoseconds)
+        except MicroBenchmarkError as error:
+            run.recorder.fault(f"{form} modules: {error}")
+
+
+def measure_steps(package: Path, seconds: float) -> Sequence[Step]:
+    """Measure each step for about so many seconds, with the package in a folder. Raises ``MicroBenchmarkError``."""
+    with TemporaryDirectory(prefix="peavey-bench-") as folder:
+        report = Path(folder, "report.json")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-P", "-m", "pytest", str(REPOSITORY / "bench/micro"), "--quiet"),
+                # As the project has it, but that the package is found where it is to be measured.
+                *("-c", str(REPOSITORY / "pyproject.toml"), "-o", "pythonpath=", "-p", "no:cacheprovider"),
+                *(f"--benchmark-json={report}", "--benchmark-timer=time.process_time"),
+                *("--benchmark-min-rounds=3", f"--benchmark-max-time={seconds:g}"),
+            ],
+            cwd=REPOSITORY,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(package), str(REPOSITORY)))},
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise MicroBenchmarkError(done.stdout[-2000:] + done.stderr[-2000:])
+        return list(steps(report.read_bytes()))
+
+
+def steps(report: bytes) -> Iterator[Step]:
+    """Condense what pytest-benchmark wrote; raises msgspec.ValidationError for anything else."""
+    for measured in msgspec.json.decode(report, type=_Report).benchmarks:
+        info = measured.extra_info
+        yield Step(info["name"], measured.stats.median / info["lines"] * _NANOSECONDS)
+
+
+def tables(result: Result) -> Sequence[Table]:
+    """Show the steps."""
+    return (
+        Table(
+            "steps",
+            "Nanoseconds of CPU for a line of 100 bytes",
+            ("step", "compiled", "pure"),
+            tuple(
+                (name, spread(result.find(name, COMPILED)), spread(result.find(name, PURE)))
+                for name in result.subjects()
+            ),
+        ),
+    )
+
+
+def plots(result: Result) -> Sequence[Plot]:
+    """Draw the steps of the compiled modules, which are those that get installed."""
+    return (Bars("steps", "CPU for a line of 100 bytes, step by step", "ns", tuple(result.metric(COMPILED))),)
+
+
+BUDGET = Benchmark(
+    name="budget",
+    title="Where a line's time goes",
+    measure=measure,
+    tables=tables,
+    plots=plots,
+)

@@ -1,0 +1,19 @@
+"""What the micro-benchmarks share: lines as they lie in a journal, and a way to measure functions of many lines."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.journals import encoded
+from bench.micro.per_line import LINES, PerLine
+
+
+@pytest.fixture
+def per_line(benchmark: BenchmarkFixture) -> PerLine:
+    """Measures a function of many lines."""
+    return PerLine(benchmark)
+
+
+@pytest.fixture(scope="session")
+def frames() -> bytes:
+    """Numbered lines of 100 bytes, as the engine's frames."""
+    return b"".join(encoded(iter(range(LINES))))

@@ -1,0 +1,34 @@
+"""The budget: what pytest-benchmark reports becomes nanoseconds for a line, under the step's name."""
+
+import json
+
+import msgspec
+import pytest
+
+from bench.budget import measure_steps, steps
+from bench.machine import REPOSITORY
+
+
+def test_a_report_is_condensed_to_nanoseconds_for_a_line() -> None:
+    report = {
+        "machine_info": {"node": "x"},
+        "benchmarks": [
+            {"name": "test_a", "stats": {"median": 0.002, "mean": 1}, "extra_info": {"name": "decode", "lines": 1000}},
+            {"name": "test_b", "stats": {"median": 0.5}, "extra_info": {"name": "encode", "lines": 10}},
+        ],
+    }
+    found = list(steps(json.dumps(report).encode()))
+    assert [step.name for step in found] == ["decode", "encode"]
+    assert [step.nanoseconds for step in found] == pytest.approx([2_000, 5e7])
+
+
+def test_anything_else_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        list(steps(b'{"results": []}'))
+
+
+def test_each_step_is_measured_once_and_right() -> None:
+    measured = measure_steps(REPOSITORY, 0.001)
+    assert len(measured) > 15
+    assert len({step.name for step in measured}) == len(measured)
+    assert all(step.nanoseconds > 0 for step in measured)
