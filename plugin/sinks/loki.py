@@ -201,7 +201,7 @@ class LokiSink(Sink[Prepared]):
             return {}
         push = self._push
         labels, others = part_labels(labels, origin.attributes, self._most_labels)
-        metadata = push.metadata_fields(others | container_metadata(origin)) if self._with_metadata else b""
+        metadata = push.metadata_fields({**others, **container_metadata(origin)}) if self._with_metadata else b""
         return {
             source: push.ContainerStream(push.labels_field(labels | {"source": source}), metadata)
             for source in _SOURCES
