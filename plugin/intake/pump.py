@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.stream import FULL_PIPE, NOTHING_DROPPED, Container, ContainerSnapshot, Dropped, Stream
 from plugin.journal.folder import DataFolder
+from plugin.journal.note import touch_note
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
@@ -198,6 +199,7 @@ class Pump(threading.Thread):
         writer = self._open_stopped(container_id)
         if writer is not None:
             writer.close()
+            touch_note(writer.folder)
 
     def _open_stopped(self, container_id: str) -> JournalWriter | None:
         """Open the journal of a container without streams, if there is one that is not being ended."""

@@ -12,6 +12,7 @@ from plugin.intake import housekeeper as housekeeper_module
 from plugin.intake import room, tidying
 from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.room import DiskBounds
+from plugin.journal.cursors import create_cursor
 from plugin.journal.folder import list_segments
 from plugin.journal.retention import SegmentUse, remove_segment
 from tests.intake.house import DAY, HOUR, SEGMENT, House, disk, write_segments
@@ -108,6 +109,21 @@ class TestKeepStopped:
         house.age(ONE, 1, HOUR)
         house.keeper(keep_stopped=DAY).round()
         assert house.bases(ONE) == [0, 1]
+
+    def test_an_entry_that_nothing_can_complete_does_not_keep_a_journal_for_ever(
+        self, house: House, clock: Clock
+    ) -> None:
+        house.stopped(ONE, 1, 9 * DAY, http_url="http://127.0.0.1:9/")
+        folder = house.bench.data.container(ONE)
+        create_cursor(folder, "http", SEGMENT)
+        with open(list_segments(folder)[0].path, "ab") as file:
+            file.write(frames(1)[:7])
+        house.age(ONE, 0, 9 * DAY)
+        keeper = house.keeper(keep_stopped=DAY)
+        keeper.round()
+        clock.pass_by(2 * DAY)
+        keeper.round()
+        assert house.bench.data.container_ids() == []
 
     def test_when_it_is_off_they_stay(self, house: House) -> None:
         house.stopped(ONE, 2, age=900 * DAY)

@@ -1,0 +1,165 @@
+"""A disk that is really full: what is dropped is a gap of the journal, however the container or the plugin ends."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plugin.engine.options import validate_leniently
+from plugin.intake.housekeeper import Housekeeper
+from plugin.intake.room import DiskBounds
+from plugin.intake.stream import Dropped
+from plugin.journal.folder import gap_path, list_segments
+from plugin.journal.note import read_note
+from tests.intake.material import ONE, Bench, frames
+from tests.journal.material import fill, small_disk
+
+BEFORE, MISSED, AFTER = (frames(50, start, 100) for start in (0, 50, 100))
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A small disk."""
+    with small_disk(1 << 20) as path:
+        yield path
+
+
+@pytest.fixture
+def bench(disk: Path) -> Iterator[Bench]:
+    """A pump whose data folder lies on it."""
+    made = Bench(disk)
+    try:
+        yield made
+    finally:
+        made.close()
+        for name in list(made.pump._streams):
+            made.pump.detach(name)
+
+
+def bases(bench: Bench) -> list[int]:
+    return [segment.base for segment in list_segments(bench.data.container(ONE))]
+
+
+class TestTheEndOfAContainer:
+    def test_that_lost_its_last_lines_leaves_a_gap_at_once(self, bench: Bench, disk: Path) -> None:
+        fifo = bench.begin("a")
+        fifo.write(BEFORE)
+        bench.turn()
+        fill(disk)
+        for _ in range(2):
+            fifo.write(MISSED)
+            bench.turn()
+        bench.pump.detach("a")
+        dropped = bench.pump.snapshot()[1][ONE].bytes
+        assert len(MISSED) <= dropped <= 2 * len(MISSED)
+        assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]
+
+    def test_that_began_on_it_is_known_by_its_note_as_soon_as_there_is_room(self, bench: Bench, disk: Path) -> None:
+        fifo = bench.begin("a")
+        ballast = fill(disk)
+        fifo.write(MISSED)
+        bench.turn()
+        bench.pump.detach("a")
+        assert bases(bench)[-1] == len(MISSED)
+        assert read_note(bench.data.container(ONE)) is None
+        bench.pump._do_chores(0.0)
+        assert not bench.pump.remove(ONE)
+
+        ballast.unlink()
+        bench.pump._do_chores(0.0)
+        note = read_note(bench.data.container(ONE))
+        assert note is not None
+        assert note.info.container_id == ONE
+        assert bench.pump.remove(ONE)
+
+    def test_whose_disk_refuses_even_an_empty_file_is_tried_again(
+        self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fifo = bench.begin("a")
+        fifo.write(BEFORE)
+        bench.turn()
+        fill(disk)
+        fifo.write(MISSED + MISSED)
+        bench.turn()
+        with monkeypatch.context() as patch:
+            patch.setattr("plugin.journal.writer.create_segment", refuse)
+            bench.pump.detach("a")
+            bench.pump._do_chores(0.0)
+            assert bases(bench) == [0]
+            assert bench.pump.dropping(), "room is to be made for it"
+            assert bench.pump.snapshot()[1][ONE].bytes > 0
+            assert not bench.pump.remove(ONE)
+            assert not bench.pump.rotate(ONE)
+        bench.pump._do_chores(0.0)
+        assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]
+        assert not bench.pump.dropping()
+
+    def test_that_begins_again_before_that_goes_on_counting(
+        self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = bench.begin("a"), bench.fifo("b")
+        ballast = fill(disk)
+        with monkeypatch.context() as patch:
+            patch.setattr("plugin.journal.writer.create_segment", refuse)
+            first.write(MISSED)
+            bench.turn()
+            bench.pump.detach("a")
+            bench.pump.attach(bench.attachment(second), 1 << 20, second.open())
+            second.write(MISSED)
+            bench.turn()
+            assert bench.pump.snapshot()[0][0].dropped == Dropped(100, 2 * len(MISSED))
+        ballast.unlink()
+        bench.pump._do_chores(0.0)
+        second.write(AFTER)
+        bench.turn()
+        assert bench.written() == AFTER
+        assert bases(bench)[-1] == 2 * len(MISSED)
+
+    def test_is_told_to_delivery_which_looks_where_a_note_has_changed(self, bench: Bench, disk: Path) -> None:
+        fifo = bench.begin("a")
+        fifo.write(BEFORE)
+        bench.turn()
+        note = bench.data.container(ONE) / "info.json"
+        fill(disk)
+        fifo.write(MISSED + MISSED)
+        bench.turn()
+        os.utime(note, ns=(1, 1))
+        bench.pump.detach("a")
+        assert note.stat().st_mtime_ns > 1
+
+
+class TestWhatAKilledPluginLeft:
+    @pytest.fixture
+    def left(self, bench: Bench) -> Bench:
+        """A journal at whose end lines were dropped when the plugin was killed."""
+        fifo = bench.begin("a")
+        fifo.write(BEFORE)
+        bench.turn()
+        bench.pump.detach("a")
+        gap_path(bench.data.container(ONE), len(BEFORE) + 1_000).touch()
+        bench.pump.start()
+        return bench
+
+    def house_is_kept(self, bench: Bench) -> None:
+        bounds = DiskBounds(None, None, None)
+        Housekeeper(bench.data, bench.pump, bounds, lambda info: validate_leniently(info.options)[0]).round()
+
+    def test_is_a_gap_soon_also_where_the_container_has_ended(self, left: Bench) -> None:
+        self.house_is_kept(left)
+        assert bases(left) == [0, len(BEFORE) + 1_000]
+        assert not list(left.data.container(ONE).glob("*.gap"))
+
+    def test_is_a_gap_soon_also_where_the_container_is_quiet(self, left: Bench) -> None:
+        fifo = left.fifo("b")
+        left.pump.call(left.pump.attach, left.attachment(fifo), 1 << 20, fifo.open()).result()
+        self.house_is_kept(left)
+        assert bases(left) == [0, len(BEFORE) + 1_000]
+        fifo.write(AFTER)
+        left.pump.call(left.pump.drain).result()
+        assert left.written() == BEFORE + AFTER
+
+
+def refuse(*_: object) -> tuple[int, int]:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
