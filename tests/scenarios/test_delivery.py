@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,6 @@ from tests.testbed.waiting import wait_until
 
 MORE_THAN_A_PIPE = 20_000  # lines of 150 bytes: three times the 1 MiB that a pipe is enlarged to
 END = b"the end"
-
-
-@pytest.fixture
-def receivers(folder: Path) -> Iterator[Receivers]:
-    """Makes receivers for the test."""
-    with Receivers(folder) as receivers:
-        yield receivers
 
 
 def run(engine: Engine, *receivers: ReceiverProcess, options: Mapping[str, str] | None = None) -> Container:

@@ -1,33 +1,17 @@
 """A full disk: containers go on, the plugin lives, what cannot be kept is counted, and in the end lines are kept."""
 
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.testbed.disks import DISK, MEBIBYTE, fill
 from tests.testbed.folders import DataFolder
 from tests.testbed.printer import numbered
 from tests.testbed.server import Server
 from tests.testbed.standin import Container, Engine
 from tests.testbed.waiting import wait_until
 
-MEBIBYTE = 1 << 20
-DISK = 16 * MEBIBYTE
 LINES = numbered(2_000, padding=1_000)
-
-
-@pytest.fixture
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A small disk of its own where the data folder will be."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: it mounts a small disk")
-    disk = folder / "logging" / "peavey"
-    disk.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(disk)], check=True)
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.fixture(params=["1m", "0"], ids=["some room kept free", "filled to the brim"])
@@ -37,18 +21,6 @@ def server_on_small_disk(small_disk: Path, idle_server: Server, request: pytest.
     idle_server.environment["PEAVEY_DISK_FREE"] = request.param
     idle_server.start()
     return idle_server
-
-
-def fill(disk: Path) -> Path:
-    """Fill the disk to the last byte, as another program would."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"\0" * 65_536):
-                pass
-        except OSError:
-            pass
-    return filler
 
 
 def read(container: Container) -> list[bytes]:

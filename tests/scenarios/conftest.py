@@ -1,0 +1,23 @@
+"""What several scenarios need beside the server and its engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sinks.receivers import Receivers
+from tests.testbed.disks import mounted
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A small disk of its own where the data folder will be."""
+    with mounted(folder / "logging" / "peavey") as disk:
+        yield disk
+
+
+@pytest.fixture
+def receivers(folder: Path) -> Iterator[Receivers]:
+    """Makes receivers for the test."""
+    with Receivers(folder) as receivers:
+        yield receivers

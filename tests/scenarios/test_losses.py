@@ -1,0 +1,123 @@
+"""What is lost is told: a bound or a full disk takes lines that wait to be delivered, and each sink learns how many."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plugin.journal.cursors import read_cursor
+from tests.sinks.receivers import ReceiverProcess, Receivers
+from tests.testbed.disks import MEBIBYTE, fill
+from tests.testbed.folders import DataFolder
+from tests.testbed.printer import Printer, numbered
+from tests.testbed.server import Server
+from tests.testbed.standin import Container, Engine
+from tests.testbed.waiting import wait_until
+from tests.testbed.wire import LogEntry, encode
+
+OPTIONS = {"max-size": "200k", "max-file": "100", "compress": "false"}
+LINES = numbered(2_000, padding=1_000)
+FRAME = len(encode(LogEntry("stdout", time.time_ns(), LINES[0].rstrip())))
+
+
+def name_of(container: Container) -> str:
+    return str(container.info["ContainerName"]).removeprefix("/")
+
+
+def missing(receiver: ReceiverProcess, container: Container) -> int:
+    """Sum up the bytes that a sink was told are missing."""
+    told = [re.match(rb"peavey: (\d+) bytes", line) for line in receiver.lines(name_of(container), "stderr")]
+    return sum(int(found[1]) for found in told if found)
+
+
+def all_is_accounted_for(receiver: ReceiverProcess, container: Container, lines: list[bytes]) -> Callable[[], bool]:
+    """Tell whether each line has arrived, in its order, or is within what the sink was told is missing."""
+
+    def accounted() -> bool:
+        remaining = iter(line.rstrip() for line in lines)
+        arrived = receiver.lines(name_of(container))
+        assert all(line in remaining for line in arrived)
+        return missing(receiver, container) == (len(lines) - len(arrived)) * FRAME
+
+    return accounted
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_stopped_container_whose_log_had_to_go(
+    idle_server: Server, engine: Engine, receivers: Receivers, data: DataFolder, restarted: bool
+) -> None:
+    idle_server.environment |= {"PEAVEY_DISK_LIMIT": "1m", "PEAVEY_KEEP_STOPPED": "1s"}
+    idle_server.start()
+    loki, http = receivers.down("loki"), receivers.down("http")
+    stopped = engine.run(loki.options | http.options | OPTIONS)
+    stopped.print(b"".join(LINES[:500]))
+    stopped.stop()
+    running = engine.run(OPTIONS)
+    running.print(b"".join(LINES))
+    running.print(b"".join(LINES))
+    wait_until(lambda: data.size() < MEBIBYTE + 400_000, "the journals are within the limit")
+    wait_until(lambda: "not delivered yet" in idle_server.log, "the log tells of it")
+    if restarted:
+        idle_server.restart()
+
+    for receiver in (loki, http):
+        receiver.start()
+        wait_until(all_is_accounted_for(receiver, stopped, LINES[:500]), "the sink is told of all that is missing")
+    running.stop()
+    assert idle_server.alive
+
+
+def test_a_container_is_slowed_down_rather_than_that_a_limit_for_all_journals_takes_its_lines(
+    idle_server: Server, engine: Engine, receivers: Receivers
+) -> None:
+    idle_server.environment["PEAVEY_DISK_LIMIT"] = "1m"
+    idle_server.start()
+    receiver = receivers.down("http")
+    container = engine.run(receiver.options | OPTIONS | {"overflow": "throttle"})
+    other = engine.run(OPTIONS)
+    other.print(b"".join(LINES[:500]))
+    with Printer(container, padding=300) as printer:
+        wait_until(lambda: "slowed down" in idle_server.log, "the container is slowed down")
+        printer.wait_for(500)
+        lines = printer.finish()
+    container.stop()
+
+    receiver.start()
+    expected = [line.rstrip() for line in lines]
+    wait_until(lambda: receiver.lines(name_of(container)) == expected, "all lines arrive")
+    assert missing(receiver, container) == 0
+    other.stop()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_last_lines_of_a_container_on_a_full_disk(
+    small_disk: Path, idle_server: Server, engine: Engine, receivers: Receivers, killed: bool
+) -> None:
+    idle_server.environment["PEAVEY_DISK_FREE"] = "0"
+    idle_server.start()
+    receiver = receivers.up("http")
+    container = engine.run(receiver.options)
+    before = LINES[:100]
+    container.print(b"".join(before))
+    wait_until(all_is_accounted_for(receiver, container, before), "the first lines arrive")
+
+    filler = fill(small_disk)
+    container.print(b"".join(LINES[100:]))
+    wait_until(lambda: "lines are dropped" in idle_server.log, "lines are dropped")
+    if killed:
+        container.print(b"")
+        idle_server.restart()
+    container.stop()
+    if not killed:
+        wait_until(all_is_accounted_for(receiver, container, LINES), "the sink is told although the disk is full")
+    filler.unlink()
+    wait_until(all_is_accounted_for(receiver, container, LINES), "the sink is told of all that is missing")
+    folder = small_disk / "containers" / container.id
+    wait_until(lambda: gap_bytes(folder) == missing(receiver, container), "status and metrics count it")
+
+
+def gap_bytes(folder: Path) -> int:
+    cursor = read_cursor(folder, "http")
+    return 0 if cursor is None else cursor.gap_bytes
