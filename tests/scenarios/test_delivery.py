@@ -424,7 +424,7 @@ def test_what_is_undelivered_of_a_stopped_container_is_not_removed(
 
     receiver.start()
     assert arrived(receiver, kept) == plain(lines)
-    wait_until(lambda: json.loads((idle_server.data / "delivery" / "0.json").read_bytes())["streams"], "it is told")
+    wait_until(lambda: json.loads((idle_server.data / "delivery" / "0.json").read_bytes())["sinks"], "it is told")
 
 
 @pytest.mark.parametrize("state", ["up", "down", "frozen"])
