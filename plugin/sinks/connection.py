@@ -134,6 +134,19 @@ class StreamConnection:
         self._received.clear()
         return data
 
+    async def ended(self) -> None:
+        """Wait until there is no connection any more, since the peer has closed it or it broke; drop what it sends.
+
+        Can be cancelled at any time.
+        """
+        while self._socket is not None:
+            await _readable(self._socket)
+            try:
+                self._take_incoming()
+            except SinkError:
+                return
+            self._received.clear()
+
     async def close(self) -> None:
         """Close the connection, in the orderly way of its protocol; nothing happens if there is none."""
         if self._tls is not None:
@@ -299,6 +312,16 @@ class StreamConnection:
         text = f"TLS with {self.address} failed: {code.replace('_', ' ').lower() or error.strerror or error}"
         is_ours = any(word in code for word in _OUR_FAULT_IN_TLS) and code not in _NOT_OUR_FAULT_IN_TLS
         return MisconfiguredError(text) if is_ours else RetryError(text)
+
+
+async def _readable(connection: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    event = asyncio.Event()
+    loop.add_reader(connection, event.set)
+    try:
+        await event.wait()
+    finally:
+        loop.remove_reader(connection)
 
 
 def _unacknowledged(connection: socket.socket) -> int:

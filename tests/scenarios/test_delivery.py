@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from plugin.journal.cursors import read_cursor
 from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
 from tests.testbed.client import PluginError
 from tests.testbed.folders import DataFolder, snapshot
@@ -47,6 +48,12 @@ def arrived(receiver: ReceiverProcess, container: Container) -> list[bytes]:
     *lines, end = receiver.wait_for(name_of(container), END)
     assert end == END
     return lines
+
+
+def delivered(data: DataFolder, container: Container) -> int:
+    """Count the records of a container that a syslog server has acknowledged."""
+    cursor = read_cursor(data.journal_folder(container.id), "syslog")
+    return 0 if cursor is None else cursor.records
 
 
 @pytest.mark.parametrize("protocol", ["loki", "http", "fluentd", "syslog"])
@@ -146,6 +153,26 @@ def test_a_destination_that_is_frozen_for_longer_than_the_pipe_lasts(
     assert [entry.line for entry in container.logs(tail=1)] == [END + b"\n"]
 
     receiver.thaw()
+    assert without_repeats(arrived(receiver, container)).lines == [b"before", *plain(lines)]
+    assert server.alive
+
+
+def test_a_server_without_answers_that_freezes_and_is_killed_in_a_quiet_time(
+    server: Server, engine: Engine, receivers: Receivers, data: DataFolder
+) -> None:
+    receiver = receivers.up("syslog")
+    container = run(engine, receiver)
+    container.print(b"before\n")
+    receiver.wait_for(name_of(container), b"before")
+    receiver.freeze()
+    lines = numbered(100)
+    container.print(b"".join(lines))
+    say_the_end(container)
+    container.stop()
+    wait_until(lambda: delivered(data, container) == len(lines) + 2, "all lines count as delivered")
+    receiver.kill()
+    receiver.start()
+
     assert without_repeats(arrived(receiver, container)).lines == [b"before", *plain(lines)]
     assert server.alive
 

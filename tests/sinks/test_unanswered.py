@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from plugin.sinks import unanswered
 from plugin.sinks.base import RetryError
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.dialling import Address, Limits
@@ -46,6 +47,70 @@ def test_what_a_server_left_unread_when_it_died_is_sent_again(listener: socket.s
 
     # What was read cannot be told from what was not.
     assert asyncio.run(drive()) == b"one two three "
+
+
+def test_it_is_sent_again_although_nothing_follows(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unanswered, "_FIRST_PAUSE", 0.01)
+
+    async def drive() -> bytes:
+        stream = stream_to(listener)
+        await stream.send(b"one ")
+        first, _ = listener.accept()
+        assert first.recv(100) == b"one "
+        await stream.send(b"two ")
+        first.close()
+        loop = asyncio.get_running_loop()
+        for _ in range(2):  # a server that resets what it has accepted, as one that is not ready yet
+            second, _ = await loop.run_in_executor(None, listener.accept)
+            _reset(second)
+        third, _ = await loop.run_in_executor(None, listener.accept)
+        with third:
+            received = await loop.run_in_executor(None, _read, third, 8)
+            await stream.send(b"three ")
+            await stream.close()
+            return received + read_all(third)
+
+    assert asyncio.run(drive()) == b"one two three "
+
+
+def test_nothing_is_sent_when_a_server_closes_in_order(listener: socket.socket) -> None:
+    async def drive() -> None:
+        stream = stream_to(listener)
+        await stream.send(b"one ")
+        first, _ = listener.accept()
+        assert first.recv(100) == b"one "
+        first.close()
+        while stream._connection.is_open:  # noqa: ASYNC110 (nothing else tells)
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        assert not stream._connection.is_open
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        await stream.close()
+
+    asyncio.run(drive())
+
+
+def test_what_is_sent_again_in_vain_goes_with_the_next_payload(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+
+    async def drive() -> bytes:
+        stream = stream_to(listener)
+        await stream.send(b"one ")
+        first, _ = listener.accept()
+        listener.close()
+        first.close()
+        with pytest.raises(RetryError):
+            await stream.send(b"two ")
+        with socket.create_server(("127.0.0.1", port)) as again:
+            await stream.send(b"two ")
+            await stream.close()
+            second, _ = again.accept()
+            with second:
+                return read_all(second)
+
+    assert asyncio.run(drive()) == b"one two "
 
 
 def test_what_a_server_has_read_before_it_closed_is_not_sent_again(listener: socket.socket) -> None:

@@ -19,13 +19,17 @@ class DataFolder:
         """Names of the FIFOs that the plugin holds to be its own."""
         return {file.name.removesuffix(".json") for file in (self._path / "streams").glob("*.json")}
 
+    def journal_folder(self, container: str) -> Path:
+        """The folder of a container's journal."""
+        return self._path / "containers" / container
+
     def segments(self, container: str) -> list[Path]:
         """Segments of a container's journal, oldest first, compressed ones included.
 
         While a segment is being compressed it is there in both forms: then the plain one.
         """
         found: dict[str, Path] = {}
-        for file in sorted((self._path / "containers" / container).glob("*.log*"), reverse=True):
+        for file in sorted(self.journal_folder(container).glob("*.log*"), reverse=True):
             base, _, form = file.name.partition(".")
             if form in ("log", "log.zst") and len(base) == SEGMENT_NAME_LENGTH:
                 found[base] = file
@@ -41,7 +45,7 @@ class DataFolder:
 
     def corrupt(self, container: str) -> list[Path]:
         """Files with bytes that were no frames."""
-        return sorted((self._path / "containers" / container).glob("*.corrupt*"))
+        return sorted(self.journal_folder(container).glob("*.corrupt*"))
 
     def journal(self, container: str) -> bytes:
         """All bytes of a container's journal; checks that each segment is named by the offset of its first byte."""
