@@ -110,14 +110,20 @@ DISK_LIMIT = Setting(
     variable="PEAVEY_DISK_LIMIT",
     kind=_or_off(kinds.size()),
     default="10g",
-    help="How much disk all journals together may take. With 0 only the limits of each container hold.",
+    help=(
+        "How much disk all journals together may take. With 0 only the limits of each container hold. What a container "
+        "with overflow=throttle has not delivered is kept beyond it, and the container slowed down."
+    ),
 )
 DISK_FREE = Setting(
     name="disk_free",
     variable="PEAVEY_DISK_FREE",
     kind=_or_off(kinds.size()),
     default="1g",
-    help="How much of the disk is left free, whoever fills it. With 0 the journals may fill it up.",
+    help=(
+        "How much of the disk is left free, whoever fills it, at most a tenth of the disk. With 0 the journals may fill "
+        "it up. What a container with overflow=throttle has not delivered may take nine tenths of it, slowly."
+    ),
 )
 MAX_FOLLOWERS = Setting(
     name="max_followers",

@@ -12,6 +12,7 @@ import msgspec
 from plugin.delivery.dead_letters import bury
 from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.journal.cursors import Cursor, write_cursor
+from plugin.journal.missing import NO_ENTRIES, why_missing
 from plugin.journal.reader import JournalReader
 from plugin.journal.seeking import journal_end
 from plugin.journal.walker import frame_behind
@@ -45,9 +46,8 @@ class Tail:
         cursor = _within(cursor, journal_end(folder))
         self.cursor = cursor
         self._prepared = prepared
-        self._sink = sink
         self._reader = JournalReader(folder, cursor.resume)
-        self._decoder = self._new_decoder(cursor.offset)
+        self._decoder = Decoder(prepared, joined=sink.joins_parts, first=cursor.offset)
         self._position = cursor.resume
         self._gap_bytes = 0
         self._held_since = 0.0
@@ -99,7 +99,7 @@ class Tail:
         while not records:
             chunk = self._reader.peek(size)
             if self._reader.offset > self._position:
-                records.append(self._gap(self._reader.offset))
+                records += self._gap(why_missing(self.folder, self._position, self._reader.offset))
             used = self._decoder.feed(chunk, self._reader.offset)
             if used == 0 and len(chunk) >= max(size, HEADER_SIZE):
                 chunk = self._reader.peek(HEADER_SIZE + min(entry_size(chunk, 0), MAX_ENTRY_SIZE))
@@ -109,7 +109,9 @@ class Tail:
             records += self._decoder.take()
             if used:
                 self._held_since = time.monotonic()
-            elif not self._skip_malformed(chunk) and (not chunk or not self._reader.next_segment()):
+            elif self._skip_malformed(chunk):
+                records += self._gap(NO_ENTRIES)
+            elif not chunk or not self._reader.next_segment():
                 records += self._release()
                 break
         return records
@@ -178,9 +180,6 @@ class Tail:
                     "container %s, sink %s: cursor not saved: %s", self.container_id[:12], self.instance, error
                 )
 
-    def _new_decoder(self, first: int) -> Decoder:
-        return Decoder(self._prepared, joined=self._sink.joins_parts, first=first)
-
     def _release(self) -> list[Record]:
         """Give up waiting for the rest of lines after a while."""
         if not self._decoder.holds or time.monotonic() - self._held_since <= _PATIENCE:
@@ -188,17 +187,20 @@ class Tail:
         self._decoder.flush(self._reader.offset)
         return self._decoder.take()
 
-    def _gap(self, offset: int) -> Record:
-        """Make the record that says what is missing, in its place; lines that were held are incomplete for good."""
-        missing = offset - self._position
-        self._gap_bytes += missing
-        self._decoder = self._new_decoder(self.cursor.offset)
-        text = (
-            f"peavey: {missing} bytes of this container's log are missing here: they could not be kept until they "
-            "were delivered (a bound on disk use, a full disk, or bytes that were no log entries)"
-        )
+    def _gap(self, reason: str) -> list[Record]:
+        """Make the record that says what is missing up to the reader's offset, in its place.
+
+        Before it come lines that were held: their beginnings are all that there is of them.
+        """
+        start, offset = self._position, self._reader.offset
+        self._position = offset
+        self._gap_bytes += offset - start
+        self._decoder.flush(start)
+        text = f"peavey: {offset - start} bytes of this container's log are missing here: {reason}"
         logger.warning("container %s, sink %s: %s", self.container_id[:12], self.instance, text)
-        return Record(self._prepared, "stderr", time.time_ns(), text.encode(), self._position, offset, offset)
+        end = max(offset, self.cursor.offset)  # what is missing can be the beginning of a line, before the cursor
+        gap = Record(self._prepared, "stderr", time.time_ns(), text.encode(), start, end, end)
+        return [*self._decoder.take(), gap]
 
 
 def _within(cursor: Cursor, end: int) -> Cursor:

@@ -75,7 +75,8 @@ OVERFLOW = Option(
     default="drop-oldest",
     help=(
         "What happens at buffer-limit: the oldest undelivered lines are dropped, counted and marked, or the container "
-        "is slowed down (it never stops)."
+        "is slowed down (it never stops). A container that is slowed down loses nothing to PEAVEY_DISK_LIMIT and "
+        "PEAVEY_DISK_FREE either, until the disk is all but full."
     ),
 )
 FSYNC_INTERVAL: Option[float | None] = Option(

@@ -64,6 +64,41 @@ def test_what_retention_took_is_said_in_its_place(make_journal: Callable[..., Jo
     assert delivered[1:] == lines[-len(delivered[1:]) :]
 
 
+def test_lines_that_are_under_way_before_a_gap_are_delivered_as_far_as_they_are_there(
+    make_journal: Callable[..., Journal], sink: FakeSink
+) -> None:
+    journal = make_journal(segment_size=1)
+    journal.write(part(1, b"one "), part(1, b"error ", source="stderr"), part(2, b"two "))
+    tail = make_tail(journal, sink)
+    assert read_all(tail) == []
+    journal.write(part(3, b"three "), part(4, b"four", last=True))
+    journal.lines(0, 2)
+    use = measure(journal.folder)
+    for gone in use[4:6]:
+        remove_segment(gone)
+
+    records = tail.read(50_000)
+    assert [record.line for record in records[:2]] == [b"one two three ", b"error "]
+    assert records[2].line.startswith(b"peavey: %d bytes" % (use[6].segment.base - use[4].segment.base))
+    assert [record.line for record in records[3:]] + read_all(tail) == [b"line 000001"]
+    assert [record.end for record in records[:3]] == [use[4].segment.base] * 2 + [use[6].segment.base]
+
+
+def test_a_gap_before_the_cursor_does_not_take_it_back(make_journal: Callable[..., Journal], sink: FakeSink) -> None:
+    journal = make_journal(segment_size=1)
+    journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
+    tail = make_tail(journal, sink)
+    (between,) = tail.read(50_000)
+    tail.acknowledge(between, 1)
+    remove_segment(measure(journal.folder)[0])
+
+    tail = make_tail(journal, sink)
+    (gap,) = tail.read(50_000)
+    assert gap.line.startswith(b"peavey: ")
+    tail.acknowledge(gap, 1)
+    assert tail.cursor.offset == between.end
+
+
 def part(number: int, line: bytes, *, last: bool = False, source: str = "stdout") -> Entry:
     return Entry(source, 5_000, line, partial=True, metadata=PartialMetadata(last, "id-" + source, number))
 
