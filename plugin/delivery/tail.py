@@ -84,6 +84,12 @@ class Tail:
         self._looks += 1
         return news or (self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE)
 
+    def rest(self) -> None:
+        """Close the journal's file until there is more to read, unless what was read is still to be delivered."""
+        if self.cursor.offset >= self._position:
+            self._reader.rest()
+            self._looks = 0
+
     @property
     def holds(self) -> bool:
         """Whether a line waits for its rest: then there is something to do although the journal does not grow."""

@@ -15,7 +15,7 @@ from plugin.delivery.names import DestinationNames
 from plugin.delivery.origins import make_origin
 from plugin.delivery.status import ShareStatus, SinkStatus, write_status
 from plugin.delivery.tail import Tail
-from plugin.delivery.watching import AttachedContainers
+from plugin.delivery.watching import Watch
 from plugin.engine.info import Info
 from plugin.engine.options import SinkChoice, validate_leniently
 from plugin.errors import JournalError, PeaveyError
@@ -28,10 +28,11 @@ from plugin.sinks.registry import schema
 logger = logging.getLogger(__name__)
 
 _POLL = 0.2
-_DISCOVER = 1.0
 _REPORT = 1.0
+_TURN = 0.01
 _STOP_WITHIN = 3.0
-_WATCH_AFTER_END = 10.0
+_LIVELY = 10.0
+_LOOK = 1.0
 _RETRY_MISCONFIGURED = 30.0
 
 
@@ -47,45 +48,61 @@ class Worker:
         self._containers: dict[str, _Container] = {}
         self._faults: dict[tuple[str, str], str] = {}
         self._names = DestinationNames(data)
-        self._attachments = AttachedContainers(data)
+        self._watch = Watch(data, self._is_ours)
+        self._lively: dict[str, float] = {}
         self._started = time.time_ns()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop`` is set; then end within seconds, with what is acknowledged noted."""
-        next_discovery = next_report = 0.0
+        next_report = 0.0
         while not stop.is_set():
+            await self._look_around(stop)
+            self._look_for_news()
             now = time.monotonic()
-            if now >= next_discovery:
-                next_discovery = now + _DISCOVER
-                self._discover()
             if now >= next_report:
                 next_report = now + _REPORT
+                self._retry(now)
                 self._report()
-            self._look_for_news()
             try:
                 await asyncio.wait_for(stop.wait(), _POLL)
             except TimeoutError:
                 continue
         await self._end()
 
-    def _discover(self) -> None:
+    async def _look_around(self, stop: asyncio.Event) -> None:
         """Take up containers that are new or have changed, let go of those whose journal is gone."""
-        now = time.monotonic()
-        ids = {container_id for container_id in self._data.container_ids() if self._is_ours(container_id)}
-        for container_id in self._containers.keys() - ids:
+        gone, stirred = self._watch.look()
+        for container_id in gone & self._containers.keys():
             self._drop(container_id)
-        attached = self._attachments.containers()
-        for container_id in ids:
-            folder = self._data.container(container_id)
-            try:
-                changed = os.stat(folder / "info.json").st_mtime_ns
-            except OSError:
-                continue
-            known = self._containers.get(container_id)
-            if known is None or known.changed != changed or now >= known.retry:
-                known = self._take_up(container_id, folder, changed)
-            if container_id in attached:
-                known.watched_until = now + _WATCH_AFTER_END
+        paused = time.monotonic()
+        for container_id in stirred:
+            self._look_at(container_id)
+            if time.monotonic() - paused > _TURN:  # there may be thousands: what is known is delivered meanwhile
+                await asyncio.sleep(0)
+                paused = time.monotonic()
+            if stop.is_set():
+                break
+
+    def _look_at(self, container_id: str) -> None:
+        """See whether a container has something to deliver; one that had lately is looked at anyway."""
+        if container_id in self._lively or self._has_changed(container_id):
+            return
+        container = self._containers.get(container_id)
+        if container is not None and _announce_news(container):
+            self._lively[container_id] = time.monotonic() + _LIVELY
+
+    def _has_changed(self, container_id: str) -> bool:
+        """Take up a container that is new, or what has changed of it; false if there is no such thing."""
+        folder = self._data.container(container_id)
+        try:
+            changed = os.stat(folder / "info.json").st_mtime_ns
+        except OSError:
+            return False
+        container = self._containers.get(container_id)
+        if container is not None and container.changed == changed:
+            return False
+        self._take_up(container_id, folder, changed)
+        return True
 
     def _is_ours(self, container_id: str) -> bool:
         digest = hashlib.blake2b(container_id.encode(), digest_size=4).digest()
@@ -96,7 +113,7 @@ class Worker:
         container = self._containers.setdefault(container_id, _Container())
         container.changed = changed
         container.retry = math.inf
-        container.watched_until = time.monotonic() + _WATCH_AFTER_END
+        self._lively[container_id] = time.monotonic() + _LIVELY
         try:
             note = read_note(folder)
         except JournalError as error:
@@ -175,16 +192,30 @@ class Worker:
         """Let go of a container whose journal is gone, and of destinations that have no other."""
         self._forget_all_but(container_id, set())
         del self._containers[container_id]
+        self._lively.pop(container_id, None)
         self._destinations.end_unused()
 
     def _look_for_news(self) -> None:
-        """Look at the journals that can have grown; a container that starts again changes its info.json."""
+        """Look at the containers that have printed lately; those that do so no more are left alone."""
         now = time.monotonic()
-        for container in self._containers.values():
-            watched = now < container.watched_until
-            for destination, tail in container.links.values():
-                if (watched or tail.holds) and tail.has_news():
-                    destination.announce(tail)
+        for container_id, until in list(self._lively.items()):
+            container = self._containers[container_id]
+            if now >= container.next_look:
+                container.next_look = now + _LOOK
+                if self._has_changed(container_id):
+                    continue
+            if _announce_news(container):
+                self._lively[container_id] = now + _LIVELY
+            elif now >= until and not any(tail.holds for _, tail in container.links.values()):
+                del self._lively[container_id]
+                for _, tail in container.links.values():
+                    tail.rest()
+
+    def _retry(self, now: float) -> None:
+        """Try again what is misconfigured."""
+        for container_id, container in list(self._containers.items()):
+            if now >= container.retry:
+                self._take_up(container_id, self._data.container(container_id), container.changed)
 
     def _report(self) -> None:
         """Write what status and metrics tell, and the cursors that could not be written when they moved."""
@@ -217,13 +248,23 @@ _Link = tuple[Destination, Tail]
 class _Container:
     """A container that is delivered: its links to destinations by sink instance.
 
-    ``changed`` is its info.json's modification time; ``retry`` and ``watched_until`` are of the monotonic clock.
+    ``changed`` is its info.json's modification time; ``next_look`` (at that) and ``retry`` are of the monotonic clock.
     """
+
+    __slots__ = ("birth", "changed", "info", "links", "next_look", "retry")
 
     def __init__(self) -> None:
         self.changed = 0
+        self.next_look = 0.0
         self.retry = math.inf
-        self.watched_until = 0.0
         self.info: Info | None = None
         self.birth = 0
         self.links: dict[str, _Link] = {}
+
+
+def _announce_news(container: _Container) -> bool:
+    """Tell the destinations of a container's tails that have something to read; true if there are any."""
+    news = [(destination, tail) for destination, tail in container.links.values() if tail.has_news()]
+    for destination, tail in news:
+        destination.announce(tail)
+    return bool(news)

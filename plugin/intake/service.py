@@ -19,6 +19,7 @@ from plugin.intake.room import DiskBounds
 from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
 from plugin.journal.cursors import create_cursor
 from plugin.journal.folder import DataFolder
+from plugin.journal.growth import GrowthTeller
 from plugin.journal.seeking import journal_end
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Intake:
         self._logging_dir = logging_dir
         self._options_of = options_of
         self._attachments = Attachments(data.streams)
+        self._growth = GrowthTeller(data)
         self._pump = Pump(data, self._changed, self._rotated)
         self._housekeeper = Housekeeper(data, self._pump, bounds, options_of)
         self._followers: dict[str, list[Callable[[], None]]] = {}
@@ -169,6 +171,7 @@ class Intake:
                 del self._followers[container_id]
 
     def _changed(self, container_id: str) -> None:
+        self._growth.tell(container_id)
         self._housekeeper.note_change(container_id)
         if container_id in self._followers:
             with self._followers_lock:

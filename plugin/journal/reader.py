@@ -31,6 +31,7 @@ class JournalReader:
         self.offset = offset
         self._segment: _OpenSegment | None = None
         self._held: list[_OpenSegment] = []
+        self._rests_in = ""
 
     def hold(self) -> None:
         """Open the segments ahead now, so that retention cannot tear a hole into what is being read.
@@ -64,8 +65,23 @@ class JournalReader:
                 return b""
 
     def written(self) -> int:
-        """Tell the size in bytes of the segment that is being read, 0 if none is open: it grows when there is more."""
-        return 0 if self._segment is None else self._segment.size()
+        """Tell the size in bytes of the segment that is being read, 0 if there is none: it grows when there is more."""
+        if self._segment is not None:
+            return self._segment.size()
+        try:
+            return os.stat(self._rests_in).st_size if self._rests_in else 0
+        except FileNotFoundError:  # compressed or removed meanwhile
+            return 0
+
+    def rest(self) -> None:
+        """Close the segment that is being read; the next ``peek`` opens it again, or what has taken its place.
+
+        What is held stays open, since retention might take it.
+        """
+        if self._segment is not None and not self._held:
+            self._rests_in = self._segment.path
+            self._segment.close()
+            self._segment = None
 
     def advance(self, count: int) -> None:
         """Move forward by ``count`` bytes that have been used."""
@@ -146,6 +162,7 @@ class _OpenSegment:
     def __init__(self, segment: Segment, limit: int) -> None:
         self.base = segment.base
         self.limit = limit
+        self.path = segment.path
         self._file = open(segment.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
         self._compressed = segment.compressed
         self._damaged = False

@@ -18,7 +18,7 @@ from tests.sinks.receivers import decode_objects
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "_DISCOVER", 0.05)
+    monkeypatch.setattr(worker_module, "_LOOK", 0.05)
 
 
 @pytest.fixture

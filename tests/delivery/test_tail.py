@@ -1,3 +1,4 @@
+import os
 import time
 from collections.abc import Callable
 
@@ -6,6 +7,7 @@ import pytest
 from plugin.delivery import tail as tail_module
 from plugin.delivery.tail import Tail
 from plugin.engine.frames import Entry, PartialMetadata, encode_frame
+from plugin.journal.compression import compress_closed
 from plugin.journal.cursors import create_cursor, read_cursor
 from plugin.journal.retention import measure, remove_segment
 from tests.delivery.conftest import FakeSink, Journal, make_tail
@@ -25,6 +27,43 @@ def test_it_reads_what_is_there_and_then_what_comes(journal: Journal, sink: Fake
     assert read_all(tail) == []
 
     more = journal.lines(100, 100)
+    assert tail.has_news()
+    assert read_all(tail) == more
+
+
+def test_a_tail_that_rests_has_no_file_open_and_sees_what_comes(journal: Journal, sink: FakeSink) -> None:
+    journal.lines(0, 100)
+    tail = make_tail(journal, sink)
+    records = tail.read(50_000)
+    assert tail.read(50_000) == []
+    while tail.has_news():
+        pass
+    before = len(os.listdir("/proc/self/fd"))
+    tail.rest()
+    assert len(os.listdir("/proc/self/fd")) == before  # there is something to deliver still
+
+    tail.acknowledge(records[-1], 100)
+    tail.rest()
+    assert len(os.listdir("/proc/self/fd")) == before - 1
+    assert not tail.has_news()
+
+    more = journal.lines(100, 100)
+    assert tail.has_news()
+    assert read_all(tail) == more
+
+
+def test_a_tail_that_rests_sees_the_next_segment(make_journal: Callable[..., Journal], sink: FakeSink) -> None:
+    journal = make_journal(segment_size=1_000)
+    journal.lines(0, 10)
+    tail = make_tail(journal, sink)
+    records = tail.read(50_000)
+    tail.acknowledge(records[-1], 10)
+    while tail.has_news():
+        pass
+    tail.rest()
+    assert journal.writer.rotate()
+    more = journal.lines(10, 10)
+    compress_closed(journal.folder)
     assert tail.has_news()
     assert read_all(tail) == more
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from plugin.delivery import tail as tail_module
+from plugin.delivery import watching as watching_module
 from plugin.delivery import worker as worker_module
 from plugin.delivery.worker import Worker
 from plugin.engine.frames import Entry, PartialMetadata
@@ -42,8 +43,8 @@ class Web:
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     monkeypatch.setattr(tail_module, "_PATIENCE", 0.1)
-    monkeypatch.setattr(worker_module, "_WATCH_AFTER_END", 0.3)
-    monkeypatch.setattr(worker_module, "_DISCOVER", 0.05)
+    monkeypatch.setattr(worker_module, "_LIVELY", 0.3)
+    monkeypatch.setattr(watching_module, "_LIST", 0.05)
     with Receiver(PROTOCOLS["http"]()) as receiver:
         made = Web(tmp_path, receiver)
         yield made

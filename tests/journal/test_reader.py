@@ -219,6 +219,12 @@ class LiveJournal(RuleBasedStateMachine):
         pending = self.content[len(self.content) - len(encode(numbered(count, self.lines - count, size))) :]
         append(self.writer, self.fifo, (written + pending)[: max(0, len(written + pending) - torn)], 50)
 
+    @rule(data=st.data())
+    def rest(self, data: st.DataObject) -> None:
+        if self.readers:
+            reader, _, _ = data.draw(st.sampled_from(self.readers))
+            reader.rest()
+
     @rule()
     def rotate(self) -> None:
         self.writer.rotate()
