@@ -121,8 +121,8 @@ DISK_FREE = Setting(
     kind=_or_off(kinds.size()),
     default="1g",
     help=(
-        "How much of the disk is left free, whoever fills it, at most a tenth of the disk. With 0 the journals may fill "
-        "it up. What a container with overflow=throttle has not delivered may take nine tenths of it, slowly."
+        "How much of the disk is left free, whoever fills it, at most a tenth of the disk. With 0 the journals may "
+        "fill it up. What a container with overflow=throttle has not delivered may take nine tenths of it, slowly."
     ),
 )
 MAX_FOLLOWERS = Setting(
