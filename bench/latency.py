@@ -41,7 +41,7 @@ WAYS = (
 
 def measure(run: Run) -> None:
     """Have a container print by each way in turn, round after round."""
-    lines, rounds, pause = (100, 1, 0.02) if run.quick else (300, 3, 0.02)
+    lines, rounds, pause = (50, 1, 0.02) if run.quick else (300, 3, 0.02)
     with readable_drivers() as rig:
         for number, way in rotated(WAYS, rounds):
             run.say(f"{way.name}: {lines:,} lines, round {number + 1} of {rounds}")

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from bench.attached import AttachedStreams, attached_streams
 from bench.benchmark import Benchmark, Run
 from bench.delivering import log_options
+from bench.goals import Goal
 from bench.idling import Idle, watch_idle
 from bench.journals import lend, write_journals
 from bench.machine import PACKAGE_FOLDER
@@ -17,7 +18,7 @@ from bench.plots import Curve, Lines, Plot
 from bench.processes import children
 from bench.receiver import Receiver
 from bench.results import Recorder, Result
-from bench.tables import Table, megabytes, middle
+from bench.tables import Table, middle
 from plugin.commands.open_files import raise_file_limit
 from plugin.journal.folder import DataFolder
 from tests.testbed.lifetimes import short_folder
@@ -25,12 +26,16 @@ from tests.testbed.server import Server
 from tests.testbed.waiting import wait_until
 
 LEVELS = (0, 100, 1000)
+QUICK_LEVELS = (0, 100)
 STOPPED = (1, 1_000, 10_000)
+QUICK_STOPPED = (1, 100)
 WITHOUT, WITH = "no sink", "loki"
 _LINES_OF_STOPPED = 10
 _LONG = 31.0
 """Seconds in which all comes up that is done from time to time: the housekeeper looks at every journal each 30 s."""
 _MILLISECONDS = 1000.0
+_MEGABYTE = 1e6
+MEMORY = "memory (PSS)"
 _PATIENCE = 60.0
 _REQUESTS = ("activate", "start", "stop")
 _PERCENTILES = (("median", 50.0), ("p99", 99.0), ("max", 100.0))
@@ -50,12 +55,12 @@ def measure(run: Run) -> None:
     """Attach more and more streams to two servers, one with and one without a sink; then see stopped containers."""
     raise_file_limit()
     _measure_attached(run)
-    for containers in STOPPED[:2] if run.quick else STOPPED:
+    for containers in QUICK_STOPPED if run.quick else STOPPED:
         _measure_stopped(run, containers)
 
 
 def _measure_attached(run: Run) -> None:
-    cycles, settle, idle = (50, 1.5, 3.0) if run.quick else (1000, 5.0, _LONG)
+    levels, cycles, settle, idle = (QUICK_LEVELS, 50, 1.0, 2.0) if run.quick else (LEVELS, 1000, 5.0, _LONG)
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver("loki"))
         options = log_options("loki", receiver.port, Path())
@@ -65,7 +70,7 @@ def _measure_attached(run: Run) -> None:
         }
         for streams in servers.values():
             streams.cycle()  # with the first sink, delivery is started
-        for level in LEVELS:
+        for level in levels:
             for sink, streams in servers.items():
                 run.say(f"{attached_subject(sink, level)}: {cycles:,} more are attached and detached")
                 streams.grow(level)
@@ -93,13 +98,13 @@ def _record_idle(recorder: Recorder, subject: str, found: Sequence[Idle]) -> Non
     for process, idle in zip(("serve", "deliver"), found, strict=False):
         recorder.add(subject, f"{process} cpu", "%", idle.cpu)
         recorder.add(subject, f"{process} wakeups", "1/s", idle.wakeups)
-        recorder.add(subject, f"{process} rss", "bytes", idle.rss)
+        recorder.add(subject, f"{process} memory (RSS)", "MB", idle.rss / _MEGABYTE)
     recorder.add(subject, "cpu", "%", sum(idle.cpu for idle in found))
-    recorder.add(subject, "memory", "bytes", sum(idle.pss for idle in found))
+    recorder.add(subject, MEMORY, "MB", sum(idle.pss for idle in found) / _MEGABYTE)
 
 
 def _measure_stopped(run: Run, containers: int) -> None:
-    settle, idle = (2.0, 3.0) if run.quick else (10.0, _LONG)
+    settle, idle = (1.0, 2.0) if run.quick else (10.0, _LONG)
     subject = stopped_subject(containers)
     run.say(f"{subject}: the server is started, then nothing happens for {idle:g} s")
     with TemporaryDirectory(prefix="peavey-bench-") as name, short_folder() as folder:
@@ -123,13 +128,8 @@ def _measure_stopped(run: Run, containers: int) -> None:
 
 def tables(result: Result) -> Sequence[Table]:
     """Show latencies, and the cost of doing nothing."""
-    attached = [
-        subject
-        for sink in (WITHOUT, WITH)
-        for level in LEVELS
-        if result.find(subject := attached_subject(sink, level), "cpu")
-    ]
-    stopped = [subject for count in STOPPED if result.find(subject := stopped_subject(count), "cpu")]
+    subjects = [series.subject for series in result.metric("cpu")]
+    attached = [subject for subject in subjects if result.find(subject, "start median")]
     return (
         Table(
             "requests",
@@ -170,9 +170,9 @@ def tables(result: Result) -> Sequence[Table]:
                     middle(result.find(subject, "deliver cpu")),
                     middle(result.find(subject, "serve wakeups")),
                     middle(result.find(subject, "deliver wakeups")),
-                    megabytes(result.find(subject, "memory")),
+                    middle(result.find(subject, MEMORY)),
                 )
-                for subject in (*attached, *stopped)
+                for subject in subjects
             ),
         ),
     )
@@ -202,9 +202,26 @@ def plots(result: Result) -> Sequence[Plot]:
 
 def _curves(result: Result, metric: str) -> tuple[Curve, ...]:
     return tuple(
-        Curve(sink, tuple((level, result.get(attached_subject(sink, level), metric)) for level in LEVELS))
+        Curve(
+            sink,
+            tuple(
+                (level, series) for level in LEVELS if (series := result.find(attached_subject(sink, level), metric))
+            ),
+        )
         for sink in (WITHOUT, WITH)
     )
+
+
+def goals(result: Result) -> Sequence[Goal]:
+    """Aim at what the design sets as goals, with as many streams as it names."""
+    most = LEVELS[-1]
+    aims = [(sink, most, "start p99", 10.0, "StartLogging, 99th percentile") for sink in (WITHOUT, WITH)]
+    aims += [(WITH, 0, MEMORY, 90.0, "memory of all processes"), (WITH, most, MEMORY, 200.0, "memory of all processes")]
+    return [
+        Goal(f"{what}, {subject}", series, bound)
+        for sink, level, metric, bound, what in aims
+        if (series := result.find(subject := attached_subject(sink, level), metric))
+    ]
 
 
 STREAMS = Benchmark(
@@ -213,4 +230,5 @@ STREAMS = Benchmark(
     measure=measure,
     tables=tables,
     plots=plots,
+    goals=goals,
 )
