@@ -11,12 +11,14 @@ from typing import Any
 from plugin.delivery.backoff import Backoff
 from plugin.delivery.tail import Group, Tail
 from plugin.errors import PeaveyError
-from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink, SinkError
+from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink, SinkError, TooLargeError
 
 logger = logging.getLogger(__name__)
 
 _TURN = 64 * 1024
 _SHORTEST_TURN = 4 * 1024
+_ATTEMPTS_IN_ONE_PIECE = 3
+_SMALLEST_PIECE = 16 * 1024
 _MISCONFIGURED_AT_LEAST = 30.0
 _REREAD = 5.0
 
@@ -67,6 +69,7 @@ class Destination:
         self.tails: dict[tuple[str, str], Tail] = {}
         self._settings = settings
         self._renewed = renewed
+        self._batch_size = settings.batch_size
         self._backoff = Backoff(settings.retry_min, settings.retry_max)
         self._ready: deque[Tail] = deque()
         self._queued: set[Tail] = set()
@@ -100,8 +103,8 @@ class Destination:
         groups: list[Group] = []
         size = 0
         deadline = 0.0
-        while size < self._settings.batch_size:
-            taken = self._take_turn(groups, max(_SHORTEST_TURN, min(_TURN, self._settings.batch_size - size)))
+        while size < self._batch_size:
+            taken = self._take_turn(groups, max(_SHORTEST_TURN, min(_TURN, self._batch_size - size)))
             if taken:
                 deadline = deadline or time.monotonic() + self._settings.batch_wait
                 size += taken
@@ -138,8 +141,16 @@ class Destination:
         return 0
 
     async def _deliver(self, groups: list[Group]) -> None:
-        """Deliver a batch for good: until it is acknowledged, or what is at fault is a dead letter."""
+        """Deliver a batch for good: until it is acknowledged, or what is at fault is a dead letter.
+
+        One that fails again and again is tried in halves. It may be too large for what the server, or a proxy in front
+        of it, takes at once or in the time given, and few say so: they close the connection, or answer 429 or 500.
+        """
+        attempts = 0
         while True:
+            if attempts >= _ATTEMPTS_IN_ONE_PIECE and not _is_one_record(groups) and _size(groups) > _SMALLEST_PIECE:
+                await self._deliver_halves(groups)
+                return
             await asyncio.sleep(0)  # a sink that has nothing to send may never wait, and others must have their turns
             try:
                 payload = self.sink.encode([record for group in groups for record in group.records])
@@ -148,6 +159,7 @@ class Destination:
                 await self._narrow_down(groups, error)
                 return
             except SinkError as error:
+                attempts += isinstance(error, RetryError)
                 await self._recover(error)
             except Exception as error:  # a defect of the sink must not end delivery, nor lose the batch
                 logger.exception("destination %s: the sink failed", self.label)
@@ -179,17 +191,19 @@ class Destination:
 
     async def _narrow_down(self, groups: list[Group], error: RejectError) -> None:
         """Split a rejected batch until the record at fault is alone."""
-        if len(groups) > 1:
-            halves = (groups[: len(groups) // 2], groups[len(groups) // 2 :])
-        elif len(groups[0].records) > 1:
-            tail, records = groups[0].tail, groups[0].records
-            middle = len(records) // 2
-            halves = ([Group(tail, records[:middle])], [Group(tail, records[middle:])])
-        else:
+        if _is_one_record(groups):
             self.state.dead += 1
             groups[0].tail.bury(groups[0].records[0], str(error))
-            return
-        for half in halves:
+        elif isinstance(error, TooLargeError):
+            await self._deliver_halves(groups)
+        else:
+            for half in _halves(groups):
+                await self._deliver(half)
+
+    async def _deliver_halves(self, groups: list[Group]) -> None:
+        """Deliver a batch that may be too large in two; those after it are smaller, and grow with each success."""
+        self._batch_size = min(self._batch_size, max(_SMALLEST_PIECE, _size(groups) // 2))
+        for half in _halves(groups):
             await self._deliver(half)
 
     def _succeeded(self, groups: list[Group], size: int) -> None:
@@ -197,6 +211,7 @@ class Destination:
             logger.info("destination %s takes records again", self.label)
         count = sum(len(group.records) for group in groups)
         self._backoff.reset()
+        self._batch_size = min(self._settings.batch_size, self._batch_size + self._batch_size // 16)
         self.state.failing_since = 0
         self.state.misconfigured = False
         self.state.batches += 1
@@ -226,3 +241,21 @@ class Destination:
         if self.state.misconfigured:
             return max(delay, min(_MISCONFIGURED_AT_LEAST, self._settings.retry_max))
         return delay
+
+
+def _is_one_record(groups: list[Group]) -> bool:
+    return len(groups) == 1 and len(groups[0].records) == 1
+
+
+def _size(groups: list[Group]) -> int:
+    """Count the bytes of journal that a batch takes, about."""
+    return sum(group.records[-1].end - group.records[0].offset for group in groups)
+
+
+def _halves(groups: list[Group]) -> tuple[list[Group], list[Group]]:
+    """Cut a batch of more than one record in two."""
+    if len(groups) > 1:
+        return groups[: len(groups) // 2], groups[len(groups) // 2 :]
+    tail, records = groups[0].tail, groups[0].records
+    middle = len(records) // 2
+    return [Group(tail, records[:middle])], [Group(tail, records[middle:])]

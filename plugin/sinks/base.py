@@ -19,7 +19,7 @@ from plugin.engine.options import SinkChoice
 from plugin.errors import PeaveyError
 from plugin.transforms.record import Record
 
-__all__ = ["MisconfiguredError", "Origin", "Record", "RejectError", "RetryError", "Sink", "SinkError"]
+__all__ = ["MisconfiguredError", "Origin", "Record", "RejectError", "RetryError", "Sink", "SinkError", "TooLargeError"]
 
 Prepared = TypeVar("Prepared")
 
@@ -41,6 +41,10 @@ class RetryError(SinkError):
 
 class RejectError(SinkError):
     """The destination will never take this batch; delivery splits it to find the record at fault."""
+
+
+class TooLargeError(RejectError):
+    """The destination would take this batch in smaller pieces: 413."""
 
 
 class MisconfiguredError(SinkError):

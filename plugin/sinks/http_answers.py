@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from plugin.engine.secrets import Secret
 from plugin.engine.values import printable
-from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError
+from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError, TooLargeError
 from plugin.sinks.text import text
 
 Judge = Callable[[str, int, Mapping[str, str], bytes, Iterable[Secret]], SinkError | None]
@@ -36,8 +36,8 @@ def failure(
     """Give the failure that an answer stands for, None for 2xx.
 
     408, 425, 429 and 5xx may pass: `RetryError`. 401, 403, 404, 405, 407 and redirects, which are not followed, need
-    somebody to change something: `MisconfiguredError`. All others are about this batch: `RejectError`; 413 among them,
-    since half a batch is smaller. ``site`` is how the message names the server.
+    somebody to change something: `MisconfiguredError`. All others are about this batch: `RejectError`, and for 413
+    `TooLargeError`. ``site`` is how the message names the server.
     """
     if 200 <= status < 300:
         return None
@@ -49,6 +49,8 @@ def failure(
         return MisconfiguredError(f"{message} ({advice}){shown}")
     if status in _LATER or status >= 500:
         return RetryError(message + shown, retry_after(headers))
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TooLargeError(message + shown)
     return RejectError(message + shown)
 
 

@@ -11,7 +11,7 @@ from plugin.engine import kinds
 from plugin.engine.kinds import Kind
 from plugin.engine.option_schema import Option, SinkOptions
 from plugin.engine.options import SinkChoice
-from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, Sink
+from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, Sink, TooLargeError
 from plugin.sinks.http_options import http_options
 from plugin.sinks.http_url import URL_KIND, HttpUrl
 from plugin.sinks.loki_labels import (
@@ -210,11 +210,13 @@ class LokiSink(Sink[Prepared]):
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode a push request; empty if all records are blank or of containers that a rule drops.
 
-        Raises `RejectError` for records that Loki would never take in one push, though it takes each of them.
+        Raises `TooLargeError` for records that Loki would never take in one push, though it takes each of them.
         """
         push = self._push.encode_push(records, self._longest)
         if len(push) > _LARGEST_PUSH and len(records) > 1:
-            raise RejectError(f"{len(push)} bytes are too many for one push to Loki, at most {_LARGEST_PUSH} are sent")
+            raise TooLargeError(
+                f"{len(push)} bytes are too many for one push to Loki, at most {_LARGEST_PUSH} are sent"
+            )
         return self._push.compress(push)
 
     async def send(self, payload: bytes) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -8,8 +9,9 @@ import pytest
 
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.engine.frames import Entry
 from plugin.journal.cursors import Cursor, read_cursor
-from plugin.sinks.base import MisconfiguredError, RetryError
+from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, TooLargeError
 from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver, make_tail
 
 
@@ -42,6 +44,69 @@ def test_a_batch_is_tried_again_until_it_is_taken(journal: Journal, sink: FakeSi
     assert sink.lines() == lines
     assert destination.state.retries == 3
     assert destination.state.failing_since == 0
+
+
+class Narrow(FakeSink):
+    """Takes at most ``most`` records at once until it has ``wide_after``; some like it do not say why."""
+
+    def __init__(self, most: int, fault: SinkError, wide_after: int = sys.maxsize) -> None:
+        super().__init__()
+        self.attempts: list[int] = []
+        self._most = most
+        self._fault = fault
+        self._wide_after = wide_after
+
+    async def send(self, payload: bytes) -> None:
+        self.attempts.append(len(payload))
+        if len(payload) > self._most and len(self.delivered) < self._wide_after:
+            raise self._fault
+        await super().send(payload)
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempts"), [(RetryError("connection reset"), 3), (TooLargeError("413"), 1)], ids=["unsaid", "said"]
+)
+def test_a_batch_that_is_too_large_for_the_destination_is_delivered_in_pieces(
+    journal: Journal, fault: SinkError, attempts: int
+) -> None:
+    narrow = Narrow(700, fault)
+    lines = journal.lines(0, 10_000)
+    destination = make_destination(narrow)
+    destination.add(make_tail(journal, narrow))
+    deliver(destination, lambda: len(narrow.delivered) >= len(lines))
+    assert narrow.lines() == lines
+    assert destination.state.dead == 0
+    first = narrow.attempts[0]
+    assert narrow.attempts[:attempts] == [first] * attempts
+    assert narrow.attempts[attempts] < first
+    assert max(narrow.attempts[-8:]) < first / 2, "the batches that follow are smaller"
+
+
+def test_batches_grow_again_once_they_are_taken(journal: Journal) -> None:
+    narrow = Narrow(700, TooLargeError("413"), wide_after=10_000)
+    for first in range(0, 120_000, 20_000):
+        journal.lines(first, 20_000)
+    destination = make_destination(narrow)
+    destination.add(make_tail(journal, narrow))
+    deliver(destination, lambda: len(narrow.delivered) >= 120_000)
+    assert max(narrow.batches) > 0.9 * narrow.attempts[0]
+
+
+def test_a_record_that_is_too_large_on_its_own_is_a_dead_letter(journal: Journal) -> None:
+    narrow = Narrow(0, TooLargeError("413"))
+    journal.lines(0, 3)
+    destination = make_destination(narrow)
+    destination.add(make_tail(journal, narrow))
+    deliver(destination, lambda: destination.state.dead == 3)
+
+
+def test_a_single_record_is_tried_on_and_on(journal: Journal) -> None:
+    narrow = Narrow(0, RetryError("down"))
+    journal.write(Entry("stdout", 1, b"x" * 20_000))
+    destination = make_destination(narrow)
+    destination.add(make_tail(journal, narrow))
+    deliver(destination, lambda: len(narrow.attempts) > 6)
+    assert set(narrow.attempts) == {1}
 
 
 def test_nothing_is_noted_as_delivered_while_the_destination_is_down(journal: Journal, sink: FakeSink) -> None:

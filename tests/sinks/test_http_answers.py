@@ -1,7 +1,7 @@
 import pytest
 
 from plugin.engine.secrets import Secret
-from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError
+from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError, TooLargeError
 from plugin.sinks.http_answers import failure, retry_after
 
 
@@ -19,7 +19,8 @@ def test_all_of_2xx_is_success() -> None:
     ("kind", "statuses"),
     [
         (RetryError, [408, 425, 429, 500, 502, 503, 504, 507, 599]),
-        (RejectError, [400, 409, 411, 413, 415, 422, 431, 499]),
+        (RejectError, [400, 409, 411, 415, 422, 431, 499]),
+        (TooLargeError, [413]),
         (MisconfiguredError, [301, 302, 307, 308, 401, 403, 404, 405, 407]),
     ],
 )

@@ -10,7 +10,7 @@ from werkzeug import Request, Response
 
 from plugin.engine.options import validate
 from plugin.errors import OptionError
-from plugin.sinks.base import MisconfiguredError, RejectError, RetryError
+from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, TooLargeError
 from plugin.sinks.registry import schema
 from tests.sinks.http_receivers import (
     answer,
@@ -81,7 +81,7 @@ def test_labels_beyond_the_limit_of_loki_go_along_as_metadata() -> None:
 def test_short_lines_whose_metadata_exceeds_what_loki_takes_in_one_push_are_split() -> None:
     sink = sink_of(loki_url="http://h", loki_max_line_size="8m")
     records = records_of(sink, [b"y"] * 40_000)
-    with pytest.raises(RejectError, match="too many for one push"):
+    with pytest.raises(TooLargeError, match="too many for one push"):
         sink.encode(records)
     assert len(decode_body(sink.encode(records[:20_000]))) == 20_000
     assert len(decode_body(sink.encode(records_of(sink, [b"y" * (5 << 20)])))) == 1, "a line alone is Loki's to judge"
