@@ -22,8 +22,8 @@ def require(condition: object, reason: str) -> None:
         pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def dockerd_session(pytestconfig: pytest.Config) -> Iterator[PrivateEngine]:
+@pytest.fixture(scope="package")
+def shared_dockerd(pytestconfig: pytest.Config) -> Iterator[PrivateEngine]:
     """The engine behind `dockerd`."""
     require(os.geteuid() == 0, "a Docker engine of our own needs root")
     missing = missing_programs()
@@ -38,17 +38,17 @@ def dockerd_session(pytestconfig: pytest.Config) -> Iterator[PrivateEngine]:
 
 
 @pytest.fixture
-def dockerd(dockerd_session: PrivateEngine) -> PrivateEngine:
+def dockerd(shared_dockerd: PrivateEngine) -> PrivateEngine:
     """A running engine with live-restore, whatever the test before did to it."""
-    if dockerd_session.process is None:
-        dockerd_session.start()
-    return dockerd_session
+    if shared_dockerd.process is None:
+        shared_dockerd.start()
+    return shared_dockerd
 
 
-@pytest.fixture(scope="session")
-def driver_session(dockerd_session: PrivateEngine) -> Iterator[Driver]:
+@pytest.fixture(scope="package")
+def shared_driver(shared_dockerd: PrivateEngine) -> Iterator[Driver]:
     """The driver behind `driver`."""
-    assert dockerd_session.process is not None
+    assert shared_dockerd.process is not None
     with unmanaged_driver() as driver:
         yield driver
         driver.server.cleanup()
@@ -57,11 +57,11 @@ def driver_session(dockerd_session: PrivateEngine) -> Iterator[Driver]:
 
 
 @pytest.fixture
-def driver(driver_session: Driver) -> Driver:
+def driver(shared_driver: Driver) -> Driver:
     """A running unmanaged driver, whatever the test before did to it."""
-    if not driver_session.server.alive:
-        driver_session.server.start()
-    return driver_session
+    if not shared_driver.server.alive:
+        shared_driver.server.start()
+    return shared_driver
 
 
 @pytest.fixture

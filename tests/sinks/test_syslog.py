@@ -50,6 +50,7 @@ def one(sink: Sink[Any], line: bytes = b"hello", **more: Any) -> bytes:
             b"<30>1 2023-11-14T23:13:20.123456+01:00 node1 " + TAG + b" " + PID + b" " + TAG + b" - hello\n",
         ),
     ],
+    ids=["none", "rfc3164", "rfc5424", "rfc5424micro"],
 )
 def test_messages_are_those_of_dockers_driver_with_the_lines_own_time(form: str, message: bytes) -> None:
     assert one(syslog(form=form)) == message

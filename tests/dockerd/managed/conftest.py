@@ -14,7 +14,7 @@ from tests.testbed.plugin_image import base_image, make
 from tests.testbed.registry import local_registry
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def docker() -> Iterator[PrivateEngine]:
     """An engine that holds the images the tests need."""
     if os.geteuid() != 0:
@@ -27,13 +27,13 @@ def docker() -> Iterator[PrivateEngine]:
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where `make install` left the plugin's folder, `plugin`, with config.json and rootfs."""
     return tmp_path_factory.mktemp("build")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installed(docker: PrivateEngine, build: Path) -> ManagedPlugin:
     """The plugin, as `make install` builds and enables it."""
     plugin = ManagedPlugin(docker, "peavey:latest")
@@ -62,7 +62,7 @@ def containers(plugin: ManagedPlugin) -> Iterator[Containers]:
         made.remove_all()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def registry() -> Iterator[str]:
     """The address of an empty registry that the engine trusts."""
     with local_registry() as address:
