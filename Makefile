@@ -16,6 +16,8 @@ PYTEST_FLAGS ?=
 QUICK ?=
 # More flags for the benchmarks, or the names of those to run.
 BENCH_FLAGS ?=
+# Over how many processes the tests are spread: they wait more than they compute. 0 means one after the other.
+WORKERS ?= 3
 # Where all that is made goes, but for .venv.
 BUILD ?= build
 
@@ -26,6 +28,7 @@ FOLDER := $(BUILD)/plugin
 COMPILED := $(BUILD)/compiled
 HOST := $(PYTHON) tests/testbed/host.py $(if $(NO_SKIPS),--required)
 PYTEST := -m pytest $(if $(NO_SKIPS),-p tests.testbed.no_skips) $(PYTEST_FLAGS)
+SPREAD := $(if $(filter-out 0,$(WORKERS)),-p tests.testbed.spread -n $(WORKERS))
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -39,7 +42,7 @@ help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "variables: PLUGIN_NAME=$(PLUGIN_NAME) PLUGIN_TAG=$(PLUGIN_TAG) BASE=$(BASE) BUILD_FLAGS=$(BUILD_FLAGS)" \
-		"PYTHON=$(PYTHON) NO_SKIPS=$(NO_SKIPS) PYTEST_FLAGS=$(PYTEST_FLAGS)" \
+		"PYTHON=$(PYTHON) NO_SKIPS=$(NO_SKIPS) WORKERS=$(WORKERS) PYTEST_FLAGS=$(PYTEST_FLAGS)" \
 		"QUICK=$(QUICK) BENCH_FLAGS=$(BENCH_FLAGS)"
 
 # ---- try and test
@@ -51,7 +54,7 @@ demo: $(VENV)/installed ## Kill the driver under a printing container, and count
 .PHONY: test
 test: $(VENV)/installed ## Run the tests, on the pure modules and then on the compiled ones
 	@$(HOST) engine image registry receivers node
-	$(VENV)/bin/python $(PYTEST)
+	$(VENV)/bin/python $(PYTEST) $(SPREAD)
 	@if $(HOST) --required compiler; then \
 		$(MAKE) --no-print-directory test-compiled; \
 	else \
@@ -65,7 +68,7 @@ REACHING := test_compiled.py engine journal transforms delivery sinks/test_loki_
 test-compiled: $(COMPILED)/installed
 	rm -rf $(COMPILED)/tests $(COMPILED)/docs
 	cp -R tests docs pyproject.toml $(COMPILED)
-	cd $(COMPILED) && PEAVEY_COMPILED=1 $(abspath $(VENV))/bin/python $(PYTEST) \
+	cd $(COMPILED) && PEAVEY_COMPILED=1 $(abspath $(VENV))/bin/python $(PYTEST) $(SPREAD) \
 		$(addprefix tests/,$(REACHING))
 
 .PHONY: chaos

@@ -1,5 +1,6 @@
 """Fixtures for tests that drive a real server process with the stand-in engine."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from tests.testbed.folders import DataFolder
 from tests.testbed.lifetimes import dying_engine, short_folder, tidy_server
 from tests.testbed.server import Server
 from tests.testbed.standin import Engine
+
+
+def pytest_sessionstart() -> None:
+    """See to it that a run that is ended by SIGTERM, as by `timeout`, cleans up as one that is interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import sys
+from contextlib import ExitStack
 
 from plugin import __version__
 from plugin.api.app import create_app
@@ -56,25 +57,25 @@ def run(arguments: argparse.Namespace) -> int:
     if further is not None:
         further.listen()
     listener = bind(settings.socket)
-    admission = Admission(data, settings.log_opts, schema())
-    supervisor = Supervisor(data, settings.delivery_workers, _environment(arguments))
-    bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
-    intake = Intake(data, settings.logging_dir, bounds, admission.options_of, supervisor.need)
-    reader = LogReader(intake, settings.max_followers)
-    overview = Overview(
-        data, intake, supervisor, bounds, admission.options_of, lambda: further.fault if further else ""
-    )
-    observer = Observer(overview.gather)
-    app = create_app(intake, admission, reader, observer)
-    gc.freeze()
-    logger.info("peavey %s serves %s, journals in %s", __version__, settings.socket, settings.data)
-    supervisor.start_if_needed()
-    try:
+    with ExitStack() as at_end:  # a signal may come before we serve, too
+        at_end.callback(logger.info, "peavey has stopped")
+        at_end.callback(os.close, lock)
+        at_end.callback(settings.socket.unlink, missing_ok=True)
+        admission = Admission(data, settings.log_opts, schema())
+        supervisor = Supervisor(data, settings.delivery_workers, _environment(arguments))
+        at_end.callback(supervisor.stop)
+        bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
+        intake = Intake(data, settings.logging_dir, bounds, admission.options_of, supervisor.need)
+        reader = LogReader(intake, settings.max_followers)
+        overview = Overview(
+            data, intake, supervisor, bounds, admission.options_of, lambda: further.fault if further else ""
+        )
+        observer = Observer(overview.gather)
+        app = create_app(intake, admission, reader, observer)
+        gc.freeze()
+        logger.info("peavey %s serves %s, journals in %s", __version__, settings.socket, settings.data)
+        supervisor.start_if_needed()
         serve(app, listener, reader.stop, further)
-    finally:
-        supervisor.stop()
-        os.close(lock)
-        logger.info("peavey has stopped")
     return 0
 
 

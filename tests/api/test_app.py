@@ -55,7 +55,7 @@ async def call(app: Starlette, path: str, body: bytes = b"", method: str = "POST
             reply.body += message["body"]
 
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [], "root_path": ""}
-    await asyncio.wait_for(app(scope, receive, send), 30)
+    await asyncio.wait_for(app(scope, receive, send), 120)
     return reply
 
 

@@ -24,7 +24,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a test's coroutine; one that hangs fails."""
 
     async def within() -> T:
-        return await asyncio.wait_for(main, 30)
+        return await asyncio.wait_for(main, 120)
 
     return asyncio.run(within())
 

@@ -40,7 +40,7 @@ def shared_server(port: int, shared_folder: Path) -> Iterator[Server]:
 
 
 def request(port: int, method: str, path: str) -> tuple[int, str, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         connection.request(method, path, headers={"X-Forwarded-For": "unix", "X-Forwarded-Proto": "http"})
         response = connection.getresponse()

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import resource
+import signal
 import socket
 import stat
 import sys
@@ -39,6 +40,15 @@ def _levels() -> Iterator[None]:
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """Give signals back the handlers that they have: an interrupted test run must end."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -84,6 +94,18 @@ def test_the_lock_is_given_back_when_serving_fails(run: Callable[..., int], plac
 
     with pytest.raises(RuntimeError, match="a defect"):
         run(fail)
+    os.close(DataFolder(place / "data").lock())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_it_serves_leaves_nothing_either(
+    run: Callable[..., int], place: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(serve, "create_app", lambda *_: os.kill(os.getpid(), number))
+    with pytest.raises(SystemExit) as caught:
+        run(nothing)
+    assert caught.value.code == 0
+    assert not (place / "p.sock").exists()
     os.close(DataFolder(place / "data").lock())
 
 

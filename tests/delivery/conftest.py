@@ -133,13 +133,13 @@ def make_tail(journal: Journal, sink: FakeSink, prepared: str = "one") -> Tail:
 def deliver(
     destination: Destination, until: Callable[[], bool], meanwhile: Coroutine[Any, Any, None] | None = None
 ) -> None:
-    """Run a destination until something is so, ten seconds at most."""
+    """Run a destination until something is so, two minutes at most."""
 
     async def run() -> None:
         task = asyncio.create_task(destination.run())
         other = None if meanwhile is None else asyncio.create_task(meanwhile)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 while not until():
                     for tail in destination.tails.values():
                         if tail.has_news():

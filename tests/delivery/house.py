@@ -58,6 +58,6 @@ async def working(data: DataFolder, defaults: Mapping[str, str] | None = None) -
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something is so, ten seconds at most."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 (nothing else tells)
             await asyncio.sleep(0.01)

@@ -1,7 +1,6 @@
 """Fixtures for tests under a real Docker engine, which the tests start themselves: one for all of them."""
 
 import os
-import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -28,13 +27,10 @@ def shared_dockerd(pytestconfig: pytest.Config) -> Iterator[PrivateEngine]:
     require(os.geteuid() == 0, "a Docker engine of our own needs root")
     missing = missing_programs()
     require(not missing, f"{', '.join(missing)} not found: python3 tests/testbed/host.py engine, as root on Debian")
-    # A run that is ended by SIGTERM, as by `timeout`, must clean up as one that is interrupted.
-    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with PrivateEngine() as engine:
         pytestconfig.stash[ENGINE_LOG] = engine
         yield engine
         del pytestconfig.stash[ENGINE_LOG]
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

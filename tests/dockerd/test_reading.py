@@ -17,7 +17,7 @@ pytestmark = pytest.mark.dockerd
 
 TEN_LINES = b"".join(b"line %d\n" % number for number in range(1, 11))
 STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ", re.ASCII)
-FOLLOWER_SECONDS = 60
+FOLLOWER_SECONDS = 120
 
 
 def stamps(container: Container) -> list[str]:

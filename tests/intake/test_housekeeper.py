@@ -367,7 +367,7 @@ class TestTrouble:
         monkeypatch.setattr(keeper, "round", fail)
         keeper.start()
         for _ in range(2):
-            assert rounds.acquire(timeout=20)
+            assert rounds.acquire(timeout=120)
             keeper.note_rotation(ONE)
         keeper.stop()
         keeper.join()
@@ -387,13 +387,13 @@ class TestThread:
         original = keeper.round
         monkeypatch.setattr(keeper, "round", after(original, rounds.release))
         keeper.start()
-        assert rounds.acquire(timeout=20)
+        assert rounds.acquire(timeout=120)
         assert house.bases(ONE) == [1, 2]
         assert [path.name for path in house.bench.data.containers.iterdir()] == [ONE]
 
         write_segments(house.bench.data.container(ONE), range(3, 4))
         keeper.note_rotation(ONE)
-        assert rounds.acquire(timeout=20)
+        assert rounds.acquire(timeout=120)
         assert house.bases(ONE) == [2, 3]
         keeper.stop()
         keeper.join()

@@ -475,7 +475,7 @@ class TestThread:
         bench.pump.start()
         bench.pump.call(bench.pump.attach, bench.attachment(fifo), 1 << 20, fifo.open()).result()
         fifo.write(WHOLE)
-        assert grown.wait(20)
+        assert grown.wait(120)
         assert bench.written() == WHOLE
 
     def test_a_journal_outlives_it(self, bench: Bench) -> None:

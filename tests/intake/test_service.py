@@ -214,13 +214,13 @@ class TestFollowers:
 
         descriptor = os.open(bench.logging / "a", os.O_RDWR)
         os.write(descriptor, WHOLE)
-        assert {told.get(timeout=20), told.get(timeout=20)} == {"first", "second"}
+        assert {told.get(timeout=120), told.get(timeout=120)} == {"first", "second"}
         intake.unsubscribe(ONE, callbacks[0])
         intake.drain()
         while not told.empty():
             told.get()
         os.write(descriptor, WHOLE)
-        assert told.get(timeout=20) == "second"
+        assert told.get(timeout=120) == "second"
         intake.unsubscribe(ONE, callbacks[1])
         os.close(descriptor)
 
@@ -231,5 +231,5 @@ class TestFollowers:
         streams = intake.collect(ONE)
         intake.subscribe(ONE, lambda: ended.set() if streams[0].closed else None)
         fifo.end()
-        assert ended.wait(20)
+        assert ended.wait(120)
         assert on_disk(bench.data.container(ONE)) == {}

@@ -277,7 +277,7 @@ def test_a_share_has_one_process(server: Server, engine: Engine, receivers: Rece
         env=plugin_environment({}),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

@@ -41,7 +41,7 @@ def test_the_host_header_may_be_empty(shared_server: Server) -> None:
 def test_an_idle_connection_stays_open(shared_server: Server) -> None:
     request = b"POST /Plugin.Activate HTTP/1.1\r\nHost: \r\nContent-Length: 0\r\n\r\n"
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(30)
+        connection.settimeout(120)
         connection.connect(str(shared_server.socket))
         connection.sendall(request)
         assert b"LogDriver" in received(connection)

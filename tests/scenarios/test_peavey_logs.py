@@ -29,7 +29,7 @@ def peavey_logs(server: Server, *arguments: str) -> tuple[bytes, bytes]:
         cwd=REPOSITORY,
         env=plugin_environment({}),
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
@@ -146,7 +146,7 @@ def test_it_follows_until_the_container_stops(shared_server: Server, shared_engi
         assert following.stdout.readline() == b"while it follows\n"
         container.print(b"last\n")
         container.stop()
-        output, errors = following.communicate(timeout=20)
+        output, errors = following.communicate(timeout=120)
 
     assert (output, errors) == (b"last\n", b"")
     assert following.returncode == 0
@@ -159,7 +159,7 @@ def test_an_unknown_container_is_told(shared_server: Server) -> None:
         env=plugin_environment({}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

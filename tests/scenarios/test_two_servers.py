@@ -19,7 +19,7 @@ def second(server: Server, *, socket: Path, data: Path) -> subprocess.CompletedP
         env=plugin_environment({}),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

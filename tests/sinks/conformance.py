@@ -52,6 +52,8 @@ class Entry:
     ``faults``
         what a receiver of its protocol can do wrong: be ``down``, ``frozen`` or ``slow``; be ``silent`` so that the
         sink gives up waiting, or break off (``breaks``) its answer; say other ``statuses``; ``refuses`` one record
+    ``patience``
+        the log-opt that says how long it waits for an answer, where its protocol has answers
     ``secret_options``
         further log-opts that hold `SECRET`
     """
@@ -62,6 +64,7 @@ class Entry:
     express: Callable[[bytes], bytes | None]
     resolution: int = 1
     faults: frozenset[Fault] = ALL_FAULTS
+    patience: str = ""
     secret_options: Callable[[Any], Mapping[str, str]] | None = None
     refused_line: bytes = b""
 
@@ -113,22 +116,22 @@ def _url(at: Receiver) -> str:
 
 
 def _loki(at: Receiver) -> Mapping[str, str]:
-    return {"loki-url": _url(at), "loki-timeout": "1s"}
+    return {"loki-url": _url(at)}
 
 
 def _splunk(at: Receiver) -> Mapping[str, str]:
     return {
         "splunk-url": _url(at),
         "splunk-token": SECRET,
-        "splunk-timeout": "1s",
         "splunk-gzip": "true",
         "splunk-index-acknowledgment": "true",
+        "splunk-ack-timeout": "5s",  # what a server took and forgot is asked for so long
         "tag": "{{.Name}}",
     }
 
 
 def _fluentd(at: Receiver) -> Mapping[str, str]:
-    return {"fluentd-address": f"127.0.0.1:{at.port}", "fluentd-read-timeout": "1s"}
+    return {"fluentd-address": f"127.0.0.1:{at.port}"}
 
 
 def _syslog(at: Receiver) -> Mapping[str, str]:
@@ -146,24 +149,27 @@ ENTRIES = (
         _server("loki"),
         _text_unless_blank,
         faults=HTTP,
+        patience="loki-timeout",
         secret_options=lambda at: {"loki-url": _with_password(at)},
         refused_line=b"no entry for this one",
     ),
     Entry(
         "http",
-        lambda at: {"http-url": _url(at), "http-timeout": "1s", "http-compression": "zstd"},
+        lambda at: {"http-url": _url(at), "http-compression": "zstd"},
         _server("http"),
         _as_text,
         faults=HTTP,
+        patience="http-timeout",
         secret_options=lambda at: {"http-url": _with_password(at), "http-headers": f"X-Api-Key={SECRET}"},
         refused_line=b"no entry for this one",
     ),
     Entry(
         "http array",
-        lambda at: {"http-url": _url(at), "http-timeout": "1s", "http-format": "json", "http-compression": "gzip"},
+        lambda at: {"http-url": _url(at), "http-format": "json", "http-compression": "gzip"},
         _server("http"),
         _as_text,
         faults=HTTP,
+        patience="http-timeout",
         refused_line=b"no entry for this one",
     ),
     Entry(
@@ -172,6 +178,7 @@ ENTRIES = (
         _server("splunk"),
         _as_text,
         faults=HTTP,
+        patience="splunk-timeout",
         secret_options=lambda _: {},
         refused_line=b"no entry for this one",
     ),
@@ -181,6 +188,7 @@ ENTRIES = (
         _server("fluentd"),
         _as_text,
         faults=ANSWERED,
+        patience="fluentd-read-timeout",
         secret_options=lambda _: {
             "fluentd-shared-key": SECRET,
             "fluentd-username": "user",

@@ -472,9 +472,9 @@ class ReceiverProcess:
         """The log-opts for it, so that little time passes between attempts."""
         at = f"127.0.0.1:{self.port}"
         own = {
-            "loki": {"loki-url": f"http://{at}/loki/api/v1/push", "loki-timeout": "1s"},
-            "http": {"http-url": f"http://{at}", "http-timeout": "1s"},
-            "fluentd": {"fluentd-address": at, "fluentd-read-timeout": "1s", "fluentd-retry-wait": "50ms"},
+            "loki": {"loki-url": f"http://{at}/loki/api/v1/push", "loki-timeout": "5s"},
+            "http": {"http-url": f"http://{at}", "http-timeout": "5s"},
+            "fluentd": {"fluentd-address": at, "fluentd-read-timeout": "5s", "fluentd-retry-wait": "50ms"},
             "syslog": {"syslog-address": f"tcp://{at}", "syslog-format": "rfc5424micro", "tag": "{{.Name}}"},
         }
         return {"batch-wait": "50ms", "retry-min": "50ms", "retry-max": "200ms"} | own[self.protocol]

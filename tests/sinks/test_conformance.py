@@ -122,7 +122,7 @@ class Bench:
     async def _watch(self, until: Callable[[], object]) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self.destination.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not until():
                 assert not self._task.done()
                 for tail in self.destination.tails.values():
@@ -204,9 +204,10 @@ def make_bench(entry: Entry, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
     with entry.place(tmp_path) as place:
 
-        def make(*, secret: bool = False) -> Bench:
-            further = entry.secret_options(place) if secret and entry.secret_options else {}
-            made.append(Bench(entry, place, tmp_path / "containers", further))
+        def make(*, secret: bool = False, patience: str = "") -> Bench:
+            secrets = entry.secret_options(place) if secret and entry.secret_options else {}
+            waits = {entry.patience: patience} if patience and entry.patience else {}
+            made.append(Bench(entry, place, tmp_path / "containers", {**secrets, **waits}))
             return made[-1]
 
         yield make
@@ -339,7 +340,8 @@ def test_slow(bench: Bench) -> None:
 
 
 @whose_receiver_can("frozen")
-def test_frozen_for_a_while(bench: Bench) -> None:
+def test_frozen_for_a_while(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(patience="1s")
     web = bench.container()
     web.count(200)
     bench.deliver()

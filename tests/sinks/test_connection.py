@@ -234,7 +234,7 @@ class TlsServer(threading.Thread):
                 peer, _ = self._listener.accept()
             except OSError:
                 return
-            peer.settimeout(5)
+            peer.settimeout(60)
             try:
                 with self._context.wrap_socket(peer, server_side=True) as secure:
                     data = b""

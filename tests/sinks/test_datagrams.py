@@ -38,7 +38,7 @@ def send(address: Address, *datagrams: bytes) -> None:
 def udp_receiver() -> socket.socket:
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 0))
-    receiver.settimeout(5)
+    receiver.settimeout(60)
     return receiver
 
 

@@ -177,7 +177,7 @@ def test_a_password_in_the_address_is_not_shown() -> None:
 def test_messages_arrive_over_udp() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(10)
+        server.settimeout(60)
         sink = sink_of(gelf_address=f"udp://127.0.0.1:{server.getsockname()[1]}")
         lines = [b"one", NOISE[:30_000].encode(), b"three"]
         asyncio.run(sink.send(sink.encode(records_of(sink, lines))))

@@ -24,7 +24,7 @@ def stream_to(listener: socket.socket) -> UnansweredStream:
 
 
 def read_all(server: socket.socket) -> bytes:
-    server.settimeout(5)
+    server.settimeout(60)
     data = b""
     while part := server.recv(65_536):
         data += part
@@ -175,7 +175,7 @@ def test_no_more_than_4_mib_are_sent_again(listener: socket.socket) -> None:
 
 
 def _read(server: socket.socket, count: int) -> bytes:
-    server.settimeout(10)
+    server.settimeout(60)
     data = b""
     while len(data) < count:
         data += server.recv(65_536)

@@ -14,7 +14,7 @@ from typing import Any
 
 ACCEPT = "application/vnd.docker.plugins.v1.2+json"
 _IDLE_CONNECTIONS = 2  # Go's DefaultMaxIdleConnsPerHost
-_SAFETY_NET = 60.0  # seconds; the engine waits for ever, a test should not
+_SAFETY_NET = 120.0  # seconds; the engine waits for ever, a test should not
 
 
 class PluginError(Exception):

@@ -21,9 +21,9 @@ from typing import Self
 from tests.testbed import leftovers
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-START_SECONDS = 60.0
-STOP_SECONDS = 40.0
-CLIENT_SECONDS = 60.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+CLIENT_SECONDS = 120.0
 
 
 class EngineError(Exception):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.testbed.dockerd import program_path
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 CONFIGURATION = """\
 version: 0.1
 log: {{level: warn}}

@@ -23,7 +23,7 @@ from tests.testbed.wire import LogEntry, Part, encode, entries
 
 PART_SIZE = 16 * 1024
 ALL = -1
-_SAFETY_NET = 60.0  # seconds; a blocked write would otherwise block the tests for ever
+_SAFETY_NET = 120.0  # seconds; a blocked write would otherwise block the tests for ever
 _PATIENCE_STEP = 0.25
 _NOT_GIVEN = "0001-01-01T00:00:00Z"
 

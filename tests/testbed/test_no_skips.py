@@ -9,11 +9,11 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def run(folder: Path, text: str) -> tuple[int, str]:
+def run(folder: Path, text: str, *flags: str) -> tuple[int, str]:
     """Run a test module under the rule; gives the exit status and what pytest printed."""
     (folder / "test_it.py").write_text(f"import pytest\n{text}\n", encoding="utf-8")
     options = ["-p", "tests.testbed.no_skips", "-c", "/dev/null", "--rootdir", str(folder)]
-    command = [sys.executable, "-m", "pytest", *options, str(folder)]
+    command = [sys.executable, "-m", "pytest", *options, *flags, str(folder)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
 
@@ -23,6 +23,7 @@ def test_a_run_without_skips_passes(tmp_path: Path) -> None:
     assert status == 0
 
 
+@pytest.mark.parametrize("flags", [(), ("-n", "2")], ids=["in one process", "spread over several"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -32,8 +33,8 @@ def test_a_run_without_skips_passes(tmp_path: Path) -> None:
     ],
     ids=["marked", "in the test", "whole module"],
 )
-def test_a_skip_fails_the_run_and_is_named(tmp_path: Path, text: str) -> None:
-    status, output = run(tmp_path, text)
+def test_a_skip_fails_the_run_and_is_named(tmp_path: Path, text: str, flags: tuple[str, ...]) -> None:
+    status, output = run(tmp_path, text, *flags)
     assert status != 0
     assert "skipped, and nothing may be" in output
     assert "test_it" in output.partition("skipped, and nothing may be")[2]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-_SAFETY_NET = 30.0  # seconds
+_SAFETY_NET = 120.0  # seconds; a machine may be very busy
 _STEP = 0.02  # seconds
 
 

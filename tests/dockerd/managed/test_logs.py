@@ -30,7 +30,7 @@ def test_a_running_container_is_followed_to_its_end(containers: Containers) -> N
         assert [follower.stdout.readline().strip() for _ in range(500)] == counted(500)
         assert container.logs("--tail", "2").splitlines() == counted(500)[-2:]
         container.stop(0)
-        assert follower.wait(30) == 0
+        assert follower.wait(120) == 0
 
 
 def test_an_unknown_log_opt_is_refused_by_name(containers: Containers) -> None:
