@@ -15,7 +15,7 @@ from werkzeug import Request, Response
 
 from plugin.engine.options import validate
 from plugin.errors import OptionError
-from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, Sink
+from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, Sink, TooLargeError
 from plugin.sinks.registry import schema
 from tests.sinks.http_receivers import (
     answer,
@@ -211,7 +211,7 @@ def test_a_token_that_is_set_up_otherwise(server: HTTPServer) -> None:
         (429, "", RetryError),
         (400, '{"text":"Invalid data format","code":6,"invalid-event-number":0}', RejectError),
         (400, "[]", RejectError),
-        (413, "", RejectError),
+        (413, "", TooLargeError),
     ],
 )
 def test_what_an_answer_means(server: HTTPServer, status: int, body: str, kind: type[Exception]) -> None:
