@@ -17,7 +17,6 @@ from typing import ParamSpec, TypeVar
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.stream import FULL_PIPE, NOTHING_DROPPED, Container, ContainerSnapshot, Dropped, Stream
 from plugin.journal.folder import DataFolder
-from plugin.journal.note import touch_note
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
@@ -189,17 +188,20 @@ class Pump(threading.Thread):
             return writer.rotate()
         finally:
             writer.close()
+            self._on_change(container_id)
 
     def settle(self, container_id: str) -> None:
         """Make the gap that an earlier process left noted, and cut off what is incomplete where nothing can follow."""
         container = self._containers.get(container_id)
         if container is not None:
-            container.open_journal()
+            if container.writer is None:
+                container.open_journal()
+                self._on_change(container_id)
             return
         writer = self._open_stopped(container_id)
         if writer is not None:
             writer.close()
-            touch_note(writer.folder)
+            self._on_change(container_id)
 
     def _open_stopped(self, container_id: str) -> JournalWriter | None:
         """Open the journal of a container without streams, if there is one that is not being ended."""
@@ -373,6 +375,7 @@ class Pump(threading.Thread):
         del self._ended[container.id]
         if container.dropped.bytes:
             self._dropped[container.id] = container.dropped
+        self._on_change(container.id)
 
     def _do_chores(self, now: float) -> None:
         self._save_attachments()
@@ -388,7 +391,8 @@ class Pump(threading.Thread):
         if container.writer is None or not container.dropping:
             return
         try:
-            container.writer.try_to_resume()
+            if container.writer.try_to_resume():
+                self._on_change(container.id)
         except Exception:
             logger.exception("container %s: going on with its journal failed; it is opened anew", container.id)
             container.reopen()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from plugin.engine.info import Info
 from plugin.errors import JournalError
-from plugin.journal.note import JournalNote, read_note, touch_note, write_note
+from plugin.journal.note import JournalNote, read_note, write_note
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
@@ -195,15 +195,12 @@ class Container:
 
         False if the disk does not take that: it is asked for again until it does.
         """
-        dropping = self.dropping
         if self.writer is not None:
             if not self.writer.settle():
                 self.writer.close()
                 return False
             self._close_writer()
         self.write_note()
-        if dropping:
-            touch_note(self.folder)
         return self._unnoted is None or not self.folder.exists()
 
     def superseded(self) -> list[Stream]:

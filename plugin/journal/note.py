@@ -1,7 +1,5 @@
 """``info.json``: what a journal must know beside its segments."""
 
-import logging
-import os
 import time
 from pathlib import Path
 
@@ -10,8 +8,6 @@ import msgspec
 from plugin.engine.info import Info
 from plugin.errors import JournalError
 from plugin.journal.folder import write_atomically
-
-logger = logging.getLogger(__name__)
 
 _NAME = "info.json"
 
@@ -51,11 +47,3 @@ def write_note(folder: Path, info: Info, stream: str, previous: JournalNote | No
     note = JournalNote(info=info, birth=birth, last_seen=now, stream=stream)
     write_atomically(folder / _NAME, msgspec.json.encode(note))
     return note
-
-
-def touch_note(folder: Path) -> None:
-    """Have delivery look at the journal of a stopped container again, which it does when the note has changed."""
-    try:
-        os.utime(folder / _NAME)
-    except OSError as error:
-        logger.debug("%s: its note stays as it is: %s", folder.name, error)

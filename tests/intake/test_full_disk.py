@@ -117,17 +117,20 @@ class TestTheEndOfAContainer:
         assert bench.written() == AFTER
         assert bases(bench)[-1] == 2 * len(MISSED)
 
-    def test_is_told_to_delivery_which_looks_where_a_note_has_changed(self, bench: Bench, disk: Path) -> None:
+    def test_is_told_to_delivery_when_its_gap_could_be_made(
+        self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         fifo = bench.begin("a")
-        fifo.write(BEFORE)
-        bench.turn()
-        note = bench.data.container(ONE) / "info.json"
         fill(disk)
-        fifo.write(MISSED + MISSED)
+        fifo.write(MISSED)
         bench.turn()
-        os.utime(note, ns=(1, 1))
-        bench.pump.detach("a")
-        assert note.stat().st_mtime_ns > 1
+        with monkeypatch.context() as patch:
+            patch.setattr("plugin.journal.writer.create_segment", refuse)
+            bench.pump.detach("a")
+        (disk / "ballast").unlink()
+        bench.changed.clear()
+        bench.pump._do_chores(0.0)
+        assert bench.changed == [ONE]
 
 
 class TestWhatAKilledPluginLeft:
@@ -147,7 +150,9 @@ class TestWhatAKilledPluginLeft:
         Housekeeper(bench.data, bench.pump, bounds, lambda info: validate_leniently(info.options)[0]).round()
 
     def test_is_a_gap_soon_also_where_the_container_has_ended(self, left: Bench) -> None:
+        left.changed.clear()
         self.house_is_kept(left)
+        assert left.changed == [ONE]
         assert bases(left) == [0, len(BEFORE) + 1_000]
         assert not list(left.data.container(ONE).glob("*.gap"))
 
