@@ -84,7 +84,7 @@ class Housekeeper(threading.Thread):
     def round(self) -> None:
         """Do what is due now."""
         now = time.monotonic()
-        attached = self._pump.call(self._pump.attached).result()
+        attached = self._pump.call(self._pump.containers.attached).result()
         for container_id in self._due(now):
             if self._stopping:
                 return
@@ -118,7 +118,7 @@ class Housekeeper(threading.Thread):
     def _throttle(self, attached: set[str]) -> None:
         slowed = to_slow_down(self._journals, attached, self._slowed, short=self._room.short)
         if slowed or self._slowed:
-            self._pump.call(self._pump.throttle, slowed).result()
+            self._pump.call(self._pump.containers.throttle, slowed).result()
         self._slowed = slowed
 
 

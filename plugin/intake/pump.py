@@ -15,9 +15,9 @@ from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.intake.stream import FULL_PIPE, NOTHING_DROPPED, Container, ContainerSnapshot, Dropped, Stream
+from plugin.intake.containers import Containers
+from plugin.intake.stream import FULL_PIPE, Container, Stream
 from plugin.journal.folder import DataFolder
-from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
 
@@ -44,21 +44,19 @@ class Pump(threading.Thread):
     """Moves what the engine writes into the journals.
 
     ``on_change`` is called, in the pump's thread, with the id of a container whose journal has grown or whose stream
-    has ended; ``on_rotate`` with that of one whose journal can be tidied up.
+    has ended; ``on_rotate`` with that of one whose journal can be tidied up. What the housekeeper asks for is in
+    ``containers``; it is to be called in this thread too.
     """
 
     def __init__(self, data: DataFolder, on_change: Callable[[str], None], on_rotate: Callable[[str], None]) -> None:
         super().__init__(name="pump", daemon=True)
-        self._data = data
         self._attachments = Attachments(data.streams)
         self._on_change = on_change
         self._on_rotate = on_rotate
-        self._containers: dict[str, Container] = {}
+        self.containers = Containers(data, on_change)
         self._streams: dict[str, Stream] = {}
         self._by_descriptor: dict[int, Stream] = {}
         self._unsaved: dict[str, Attachment] = {}
-        self._ended: dict[str, Container] = {}
-        self._dropped: dict[str, Dropped] = {}
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll = select.epoll()
@@ -110,20 +108,11 @@ class Pump(threading.Thread):
         self._epoll.register(descriptor, select.EPOLLIN)
         if not saved:
             self._unsaved[name] = attachment
-        container = self._container(info.container_id, segment_size)
-        container.set_segment_size(segment_size)
+        container = self.containers.begin(info.container_id, segment_size)
         stream = Stream(attachment.file, info, descriptor, container)
         container.streams.append(stream)
         self._streams[name] = stream
         self._by_descriptor[descriptor] = stream
-
-    def _container(self, container_id: str, segment_size: int) -> Container:
-        container = self._containers.get(container_id) or self._ended.pop(container_id, None)
-        if container is None:
-            dropped = self._dropped.pop(container_id, NOTHING_DROPPED)
-            container = Container(container_id, self._data.container(container_id), segment_size, dropped)
-        self._containers[container_id] = container
-        return container
 
     def probe(self, name: str) -> None:
         """Find out whether the engine still holds a FIFO that was attached again: if not, there is no event ever."""
@@ -148,10 +137,8 @@ class Pump(threading.Thread):
 
     def collect(self, container_id: str) -> list[Stream]:
         """Take what the streams of a container hold at this moment; returns these streams."""
-        container = self._containers.get(container_id)
-        if container is None:
-            return []
-        streams = list(container.streams)
+        container = self.containers.find(container_id)
+        streams = [] if container is None else list(container.streams)
         for stream in streams:
             if not stream.closed and (waiting := stream.waiting()):
                 self._serve(stream, waiting)
@@ -162,72 +149,6 @@ class Pump(threading.Thread):
         for stream in list(self._streams.values()):
             if not stream.closed and (waiting := stream.waiting()):
                 self._serve_safely(stream, waiting)
-
-    def dropping(self) -> bool:
-        """Tell whether the disk is so full that lines are dropped."""
-        return any(container.dropping for container in (*self._containers.values(), *self._ended.values()))
-
-    def throttle(self, slowed: set[str]) -> None:
-        """Take the logs of these containers at a trickle only, and those of all others freely."""
-        for container in self._containers.values():
-            on = container.id in slowed
-            if container.throttled != on:
-                container.throttled = on
-                state = "slowed down (overflow=throttle)" if on else "no longer slowed down"
-                logger.warning("container %s: %s", container.id, state)
-
-    def rotate(self, container_id: str) -> bool:
-        """Close the newest segment of a container's journal, so that retention can remove it; false if it cannot be."""
-        container = self._containers.get(container_id)
-        if container is not None:
-            return container.rotate()
-        writer = self._open_stopped(container_id)
-        if writer is None:
-            return False
-        try:
-            return writer.rotate()
-        finally:
-            writer.close()
-            self._on_change(container_id)
-
-    def settle(self, container_id: str) -> None:
-        """Make the gap that an earlier process left noted, and cut off what is incomplete where nothing can follow."""
-        container = self._containers.get(container_id)
-        if container is not None:
-            if container.writer is None:
-                container.open_journal()
-                self._on_change(container_id)
-            return
-        writer = self._open_stopped(container_id)
-        if writer is not None:
-            writer.close()
-            self._on_change(container_id)
-
-    def _open_stopped(self, container_id: str) -> JournalWriter | None:
-        """Open the journal of a container without streams, if there is one that is not being ended."""
-        folder = self._data.container(container_id)
-        if container_id in self._ended or not folder.exists():
-            return None
-        writer = JournalWriter(folder, 1)
-        writer.cut_tail()
-        return writer
-
-    def remove(self, container_id: str) -> bool:
-        """Take the journal of a container without streams out of sight; false if it has some, or is being ended."""
-        if container_id in self._containers or container_id in self._ended:
-            return False
-        self._data.remove_container(container_id)
-        self._dropped.pop(container_id, None)
-        return True
-
-    def attached(self) -> set[str]:
-        """Give the ids of the containers that have streams."""
-        return set(self._containers)
-
-    def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
-        """Tell how the containers with streams are now, and what was dropped of those without, by id."""
-        ended = {container.id: container.dropped for container in self._ended.values()}
-        return [container.snapshot() for container in self._containers.values()], self._dropped | ended
 
     def stop(self) -> None:
         """Take what is in the pipes, then end the thread; attachments stay for the next process."""
@@ -360,28 +281,14 @@ class Pump(threading.Thread):
             logger.warning("stream %s has ended, its attachment stays: %s", stream.name, error)
         self._unsaved.pop(stream.name, None)
         if not container.streams:
-            self._ended[container.id] = self._containers.pop(container.id)
-            self._finish(container)
+            self.containers.end(container)
         self._on_change(container.id)
         self._on_rotate(container.id)
 
-    def _finish(self, container: Container) -> None:
-        """Let go of a container whose last stream has ended, unless the disk is too full for that."""
-        try:
-            if not container.finish():
-                return
-        except Exception:
-            logger.exception("container %s: its journal could not be closed", container.id)
-        del self._ended[container.id]
-        if container.dropped.bytes:
-            self._dropped[container.id] = container.dropped
-        self._on_change(container.id)
-
     def _do_chores(self, now: float) -> None:
         self._save_attachments()
-        for container in list(self._ended.values()):
-            self._finish(container)
-        for container in list(self._containers.values()):
+        self.containers.finish()
+        for container in self.containers.running():
             self._resume(container)
             container.write_note()
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:

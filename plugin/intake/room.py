@@ -116,7 +116,7 @@ class Room:
             free = min(self._bounds.free, disk // _FREE_SHARE)
             wanted = max(wanted, int(free * (1 + margin)) - available)
             vital = free // _VITAL_SHARE - available
-        if self._pump.call(self._pump.dropping).result():
+        if self._pump.call(self._pump.containers.dropping).result():
             vital = max(vital, disk // _FREED_WHEN_FULL)
         return _Shortage(wanted=max(wanted, vital), vital=vital)
 
@@ -145,7 +145,7 @@ class Room:
             return sum(segment.bytes for segment in held)
         if victim.runs and use.bytes < _WORTH_LOSING:
             return None
-        if not self._pump.call(self._pump.rotate, victim.container_id).result():
+        if not self._pump.call(self._pump.containers.rotate, victim.container_id).result():
             return None
         closed = [segment for segment in measure(folder) if segment.end is not None]
         for segment in closed:

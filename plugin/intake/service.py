@@ -151,7 +151,7 @@ class Intake:
 
         Raises ``TimeoutError`` if the pump does not answer, because it has ended.
         """
-        return self._pump.call(self._pump.snapshot).result(_ANSWER_WITHIN)
+        return self._pump.call(self._pump.containers.snapshot).result(_ANSWER_WITHIN)
 
     def remove_refused(self, file: str) -> None:
         """Remove the FIFO of a StartLogging that is refused: the engine leaves it behind. It must have been checked."""

@@ -86,7 +86,7 @@ class Tidier:
         """Tidy up one journal; ``None`` if there is none, or none any more. Raises ``OSError``."""
         folder = self._data.container(container_id)
         if noted_gap(folder):
-            self._pump.call(self._pump.settle, container_id).result()
+            self._pump.call(self._pump.containers.settle, container_id).result()
         note = self._read_note(container_id)
         segments = measure(folder)
         if note is None:
@@ -98,7 +98,7 @@ class Tidier:
         needed_from = self._needed_from(container_id, segments, options)
         if not attached and self._stopped_long_ago(note, segments):
             if needed_from is not None:  # an entry that was never completed will not be delivered
-                self._pump.call(self._pump.settle, container_id).result()
+                self._pump.call(self._pump.containers.settle, container_id).result()
             elif self.remove(container_id, "it stopped long ago (PEAVEY_KEEP_STOPPED)"):
                 return None
         if options.max_age is not None and self._remove_aged(container_id, segments, options, needed_from):
@@ -114,7 +114,7 @@ class Tidier:
 
     def remove(self, container_id: str, reason: str, *, at_once: bool = False) -> bool:
         """Remove the journal of a container without streams; false if it has some. ``at_once`` as for ``sweep``."""
-        if not self._pump.call(self._pump.remove, container_id).result():
+        if not self._pump.call(self._pump.containers.remove, container_id).result():
             return False
         logger.info("container %s: journal removed, %s", container_id, reason)
         self._data.sweep(at_once=at_once)
@@ -156,7 +156,7 @@ class Tidier:
         if too_old and self.remove(container_id, "all of it is older than max-age"):
             return True
         if begun(newest) < now - age // options.max_file:
-            self._pump.call(self._pump.rotate, container_id).result()
+            self._pump.call(self._pump.containers.rotate, container_id).result()
         return False
 
     def _compress(self, container_id: str, needed_from: int | None) -> None:

@@ -52,7 +52,7 @@ class TestTheEndOfAContainer:
             fifo.write(MISSED)
             bench.turn()
         bench.pump.detach("a")
-        dropped = bench.pump.snapshot()[1][ONE].bytes
+        dropped = bench.pump.containers.snapshot()[1][ONE].bytes
         assert len(MISSED) <= dropped <= 2 * len(MISSED)
         assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]
 
@@ -65,14 +65,14 @@ class TestTheEndOfAContainer:
         assert bases(bench)[-1] == len(MISSED)
         assert read_note(bench.data.container(ONE)) is None
         bench.pump._do_chores(0.0)
-        assert not bench.pump.remove(ONE)
+        assert not bench.pump.containers.remove(ONE)
 
         ballast.unlink()
         bench.pump._do_chores(0.0)
         note = read_note(bench.data.container(ONE))
         assert note is not None
         assert note.info.container_id == ONE
-        assert bench.pump.remove(ONE)
+        assert bench.pump.containers.remove(ONE)
 
     def test_whose_disk_refuses_even_an_empty_file_is_tried_again(
         self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
@@ -88,13 +88,13 @@ class TestTheEndOfAContainer:
             bench.pump.detach("a")
             bench.pump._do_chores(0.0)
             assert bases(bench) == [0]
-            assert bench.pump.dropping(), "room is to be made for it"
-            assert bench.pump.snapshot()[1][ONE].bytes > 0
-            assert not bench.pump.remove(ONE)
-            assert not bench.pump.rotate(ONE)
+            assert bench.pump.containers.dropping(), "room is to be made for it"
+            assert bench.pump.containers.snapshot()[1][ONE].bytes > 0
+            assert not bench.pump.containers.remove(ONE)
+            assert not bench.pump.containers.rotate(ONE)
         bench.pump._do_chores(0.0)
         assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]
-        assert not bench.pump.dropping()
+        assert not bench.pump.containers.dropping()
 
     def test_that_begins_again_before_that_goes_on_counting(
         self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,7 +109,7 @@ class TestTheEndOfAContainer:
             bench.pump.attach(bench.attachment(second), 1 << 20, second.open())
             second.write(MISSED)
             bench.turn()
-            assert bench.pump.snapshot()[0][0].dropped == Dropped(100, 2 * len(MISSED))
+            assert bench.pump.containers.snapshot()[0][0].dropped == Dropped(100, 2 * len(MISSED))
         ballast.unlink()
         bench.pump._do_chores(0.0)
         second.write(AFTER)

@@ -221,7 +221,7 @@ class TestDiskLimit:
         keeper = house.keeper(limit=3 * SEGMENT)
         keeper.round()
         for number in range(1, 6):
-            house.bench.pump.call(house.bench.pump.rotate, ONE).result()
+            house.bench.pump.call(house.bench.pump.containers.rotate, ONE).result()
             house.prints(ONE, frames(10, number * 10, 100))
         keeper.note_change(ONE)
         keeper.round()
@@ -280,7 +280,7 @@ class TestDiskFree:
     ) -> None:
         house.stopped(ONE, 4)
         disk(monkeypatch, available=0, total=200 * SEGMENT)
-        monkeypatch.setattr(bench.pump, "dropping", lambda: True)
+        monkeypatch.setattr(bench.pump.containers, "dropping", lambda: True)
         house.keeper().round()
         assert house.bases(ONE) == [2, 3]
 

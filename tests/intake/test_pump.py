@@ -85,7 +85,7 @@ class TestTaking:
             bench.begin(name, container).write(WHOLE)
         bench.pump.drain()
         assert bench.written(ONE) == bench.written(OTHER) == WHOLE
-        assert bench.pump.attached() == {ONE, OTHER}
+        assert bench.pump.containers.attached() == {ONE, OTHER}
 
 
 class TestAttaching:
@@ -105,10 +105,10 @@ class TestAttaching:
         bench.attachments.save(bench.attachment(fifo))
         bench.pump.attach(bench.attachment(fifo), 1 << 20, fifo.open())
         bench.turn()
-        assert bench.pump.attached() == {ONE}, "there is no event for it"
+        assert bench.pump.containers.attached() == {ONE}, "there is no event for it"
 
         bench.pump.probe("a")
-        assert bench.pump.attached() == set()
+        assert bench.pump.containers.attached() == set()
         assert bench.attached() == bench.fifos() == set()
 
     def test_a_probe_leaves_a_living_one(self, bench: Bench) -> None:
@@ -122,7 +122,7 @@ class TestAttaching:
 
     def test_a_probe_of_an_unknown_one_does_nothing(self, bench: Bench) -> None:
         bench.pump.probe("none")
-        assert bench.pump.attached() == set()
+        assert bench.pump.containers.attached() == set()
 
     def test_an_attachment_that_could_not_be_saved_is_saved_later(
         self, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -157,7 +157,7 @@ class TestEnds:
         fifo.write(WHOLE)
         assert bench.pump.detach("a")
         assert bench.written() == WHOLE
-        assert bench.pump.attached() == bench.attached() == set()
+        assert bench.pump.containers.attached() == bench.attached() == set()
         assert bench.fifos() == {"a"}, "the engine removes its FIFO itself"
         assert bench.changed[-1] == bench.rotated[-1] == ONE
 
@@ -170,13 +170,13 @@ class TestEnds:
         fifo.end()
         bench.turn()
         assert bench.written() == WHOLE
-        assert bench.pump.attached() == bench.attached() == bench.fifos() == set()
+        assert bench.pump.containers.attached() == bench.attached() == bench.fifos() == set()
         assert bench.changed[-1] == bench.rotated[-1] == ONE
 
     def test_the_end_of_the_engine_of_a_quiet_stream(self, bench: Bench) -> None:
         bench.begin("a").end()
         bench.turn()
-        assert bench.pump.attached() == bench.attached() == bench.fifos() == set()
+        assert bench.pump.containers.attached() == bench.attached() == bench.fifos() == set()
 
     def test_an_entry_that_the_engine_left_incomplete_is_cut_off(self, bench: Bench) -> None:
         fifo = bench.begin("a")
@@ -222,7 +222,7 @@ class TestEnds:
         fifo.end()
         quiet.end()
         bench.turn(2)
-        assert bench.pump.attached() == set()
+        assert bench.pump.containers.attached() == set()
         assert bench.fifos() == set()
         assert bench.changed[-1] in (ONE, OTHER)
         assert "Read-only file system" in caplog.text
@@ -308,7 +308,7 @@ class TestTwoStreamsOfOneContainer:
         newer.write(NEWER)
         bench.pump.detach("newer")
         assert bench.written() == WHOLE + NEWER
-        assert bench.pump.attached() == bench.attached() == set()
+        assert bench.pump.containers.attached() == bench.attached() == set()
 
     def test_an_entry_that_an_ended_stream_left_is_cut_off_for_the_next(self, bench: Bench) -> None:
         older = bench.begin("older")
@@ -332,7 +332,7 @@ class TestTwoStreamsOfOneContainer:
         clock.pass_by(1.1)
         bench.turn()
         assert bench.attached() == bench.fifos() == {"newer"}
-        assert bench.pump.attached() == {ONE}
+        assert bench.pump.containers.attached() == {ONE}
 
     def test_one_that_is_newer_than_the_writing_one_is_not_retired(self, bench: Bench, clock: Clock) -> None:
         older = bench.begin("older")
@@ -358,7 +358,7 @@ class TestFailures:
         assert failures == []
         assert bench.written(OTHER) == NEWER
         assert clock.slept > 0, "it is not tried again at once, for ever"
-        assert bench.pump._containers[ONE].writer is None
+        assert bench.pump.containers._running[ONE].writer is None
 
         bench.turn()
         assert bench.written(ONE) == WHOLE + HALF + REST
@@ -405,16 +405,16 @@ class TestFailures:
         broken, whole = bench.begin("a"), bench.begin("b", OTHER)
         broken.write(WHOLE)
         bench.turn()
-        journal = bench.pump._containers[ONE].writer
+        journal = bench.pump.containers._running[ONE].writer
         assert journal is not None
         journal.dropped.begin(b"")
         monkeypatch.setattr(JournalWriter, "try_to_resume", fail)
-        assert bench.pump.dropping()
+        assert bench.pump.containers.dropping()
         clock.pass_by(1.1)
         whole.write(NEWER)
         bench.turn()
         assert bench.written(OTHER) == NEWER
-        assert not bench.pump.dropping(), "the journal is opened anew"
+        assert not bench.pump.containers.dropping(), "the journal is opened anew"
 
     def test_a_fifo_that_cannot_be_read_is_given_up(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> int:
@@ -423,30 +423,30 @@ class TestFailures:
         bench.begin("a").write(WHOLE)
         monkeypatch.setattr(JournalWriter, "take", fail)
         bench.turn()
-        assert bench.pump.attached() == bench.attached() == set()
+        assert bench.pump.containers.attached() == bench.attached() == set()
 
 
 class TestForTheHousekeeper:
     def test_the_newest_segment_is_closed_where_it_can_be(self, bench: Bench) -> None:
-        assert not bench.pump.rotate(ONE)
+        assert not bench.pump.containers.rotate(ONE)
         fifo = bench.begin("a")
-        assert not bench.pump.rotate(ONE), "there is no journal yet"
+        assert not bench.pump.containers.rotate(ONE), "there is no journal yet"
         fifo.write(WHOLE + HALF)
         bench.turn()
-        assert not bench.pump.rotate(ONE), "an entry is incomplete"
+        assert not bench.pump.containers.rotate(ONE), "an entry is incomplete"
         fifo.write(REST)
         bench.turn()
-        assert bench.pump.rotate(ONE)
-        assert not bench.pump.rotate(ONE), "the new one is empty"
+        assert bench.pump.containers.rotate(ONE)
+        assert not bench.pump.containers.rotate(ONE), "the new one is empty"
 
     def test_a_journal_is_removed_only_without_streams(self, bench: Bench) -> None:
         fifo = bench.begin("a")
         fifo.write(WHOLE)
         bench.turn()
-        assert not bench.pump.remove(ONE)
+        assert not bench.pump.containers.remove(ONE)
         assert bench.written() == WHOLE
         bench.pump.detach("a")
-        assert bench.pump.remove(ONE)
+        assert bench.pump.containers.remove(ONE)
         assert bench.data.container_ids() == []
 
 
@@ -466,7 +466,7 @@ class TestThread:
         bench.pump.start()
         with pytest.raises(ValueError, match="the caller's"):
             bench.pump.call(fail).result()
-        assert bench.pump.call(bench.pump.attached).result() == set()
+        assert bench.pump.call(bench.pump.containers.attached).result() == set()
 
     def test_bytes_wake_it_up(self, bench: Bench) -> None:
         grown = threading.Event()

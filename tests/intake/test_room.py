@@ -195,7 +195,7 @@ class TestThrottle:
     @pytest.mark.usefixtures("flooding")
     def test_so_they_do_where_lines_are_dropped_already(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         disk(monkeypatch, available=0, total=200 * SEGMENT)
-        monkeypatch.setattr(house.bench.pump, "dropping", lambda: True)
+        monkeypatch.setattr(house.bench.pump.containers, "dropping", lambda: True)
         house.keeper(limit=100 * SEGMENT).round()
         assert house.bases(ONE) == [2]
 

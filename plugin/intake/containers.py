@@ -1,0 +1,130 @@
+"""The containers whose journals are written: those with streams, and those that ended while the disk was too full."""
+
+import logging
+from collections.abc import Callable
+
+from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, Dropped
+from plugin.journal.folder import DataFolder
+from plugin.journal.writer import JournalWriter
+
+logger = logging.getLogger(__name__)
+
+
+class Containers:
+    """Holds them by id, and does to their journals what must not meet a stream that begins or ends.
+
+    Only the pump's thread uses it, so that each is done between two readings. ``on_change`` is called with the id of a
+    container whose journal was changed otherwise than by a stream.
+    """
+
+    def __init__(self, data: DataFolder, on_change: Callable[[str], None]) -> None:
+        self._data = data
+        self._on_change = on_change
+        self._running: dict[str, Container] = {}
+        self._ended: dict[str, Container] = {}
+        self._dropped: dict[str, Dropped] = {}
+
+    def find(self, container_id: str) -> Container | None:
+        """Give a container that has streams."""
+        return self._running.get(container_id)
+
+    def running(self) -> list[Container]:
+        """List the containers that have streams."""
+        return list(self._running.values())
+
+    def begin(self, container_id: str, segment_size: int) -> Container:
+        """Give the container to which a stream is to be added; the newest segment size (bytes) holds."""
+        container = self._running.get(container_id) or self._ended.pop(container_id, None)
+        if container is None:
+            dropped = self._dropped.pop(container_id, NOTHING_DROPPED)
+            container = Container(container_id, self._data.container(container_id), segment_size, dropped)
+        container.set_segment_size(segment_size)
+        self._running[container_id] = container
+        return container
+
+    def end(self, container: Container) -> None:
+        """Let go of a container whose last stream has ended; if the disk is too full for that, ``finish`` does it."""
+        self._ended[container.id] = self._running.pop(container.id)
+        self._finish(container)
+
+    def finish(self) -> None:
+        """Try again to let go of those that the disk was too full for."""
+        for container in list(self._ended.values()):
+            self._finish(container)
+
+    def _finish(self, container: Container) -> None:
+        try:
+            if not container.finish():
+                return
+        except Exception:
+            logger.exception("container %s: its journal could not be closed", container.id)
+        del self._ended[container.id]
+        if container.dropped.bytes:
+            self._dropped[container.id] = container.dropped
+        self._on_change(container.id)
+
+    def dropping(self) -> bool:
+        """Tell whether the disk is so full that lines are dropped."""
+        return any(container.dropping for container in (*self._running.values(), *self._ended.values()))
+
+    def throttle(self, slowed: set[str]) -> None:
+        """Take the logs of these containers at a trickle only, and those of all others freely."""
+        for container in self._running.values():
+            on = container.id in slowed
+            if container.throttled != on:
+                container.throttled = on
+                state = "slowed down (overflow=throttle)" if on else "no longer slowed down"
+                logger.warning("container %s: %s", container.id, state)
+
+    def rotate(self, container_id: str) -> bool:
+        """Close the newest segment of a container's journal, so that retention can remove it; false if it cannot be."""
+        container = self._running.get(container_id)
+        if container is not None:
+            return container.rotate()
+        writer = self._open_stopped(container_id)
+        if writer is None:
+            return False
+        try:
+            return writer.rotate()
+        finally:
+            writer.close()
+            self._on_change(container_id)
+
+    def settle(self, container_id: str) -> None:
+        """Make the gap that an earlier process left noted, and cut off what is incomplete where nothing can follow."""
+        container = self._running.get(container_id)
+        if container is not None:
+            if container.writer is None:
+                container.open_journal()
+                self._on_change(container_id)
+            return
+        writer = self._open_stopped(container_id)
+        if writer is not None:
+            writer.close()
+            self._on_change(container_id)
+
+    def _open_stopped(self, container_id: str) -> JournalWriter | None:
+        """Open the journal of a container without streams, if there is one that is not being ended."""
+        folder = self._data.container(container_id)
+        if container_id in self._ended or not folder.exists():
+            return None
+        writer = JournalWriter(folder, 1)
+        writer.cut_tail()
+        return writer
+
+    def remove(self, container_id: str) -> bool:
+        """Take the journal of a container without streams out of sight; false if it has some, or is being ended."""
+        if container_id in self._running or container_id in self._ended:
+            return False
+        self._data.remove_container(container_id)
+        self._dropped.pop(container_id, None)
+        return True
+
+    def attached(self) -> set[str]:
+        """Give the ids of the containers that have streams."""
+        return set(self._running)
+
+    def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
+        """Tell how the containers with streams are now, and what was dropped of those without, by id."""
+        ended = {container.id: container.dropped for container in self._ended.values()}
+        return [container.snapshot() for container in self._running.values()], self._dropped | ended
