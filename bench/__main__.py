@@ -89,7 +89,7 @@ def measure(benchmark: Benchmark, quick: bool, console: Console) -> Sequence[str
     written = results.write(result, QUICK / "results" if quick else RESULTS)
     for table in benchmark.tables(result):
         show(table, console)
-    if goals := benchmark.goals(result):
+    if not quick and (goals := benchmark.goals(result)):
         show(goals_table(goals), console)
     if quick:
         draw_plots(benchmark, result, QUICK / "plots")

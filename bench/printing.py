@@ -14,7 +14,7 @@ from bench.plots import Bars, Plot
 from bench.processes import Watch
 from bench.receiver import LinesMissingError
 from bench.results import Recorder, Result, Series, over, ratio, rotated
-from bench.rig import CEILING, JOURNAL, JSON_FILE, LOCAL, TO_HTTP, Rig, Subject, all_drivers
+from bench.rig import CEILING, JOURNAL, JSON_FILE, LOCAL, TO_HTTP, TO_LOKI, Rig, Subject, all_drivers
 from bench.tables import NOTHING, Table, beside, megabytes, middle, spread
 from bench.work import Work
 from tests.testbed.containers import Container, Containers
@@ -33,7 +33,7 @@ QUICK_WORKS = {
     "short": Work(50_000, 100),
     "long": Work(500, 1 << 14),
     "huge": Work(8, 1 << 20),
-    "many": Work(5_000, 100, containers=4),
+    "many": Work(5_000, 100, containers=2),
 }
 
 ROUNDS = {"short": 5, "long": 3, "huge": 3, "many": 3}
@@ -128,7 +128,10 @@ def _ready(
 def describe(work: Work) -> str:
     """Name the work, as a heading."""
     who = "One container prints" if work.containers == 1 else f"{work.containers} containers at once print"
-    size = f"{work.line_bytes} bytes" if work.line_bytes < 1 << 10 else f"{work.line_bytes >> 10} KiB"
+    size = f"{work.line_bytes} bytes"
+    for shift, unit in ((10, "KiB"), (20, "MiB")):
+        if work.line_bytes >= 1 << shift:
+            size = f"{work.line_bytes >> shift} {unit}"
     return f"{who} {work.lines:,} lines of {size}"
 
 
@@ -136,7 +139,12 @@ def tables(result: Result) -> Sequence[Table]:
     """For each work a table of times, and one of what they cost."""
     works = QUICK_WORKS if result.quick else WORKS
     return [
-        made for key, work in works.items() for made in (times_table(result, key, work), cost_table(result, key, work))
+        *(
+            made
+            for key, work in works.items()
+            for made in (times_table(result, key, work), cost_table(result, key, work))
+        ),
+        line_table(result, works["short"]),
     ]
 
 
@@ -180,6 +188,25 @@ def cost_table(result: Result, key: str, work: Work) -> Table:
             *(f"{role}, MB" for role in roles),
         ),
         tuple(row(subject) for subject in result.subjects()),
+    )
+
+
+def line_table(result: Result, work: Work) -> Table:
+    """Divide the CPU time by the lines: where the time of one goes."""
+    steps = (
+        ("engine: out of the container's pipe, into a log plugin's", CEILING, ENGINE),
+        (f"engine: out of the container's pipe, into the file of `{JSON_FILE}`", JSON_FILE, ENGINE),
+        ("Peavey's intake: out of the pipe, into the journal", JOURNAL, PLUGIN),
+        ("Peavey's delivery, by HTTP", TO_HTTP, DELIVERY),
+        ("Peavey's delivery, to Loki", TO_LOKI, DELIVERY),
+    )
+
+    def row(step: str, subject: str, role: str) -> tuple[str, str]:
+        cpu = result.get(subject, f"short/{role} CPU")
+        return step, spread(Series(subject, "", "ns", tuple(value / work.total_lines * 1e9 for value in cpu.values)))
+
+    return Table(
+        "line", f"CPU time for a line of {work.line_bytes} bytes", ("step", "ns"), tuple(row(*step) for step in steps)
     )
 
 
