@@ -44,6 +44,7 @@ def test_requests_are_counted_and_answered_in_pieces_of_any_size(size: int) -> N
         (zstandard.compress(LINE * 3), b"content-encoding: zstd"),
         (bytes(cramjam.snappy.compress_raw(LINE * 3)), b"Content-Type: application/x-protobuf"),
     ],
+    ids=["plain", "gzip", "zstd", "snappy"],
 )
 def test_compressed_bodies_are_counted(body: bytes, header: bytes) -> None:
     assert KINDS["http"]().feed(request(body, header)) == Taken(
