@@ -191,7 +191,7 @@ class Overview:
             lag_seconds=max(0.0, (time.time_ns() - lag.oldest) / _SECOND) if lag.oldest else 0.0,
             records=cursor.records,
             dead_letters=cursor.dead,
-            gap_bytes=cursor.gap_bytes,
+            gap_bytes=cursor.gap_bytes + max(0, _size(segments) - cursor.offset - lag.bytes),
             last_success=cursor.last_success,
             faults=list(choice.faults),
         )

@@ -51,7 +51,8 @@ class SinkProgress(msgspec.Struct, frozen=True, kw_only=True):
     ``lag_bytes``, ``lag_lines``, ``lag_seconds``
         what is not delivered yet: bytes of journal, lines (see ``plugin.journal.lag``), and the age of the oldest
     ``records``, ``dead_letters``, ``gap_bytes``
-        delivered, refused for good, and lost before they could be delivered, since the sink's first cursor
+        delivered, refused for good, and lost before they could be delivered, since the sink's first cursor; lost ones
+        count at once, not only when the sink has been told
     ``faults``
         why it cannot be used with the log-opts that it has
     """

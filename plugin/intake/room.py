@@ -71,7 +71,7 @@ class Room:
     def make(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
         """Remove what has to go; returns the containers whose journals have changed."""
         shortage = self._shortage(journals)
-        victims = _victims(journals, attached)
+        victims = _victims(journals, attached) if shortage.wanted > 0 or self.short else []
         changed: set[str] = set()
         freed = lost = 0
         if shortage.wanted > 0:

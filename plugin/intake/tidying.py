@@ -81,6 +81,7 @@ class Tidier:
         self._pump = pump
         self._options_of = options_of
         self._keep_stopped = keep_stopped
+        self._settled: set[str] = set()
 
     def tidy(self, container_id: str, *, attached: bool) -> KeptJournal | None:
         """Tidy up one journal; ``None`` if there is none, or none any more. Raises ``OSError``."""
@@ -96,13 +97,18 @@ class Tidier:
             return KeptJournal(segments) if segments else None
         options = self._options_of(note.info)
         needed_from = self._needed_from(container_id, segments, options)
-        if not attached and self._stopped_long_ago(note, segments):
-            if needed_from is not None:  # an entry that was never completed will not be delivered
-                self._pump.call(self._pump.containers.settle, container_id).result()
+        if attached:
+            self._settled.discard(container_id)
+        elif self._stopped_long_ago(note, segments):
+            if needed_from is not None:
+                self._settle_once(container_id)
             elif self.remove(container_id, "it stopped long ago (PEAVEY_KEEP_STOPPED)"):
                 return None
-        if options.max_age is not None and self._remove_aged(container_id, segments, options, needed_from):
-            return None
+        if options.max_age is not None:
+            if self._remove_aged(container_id, segments, options, needed_from):
+                return None
+            if attached:
+                self._close_in_time(container_id, segments, options)
         for use in _surplus(segments, options, needed_from):
             remove_segment(use)
         if options.overflow == "drop-oldest":
@@ -117,6 +123,7 @@ class Tidier:
         if not self._pump.call(self._pump.containers.remove, container_id).result():
             return False
         logger.info("container %s: journal removed, %s", container_id, reason)
+        self._settled.discard(container_id)
         self._data.sweep(at_once=at_once)
         return True
 
@@ -132,6 +139,12 @@ class Tidier:
         needed_from = floor(self._data.container(container_id), [choice.instance for choice in options.sinks])
         return needed_from if needed_from is not None and needed_from < journal_size(segments) else None
 
+    def _settle_once(self, container_id: str) -> None:
+        """Cut off an entry that was never completed, since it would never be delivered."""
+        if container_id not in self._settled:
+            self._settled.add(container_id)
+            self._pump.call(self._pump.containers.settle, container_id).result()
+
     def _stopped_long_ago(self, note: JournalNote, segments: list[SegmentUse]) -> bool:
         if self._keep_stopped is None:
             return False
@@ -141,23 +154,22 @@ class Tidier:
     def _remove_aged(
         self, container_id: str, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
     ) -> bool:
-        """Remove what is older than ``max-age``; the newest segment is closed in time for that. True if all is gone.
-
-        A segment is closed when it is older than a share of ``max-age``, so that at most that share is kept too long.
-        """
-        age = int((options.max_age or 0) * _SECOND)
-        now = time.time_ns()
-        for use in aged(segments, now - age, needed_from):
+        """Remove what is older than ``max-age``; true if that is the journal of a container that has stopped."""
+        oldest_kept = time.time_ns() - int((options.max_age or 0) * _SECOND)
+        for use in aged(segments, oldest_kept, needed_from):
             remove_segment(use)
+        if needed_from is not None or not segments or segments[-1].modified >= oldest_kept:
+            return False
+        return self.remove(container_id, "all of it is older than max-age")
+
+    def _close_in_time(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> None:
+        """Close the newest segment when it is older than a share of ``max-age``: so much is kept too long at most."""
+        share = int((options.max_age or 0) * _SECOND) // options.max_file
         newest = segments[-1] if segments else None
         if newest is None or not newest.bytes or newest.segment.compressed:
-            return False
-        too_old = needed_from is None and newest.modified < now - age
-        if too_old and self.remove(container_id, "all of it is older than max-age"):
-            return True
-        if begun(newest) < now - age // options.max_file:
+            return
+        if begun(newest) < time.time_ns() - share:
             self._pump.call(self._pump.containers.rotate, container_id).result()
-        return False
 
     def _compress(self, container_id: str, needed_from: int | None) -> None:
         try:

@@ -61,6 +61,12 @@ class TestMaxAge:
         assert house.bench.data.container_ids() == [OTHER]
         assert [path.name for path in house.bench.data.containers.iterdir()] == [OTHER], "swept as well"
 
+    def test_that_of_a_stopped_one_is_not_closed_so_that_its_journal_can_go_as_a_whole(self, house: House) -> None:
+        house.stopped(ONE, 2, 0, max_age="1h", http_url="http://127.0.0.1:9/")
+        create_cursor(house.bench.data.container(ONE), "http", 0)
+        house.keeper().round()
+        assert house.bases(ONE) == [0, 1]
+
     def test_the_newest_segment_of_a_running_container_is_closed_in_time_and_goes(
         self, house: House, clock: Clock
     ) -> None:

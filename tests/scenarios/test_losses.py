@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from plugin.journal.cursors import read_cursor
+from plugin.api.status import Status
+from plugin.commands.asking import ask_status
 from tests.sinks.receivers import ReceiverProcess, Receivers
 from tests.testbed.disks import MEBIBYTE, fill
 from tests.testbed.folders import DataFolder
@@ -59,6 +61,8 @@ def test_a_stopped_container_whose_log_had_to_go(
     running.print(b"".join(LINES))
     wait_until(lambda: data.size() < MEBIBYTE + 400_000, "the journals are within the limit")
     wait_until(lambda: "not delivered yet" in idle_server.log, "the log tells of it")
+    lost = gaps_of(idle_server, stopped)
+    assert lost["loki"] == lost["http"] > 0, "status counts it before a sink could be told"
     if restarted:
         idle_server.restart()
 
@@ -114,10 +118,11 @@ def test_the_last_lines_of_a_container_on_a_full_disk(
         wait_until(all_is_accounted_for(receiver, container, LINES), "the sink is told although the disk is full")
     filler.unlink()
     wait_until(all_is_accounted_for(receiver, container, LINES), "the sink is told of all that is missing")
-    folder = small_disk / "containers" / container.id
-    wait_until(lambda: gap_bytes(folder) == missing(receiver, container), "status and metrics count it")
+    told = missing(receiver, container)
+    wait_until(lambda: gaps_of(idle_server, container) == {"http": told}, "status counts it")
 
 
-def gap_bytes(folder: Path) -> int:
-    cursor = read_cursor(folder, "http")
-    return 0 if cursor is None else cursor.gap_bytes
+def gaps_of(server: Server, container: Container) -> dict[str, int]:
+    """What status says that sinks of a container will not get."""
+    status = msgspec.json.decode(ask_status(server.socket), type=Status)
+    return {sink.instance: sink.gap_bytes for one in status.containers if one.id == container.id for sink in one.sinks}
