@@ -90,9 +90,9 @@ class Room:
         if freed:
             logger.warning(
                 "room on the disk is short: removed the oldest segments of stopped, then of running containers "
-                "(%d bytes, %d of them not delivered yet; PEAVEY_DISK_LIMIT, PEAVEY_DISK_FREE)",
+                "(%d bytes%s; PEAVEY_DISK_LIMIT, PEAVEY_DISK_FREE)",
                 freed,
-                lost,
+                f", {lost} of them not delivered yet" if lost else "",
             )
         if freed < shortage.wanted:
             self.short = True

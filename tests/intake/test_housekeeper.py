@@ -220,7 +220,7 @@ class TestDiskLimit:
         keeper.round()
         keeper.round()
         (told,) = [record.getMessage() for record in caplog.records]
-        assert f"removed the oldest segments of stopped, then of running containers ({2 * SEGMENT} bytes, 0" in told
+        assert f"removed the oldest segments of stopped, then of running containers ({2 * SEGMENT} bytes;" in told
 
     def test_it_holds_for_what_is_written_later(self, house: House, clock: Clock) -> None:
         house.running(ONE, 1)
