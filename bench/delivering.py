@@ -31,7 +31,7 @@ SINKS = (*RECEIVERS, "json-file")
 
 _PATIENCE = 180.0
 _LOOK_EVERY = 0.005
-_NOBODY = 9
+NOBODY = 9
 """A port at which nobody listens."""
 
 
@@ -99,7 +99,7 @@ def measure_start(sink: str, journal: PreparedJournal, folder: Path, rounds: int
     for _ in range(rounds):
         with TemporaryDirectory(dir=folder) as name:
             data = DataFolder(Path(name, "data"))
-            lend([journal], data, sink, log_options(sink, _NOBODY, Path(name)), delivered=True)
+            lend([journal], data, sink, log_options(sink, NOBODY, Path(name)), delivered=True)
             begun = time.monotonic()
             with delivering(data) as process:
                 _wait((data.path / "delivery" / "0.json").exists, process, "delivery has started")
