@@ -15,7 +15,7 @@ from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryErro
 
 logger = logging.getLogger(__name__)
 
-_TURN = 64 * 1024
+_LONGEST_TURN = 64 * 1024
 _SHORTEST_TURN = 4 * 1024
 _ATTEMPTS_IN_ONE_PIECE = 3
 _SMALLEST_PIECE = 16 * 1024
@@ -104,7 +104,7 @@ class Destination:
         size = 0
         deadline = 0.0
         while size < self._batch_size:
-            taken = self._take_turn(groups, max(_SHORTEST_TURN, min(_TURN, self._batch_size - size)))
+            taken = self._take_turn(groups, self._turn(size))
             if taken:
                 deadline = deadline or time.monotonic() + self._settings.batch_wait
                 size += taken
@@ -118,6 +118,14 @@ class Destination:
             except TimeoutError:
                 break
         return groups
+
+    def _turn(self, taken: int) -> int:
+        """Give the bytes of journal of a turn in a batch that has ``taken`` already.
+
+        Shorter the more wait for one, so that each comes to its turn within a few batches.
+        """
+        fair = self._batch_size // max(1, len(self._ready))
+        return max(_SHORTEST_TURN, min(_LONGEST_TURN, fair, self._batch_size - taken))
 
     def _take_turn(self, groups: list[Group], size: int) -> int:
         """Let the next tail add to the batch; returns the bytes of journal, 0 if no tail has any."""

@@ -2,7 +2,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import orjson
 import pytest
@@ -13,6 +13,8 @@ from plugin.engine.frames import Entry
 from plugin.journal.cursors import Cursor, read_cursor
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, TooLargeError
 from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver, make_tail
+
+_MIDST = 5  # batches
 
 
 def make_destination(sink: FakeSink, settings: DeliverySettings = QUICK) -> Destination:
@@ -147,15 +149,35 @@ def test_misconfiguration_is_loud_and_retried(
     assert not destination.state.misconfigured
 
 
-def test_a_flood_does_not_starve_others(make_journal: Callable[..., Journal], sink: FakeSink) -> None:
-    flood, quiet = make_journal("aa"), make_journal("bb")
-    flood.lines(0, 20_000)
-    few = quiet.lines(0, 10)
-    destination = make_destination(sink)
-    destination.add(make_tail(flood, sink, "flood"))
-    destination.add(make_tail(quiet, sink, "quiet"))
-    deliver(destination, lambda: len(sink.batches) >= 2)
-    assert sink.lines("quiet") == few
+@pytest.mark.parametrize("floods", [1, 40])
+def test_floods_do_not_starve_others(make_journal: Callable[..., Journal], floods: int) -> None:
+    """A line that is printed while others flood without end arrives within two batches."""
+
+    class Flooded(FakeSink):
+        """Has the floods go on with each batch, and the quiet one print once in their midst."""
+
+        async def send(self, payload: bytes) -> None:
+            await super().send(payload)
+            for journal in flooding:
+                journal.lines(0, 200)
+            if len(self.batches) == _MIDST:
+                quiet.lines(0, 1)
+                destination.announce(quiet_tail)
+
+    sink = Flooded()
+    destination = make_destination(sink, DeliverySettings(0.01, 200_000, 0.001, 0.01))
+    flooding = [make_journal(f"{number:02x}") for number in range(floods)]
+    for journal in flooding:
+        journal.lines(0, 5_000)
+        destination.add(make_tail(journal, sink, "flood"))
+    quiet = make_journal("ff")
+    quiet_tail = make_tail(quiet, sink, "quiet")
+    destination.add(quiet_tail)
+    deliver(destination, lambda: len(sink.lines("quiet")) == 1)
+
+    place = [container for container, _ in sink.delivered].index("quiet")
+    batch = sum(end <= place for end in accumulate(sink.batches))
+    assert batch in (_MIDST, _MIDST + 1)
 
 
 def test_containers_share_batches(make_journal: Callable[..., Journal], sink: FakeSink) -> None:

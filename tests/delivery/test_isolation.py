@@ -1,0 +1,198 @@
+"""A destination that is down, frozen or hangs in any other way delays no other; many containers make few requests.
+
+Nothing here is timed: what hangs hangs until the end of the test, and meanwhile everything else arrives.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from plugin.delivery import worker as worker_module
+from tests.delivery.house import House, until, working
+from tests.sinks.receivers import PROTOCOLS, Received, Receiver, decode_json_file
+
+HANGING_NAME = "hangs.example"
+ROUNDS = 3
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "_DISCOVER", 0.05)
+
+
+class NameServer:
+    """Answers for every name but one, until the end of a block; ``asked`` counts how often that one was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._released = threading.Event()
+        self._look_up = socket.getaddrinfo
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+
+    def getaddrinfo(
+        self,
+        host: Any,
+        port: Any,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 (its name there)
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        """Stand for ``socket.getaddrinfo``."""
+        if host == HANGING_NAME and not flags & socket.AI_NUMERICHOST:
+            self.asked += 1
+            self._released.wait()
+            raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+        return self._look_up(host, port, family, type, proto, flags)
+
+
+@pytest.fixture
+def name_server(monkeypatch: pytest.MonkeyPatch) -> NameServer:
+    server = NameServer()
+    monkeypatch.setattr(socket, "getaddrinfo", server.getaddrinfo)
+    return server
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port at which the kernel takes connections and nobody ever answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def closed() -> int:
+    """A port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Path]:
+    """A file that another process holds locked."""
+    path = tmp_path / "locked.log"
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield path
+
+
+HANGING: dict[str, Callable[[pytest.FixtureRequest], dict[str, str]]] = {
+    "down": lambda get: {"loki-url": f"http://127.0.0.1:{get.getfixturevalue('closed')}"},
+    "frozen": lambda get: {"loki-url": f"http://127.0.0.1:{get.getfixturevalue('silent')}"},
+    "frozen in TLS": lambda get: {"loki-url": f"https://127.0.0.1:{get.getfixturevalue('silent')}"},
+    "frozen fluentd": lambda get: {"fluentd-address": f"127.0.0.1:{get.getfixturevalue('silent')}"},
+    "fluentd frozen in TLS": lambda get: {"fluentd-address": f"tls://127.0.0.1:{get.getfixturevalue('silent')}"},
+    "syslog frozen in TLS": lambda get: {"syslog-address": f"tcp+tls://127.0.0.1:{get.getfixturevalue('silent')}"},
+    "a name for loki": lambda _: {"loki-url": f"http://{HANGING_NAME}"},
+    "a name for fluentd": lambda _: {"fluentd-address": HANGING_NAME},
+    "a name for syslog": lambda _: {"syslog-address": f"udp://{HANGING_NAME}"},
+    "a name for gelf": lambda _: {"gelf-address": f"tcp://{HANGING_NAME}:1"},
+    "a locked file": lambda get: {"json-file-path": str(get.getfixturevalue("locked"))},
+}
+
+
+@pytest.mark.parametrize("kind", HANGING)
+def test_what_hangs_delays_nothing_else(
+    tmp_path: Path, request: pytest.FixtureRequest, name_server: NameServer, kind: str
+) -> None:
+    """Neither another sink of the same container, nor that of another one."""
+    hanging = HANGING[kind](request)
+
+    async def story() -> None:
+        with name_server, Receiver(PROTOCOLS["http"]()) as receiver:
+            web = {"http-url": f"http://127.0.0.1:{receiver.port}"}
+            both = House(tmp_path, hanging | web, "b" * 64)
+            other = House(both.data, web, "a" * 64)
+            async with working(both.data) as worker:
+                for number in range(1, ROUNDS + 1):
+                    for house in (both, other):
+                        house.journal.lines(10 * number, 10)
+                    await until(lambda number=number: len(receiver.received) == 20 * number)  # type: ignore[misc]
+                states = {d.sink.declaration.name: d.state for _, d in worker._destinations}
+                assert states.pop("http").records == 20 * ROUNDS
+                (state,) = states.values()
+                assert state.records == 0
+            for house in (both, other):
+                house.journal.close()
+
+    asyncio.run(story())
+
+
+def test_names_that_hang_for_more_destinations_than_there_are_threads(tmp_path: Path, name_server: NameServer) -> None:
+    threads = 4
+    output = tmp_path / "output.log"
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(name_server)
+            receivers = [stack.enter_context(Receiver(PROTOCOLS[name]())) for name in ("http", "fluentd", "syslog")]
+            hanging = [{"loki-url": f"http://{HANGING_NAME}/{number}"} for number in range(2 * threads)]
+            houses = [House(tmp_path, options, f"{number:08x}" * 8) for number, options in enumerate(hanging)]
+            data = houses[0].data
+            for house in houses:
+                house.journal.lines(0, 10)
+            async with working(data):
+                await until(lambda: name_server.asked == threads)
+                healthy = House(
+                    data,
+                    {
+                        "http-url": f"http://127.0.0.1:{receivers[0].port}",
+                        "fluentd-address": f"127.0.0.1:{receivers[1].port}",
+                        "syslog-address": f"tcp://127.0.0.1:{receivers[2].port}",
+                        "syslog-format": "rfc5424",
+                        "json-file-path": str(output),
+                    },
+                    "f" * 64,
+                )
+                printed = healthy.journal.lines(0, 10)
+                for receiver in receivers:
+                    await until(lambda receiver=receiver: lines(receiver.received) == printed)  # type: ignore[misc]
+                await until(lambda: output.exists() and lines(decode_json_file(output.read_bytes(), "")) == printed)
+            for house in (*houses, healthy):
+                house.journal.close()
+
+    asyncio.run(story())
+
+
+def lines(records: list[Received]) -> list[bytes]:
+    return [record.line for record in records]
+
+
+def test_five_hundred_containers_make_requests_by_batch(tmp_path: Path) -> None:
+    containers, each = 500, 10
+
+    async def story() -> None:
+        with Receiver(PROTOCOLS["http"]()) as receiver:
+            options = {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-wait": "100ms"}
+            houses = [House(tmp_path, options, f"{number:08x}" * 8) for number in range(containers)]
+            for number, house in enumerate(houses):
+                house.journal.lines(each * number, each)
+                house.journal.close()
+            async with working(houses[0].data) as worker:
+                await until(lambda: len(receiver.received) == containers * each)
+                ((_, destination),) = worker._destinations
+            assert len(destination.tails) == containers
+            assert receiver.requests < containers / 50
+            by_container: dict[str, list[bytes]] = {}
+            for record in receiver.received:
+                by_container.setdefault(record.container, []).append(record.line)
+            numbered = sorted(by_container.values())
+            assert numbered == [
+                [b"line %06d" % (each * number + place) for place in range(each)] for number in range(containers)
+            ]
+
+    asyncio.run(story())
