@@ -25,7 +25,7 @@ ROUNDS = 3
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "_DISCOVER", 0.05)
+    monkeypatch.setattr(worker_module, "_LOOK", 0.05)
 
 
 class NameServer:
@@ -177,7 +177,7 @@ def test_five_hundred_containers_make_requests_by_batch(tmp_path: Path) -> None:
 
     async def story() -> None:
         with Receiver(PROTOCOLS["http"]()) as receiver:
-            options = {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-wait": "100ms"}
+            options = {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-wait": "1s"}
             houses = [House(tmp_path, options, f"{number:08x}" * 8) for number in range(containers)]
             for number, house in enumerate(houses):
                 house.journal.lines(each * number, each)
