@@ -33,4 +33,4 @@ def goals_table(goals: Sequence[Goal]) -> Table:
             "reached" if goal.is_met else "**missed**",
         )
 
-    return Table("goals", "What was to be reached", ("what", "goal", "measured", ""), tuple(map(row, goals)))
+    return Table("goals", "Goals", ("what", "goal", "measured", ""), tuple(map(row, goals)))

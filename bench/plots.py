@@ -1,7 +1,7 @@
 """Plots as SVG files: the same figures give the same bytes."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,7 @@ from matplotlib.figure import Figure
 from bench.results import Series
 from bench.tables import figure
 
-OURS = "peavey"
-"""Subjects whose names begin so are drawn in our colour."""
-
+_THOUSANDS = "{x:,g}"
 _COLOUR = "#1f6feb"
 _OTHER = "#9aa4b2"
 _INK = "#24292f"
@@ -33,14 +31,24 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+def is_peavey(subject: str) -> bool:
+    """Say whether a log driver is ours, by the name of the subject."""
+    return subject.startswith("peavey")
+
+
 @dataclass(frozen=True)
 class Bars:
-    """A bar for each series, as long as its median, with a whisker over its spread; `key` names the file."""
+    """A bar for each series, as long as its median, with a whisker over its spread.
+
+    `key` names the file, `note` stands below; what is `ours` has a colour of its own.
+    """
 
     key: str
     title: str
     unit: str
     series: tuple[Series, ...]
+    ours: Callable[[str], bool] = is_peavey
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,8 +92,10 @@ def draw(plot: Plot) -> bytes:
 def _bars(axes: Axes, plot: Bars) -> None:
     places = range(len(plot.series))
     medians = [series.median for series in plot.series]
-    axes.barh(places, medians, color=[_colour(series.subject) for series in plot.series], height=0.7)
-    axes.errorbar(medians, places, xerr=_whiskers(plot.series), fmt="none", ecolor=_INK, elinewidth=1, capsize=2)
+    colours = [_COLOUR if plot.ours(series.subject) else _OTHER for series in plot.series]
+    axes.barh(places, medians, color=colours, height=0.7)
+    if any(len(series.values) > 1 for series in plot.series):
+        axes.errorbar(medians, places, xerr=_whiskers(plot.series), fmt="none", ecolor=_INK, elinewidth=1, capsize=2)
     for place, series in zip(places, plot.series, strict=True):
         label = (series.largest, place)
         axes.annotate(figure(series.median), label, (6, 0), textcoords="offset points", va="center")
@@ -94,7 +104,8 @@ def _bars(axes: Axes, plot: Bars) -> None:
     axes.margins(x=0.12)
     axes.set_xlim(left=0)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(plot.unit)
+    axes.xaxis.set_major_formatter(_THOUSANDS)
+    axes.set_xlabel("\n".join(filter(None, (plot.unit, plot.note))), loc="left")
     axes.set_title(plot.title, loc="left", fontsize=11, fontweight="bold")
 
 
@@ -109,6 +120,9 @@ def _lines(axes: Axes, plot: Lines) -> None:
         )
     if plot.logarithmic_x:
         axes.set_xscale("symlog", linthresh=1)
+    axes.set_xticks(sorted({x for curve in plot.curves for x, _ in curve.points}), minor=False)
+    axes.xaxis.set_major_formatter(_THOUSANDS)
+    axes.yaxis.set_major_formatter(_THOUSANDS)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(plot.x)
     axes.set_ylabel(plot.y)
@@ -119,7 +133,3 @@ def _lines(axes: Axes, plot: Lines) -> None:
 
 def _whiskers(series: Sequence[Series]) -> list[list[float]]:
     return [[s.median - s.smallest for s in series], [s.largest - s.median for s in series]]
-
-
-def _colour(subject: str) -> str:
-    return _COLOUR if subject.startswith(OURS) else _OTHER

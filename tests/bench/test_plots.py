@@ -40,3 +40,8 @@ def test_ours_has_a_colour_of_its_own() -> None:
     drawn = draw(BARS)
     assert drawn.count(b"fill: #1f6feb") == 1
     assert drawn.count(b"fill: #9aa4b2") == 1
+
+
+def test_what_is_ours_can_be_told_otherwise() -> None:
+    sinks = Bars("cpu", "CPU", "s", (Series("loki", "cpu", "s", (2.5,)),), ours=lambda _: True, note="A note.")
+    assert draw(sinks).count(b"fill: #1f6feb") == 1
