@@ -54,7 +54,8 @@ class Tail:
         self._unsaved = False
         self._looks = 0
         self._seen_size = self._seen_folder = -1
-        self._open_folder = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._fresh = True
+        self._open_folder = -1
 
     @property
     def container_id(self) -> str:
@@ -85,10 +86,11 @@ class Tail:
         return news or (self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE)
 
     def rest(self) -> None:
-        """Close the journal's file until there is more to read, unless what was read is still to be delivered."""
-        if self.cursor.offset >= self._position:
+        """Close what is open until there is more to read, unless something that was read is still to be noted."""
+        if self.cursor.offset >= self._position and not self._unsaved:
             self._reader.rest()
             self._looks = 0
+            self._close_folder()
 
     @property
     def holds(self) -> bool:
@@ -102,6 +104,11 @@ class Tail:
     def read(self, size: int) -> list[Record]:
         """Read on by about ``size`` bytes of journal; empty when there is no more, or nothing complete."""
         records: list[Record] = []
+        if self._open_folder < 0:
+            try:
+                self._open_folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return records
         while not records:
             chunk = self._reader.peek(size)
             if self._reader.offset > self._position:
@@ -120,6 +127,10 @@ class Tail:
             elif not chunk or not self._reader.next_segment():
                 records += self._release()
                 break
+        if records:
+            self._fresh = False
+        elif self._fresh:  # most of the journals that are found at the start are delivered already
+            self.rest()
         return records
 
     def _skip_malformed(self, chunk: bytes) -> bool:
@@ -156,8 +167,12 @@ class Tail:
     def close(self) -> None:
         """Close the journal's files; what is acknowledged from now on is noted nowhere."""
         self._reader.close()
-        os.close(self._open_folder)
-        self._open_folder = -1
+        self._close_folder()
+
+    def _close_folder(self) -> None:
+        if self._open_folder >= 0:
+            os.close(self._open_folder)
+            self._open_folder = -1
 
     def _save(self, last: Record, *, records: int, last_success: int, dead: int) -> None:
         self.cursor = Cursor(

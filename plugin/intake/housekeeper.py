@@ -103,7 +103,7 @@ class Housekeeper(threading.Thread):
         self._throttle(attached)
 
     def _due(self, now: float) -> list[str]:
-        """List the journals to look at: those that rotated; now and then those that changed; and all."""
+        """List the journals to look at: those that rotated; now and then those that changed; and all but quiet ones."""
         with self._lock:
             due, self._rotated = self._rotated, set()
             if now >= self._next_measure:
@@ -112,7 +112,10 @@ class Housekeeper(threading.Thread):
                 self._changed = set()
         if now >= self._next_visit:
             self._next_visit = now + _VISIT_ALL
-            due |= self._journals.keys() | set(self._data.container_ids())
+            present = set(self._data.container_ids())
+            moment = time.time_ns()
+            quiet = {container_id for container_id, kept in self._journals.items() if kept.quiet_until > moment}
+            due |= (present - quiet) | (self._journals.keys() - present)
         return sorted(due)
 
     def _throttle(self, attached: set[str]) -> None:

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _SECOND = 1_000_000_000
 _KEPT_CORRUPT = 5
+_LOOK_AGAIN = 3600 * _SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,15 @@ class KeptJournal:
         bytes that files of what was no log entries take
     ``options``
         those of its container, ``None`` where its note is damaged or missing
+    ``quiet_until``
+        when it has to be looked at again although nothing happens to it, nanoseconds since 1970 UTC
     """
 
     segments: list[SegmentUse]
     needed_from: int | None = None
     set_aside: int = 0
     options: ContainerOptions | None = None
+    quiet_until: int = 0
 
     @property
     def bytes(self) -> int:
@@ -116,7 +120,12 @@ class Tidier:
         set_aside = remove_corrupt(folder, _KEPT_CORRUPT)
         if options.compress:
             self._compress(container_id, needed_from)
-        return KeptJournal(measure(folder), needed_from, set_aside, options) if folder.exists() else None
+        if not folder.exists():
+            return None
+        segments = measure(folder)
+        is_done = not attached and needed_from is None and not (options.compress and _has_plain(segments[:-1]))
+        quiet_until = self._next_look(note, segments) if is_done else 0
+        return KeptJournal(segments, needed_from, set_aside, options, quiet_until)
 
     def remove(self, container_id: str, reason: str, *, at_once: bool = False) -> bool:
         """Remove the journal of a container without streams; false if it has some. ``at_once`` as for ``sweep``."""
@@ -148,8 +157,14 @@ class Tidier:
     def _stopped_long_ago(self, note: JournalNote, segments: list[SegmentUse]) -> bool:
         if self._keep_stopped is None:
             return False
-        last_seen = max([note.last_seen, *(use.modified for use in segments)])
-        return last_seen < time.time_ns() - self._keep_stopped * _SECOND
+        return _last_seen(note, segments) < time.time_ns() - self._keep_stopped * _SECOND
+
+    def _next_look(self, note: JournalNote, segments: list[SegmentUse]) -> int:
+        """Tell when a container that has stopped, and is delivered, is to be looked at again."""
+        soon = time.time_ns() + _LOOK_AGAIN
+        if self._keep_stopped is None:
+            return soon
+        return min(soon, _last_seen(note, segments) + int(self._keep_stopped * _SECOND))
 
     def _remove_aged(
         self, container_id: str, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
@@ -176,6 +191,14 @@ class Tidier:
             compress_closed(self._data.container(container_id), needed_from)
         except (OSError, zstandard.ZstdError) as error:
             logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
+
+
+def _last_seen(note: JournalNote, segments: list[SegmentUse]) -> int:
+    return max([note.last_seen, *(use.modified for use in segments)])
+
+
+def _has_plain(segments: list[SegmentUse]) -> bool:
+    return not all(use.segment.compressed for use in segments)
 
 
 def _surplus(segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None) -> list[SegmentUse]:

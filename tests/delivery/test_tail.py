@@ -44,7 +44,7 @@ def test_a_tail_that_rests_has_no_file_open_and_sees_what_comes(journal: Journal
 
     tail.acknowledge(records[-1], 100)
     tail.rest()
-    assert len(os.listdir("/proc/self/fd")) == before - 1
+    assert len(os.listdir("/proc/self/fd")) == before - 2
     assert not tail.has_news()
 
     more = journal.lines(100, 100)

@@ -12,8 +12,10 @@ from plugin.intake import housekeeper as housekeeper_module
 from plugin.intake import room, tidying
 from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.room import DiskBounds
+from plugin.journal import note as note_module
 from plugin.journal.cursors import create_cursor
 from plugin.journal.folder import list_segments
+from plugin.journal.note import JournalNote
 from plugin.journal.retention import SegmentUse, remove_segment
 from tests.intake.house import DAY, HOUR, SEGMENT, House, disk, write_segments
 from tests.intake.material import ONE, OTHER, THIRD, Bench, Clock, frames
@@ -378,6 +380,55 @@ class TestTrouble:
         keeper.stop()
         keeper.join()
         assert "housekeeping failed; it is tried again" in caplog.text
+
+
+class TestQuiet:
+    """A container that has stopped and is delivered costs nothing until its time has come."""
+
+    @pytest.fixture
+    def read(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The containers whose journals are looked into."""
+        seen: list[str] = []
+        original = note_module.read_note
+
+        def read_note(folder: Path) -> JournalNote | None:
+            seen.append(folder.name)
+            return original(folder)
+
+        monkeypatch.setattr(tidying, "read_note", read_note)
+        return seen
+
+    def test_only_others_are_looked_at_again(self, house: House, clock: Clock, read: list[str]) -> None:
+        house.stopped(ONE, 2)
+        house.stopped(OTHER, 2, http_url="http://127.0.0.1:9/")
+        create_cursor(house.bench.data.container(OTHER), "http", 0)
+        house.running(THIRD, 2)
+        keeper = house.keeper(keep_stopped=DAY)
+        keeper.round()
+        read.clear()
+        clock.pass_by(60)
+        keeper.round()
+        assert set(read) == {OTHER, THIRD}
+
+    def test_its_time_comes(self, house: House, clock: Clock) -> None:
+        house.stopped(ONE, 2, age=DAY - 60)
+        keeper = house.keeper(keep_stopped=DAY)
+        keeper.round()
+        clock.pass_by(61)
+        keeper.round()
+        assert house.bench.data.container_ids() == []
+
+    def test_what_could_not_be_compressed_is_tried_again(
+        self, house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.stopped(ONE, 3, compress="true")
+        keeper = house.keeper()
+        with monkeypatch.context() as patch:
+            patch.setattr(tidying, "compress_closed", lambda *_: (_ for _ in ()).throw(OSError("full")))
+            keeper.round()
+        clock.pass_by(60)
+        keeper.round()
+        assert [s.compressed for s in list_segments(house.bench.data.container(ONE))] == [True, True, False]
 
 
 class TestThread:
