@@ -123,8 +123,8 @@ class Tidier:
         if not folder.exists():
             return None
         segments = measure(folder)
-        is_done = not attached and needed_from is None and not (options.compress and _has_plain(segments[:-1]))
-        quiet_until = self._next_look(note, segments) if is_done else 0
+        is_done = needed_from is None and not (options.compress and _has_plain(segments[:-1]))
+        quiet_until = self._next_look(note, segments, attached) if is_done else 0
         return KeptJournal(segments, needed_from, set_aside, options, quiet_until)
 
     def remove(self, container_id: str, reason: str, *, at_once: bool = False) -> bool:
@@ -159,10 +159,10 @@ class Tidier:
             return False
         return _last_seen(note, segments) < time.time_ns() - self._keep_stopped * _SECOND
 
-    def _next_look(self, note: JournalNote, segments: list[SegmentUse]) -> int:
-        """Tell when a container that has stopped, and is delivered, is to be looked at again."""
+    def _next_look(self, note: JournalNote, segments: list[SegmentUse], attached: bool) -> int:
+        """Tell when a journal that is delivered is to be looked at again, if it does not grow."""
         soon = time.time_ns() + _LOOK_AGAIN
-        if self._keep_stopped is None:
+        if attached or self._keep_stopped is None:
             return soon
         return min(soon, _last_seen(note, segments) + int(self._keep_stopped * _SECOND))
 

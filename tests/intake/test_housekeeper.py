@@ -383,7 +383,7 @@ class TestTrouble:
 
 
 class TestQuiet:
-    """A container that has stopped and is delivered costs nothing until its time has come."""
+    """A journal that does not grow and is delivered costs nothing until its time has come."""
 
     @pytest.fixture
     def read(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -408,7 +408,22 @@ class TestQuiet:
         read.clear()
         clock.pass_by(60)
         keeper.round()
-        assert set(read) == {OTHER, THIRD}
+        assert set(read) == {OTHER}
+
+    def test_one_that_grows_again_or_stops_is_looked_at(self, house: House, clock: Clock, read: list[str]) -> None:
+        keeper = house.keeper(keep_stopped=DAY)
+        house.bench.pump._on_change = house.bench.pump._on_rotate = keeper.note_change
+        house.running(ONE, 2)
+        keeper.round()
+        read.clear()
+        house.prints(ONE, frames(1))
+        clock.pass_by(60)
+        keeper.round()
+        assert read == [ONE]
+        house.stops(ONE)
+        clock.pass_by(60)
+        keeper.round()
+        assert read == [ONE, ONE]
 
     def test_its_time_comes(self, house: House, clock: Clock) -> None:
         house.stopped(ONE, 2, age=DAY - 60)
