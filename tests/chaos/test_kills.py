@@ -19,7 +19,6 @@ from tests.testbed.standin import Container, Engine
 from tests.testbed.wire import LogEntry, decode_all
 
 SHORT, LONG = 10, 100  # kills
-SEED = "PEAVEY_CHAOS_SEED"
 KILLS = "PEAVEY_CHAOS_KILLS"
 CONTAINERS = 4
 OPTIONS = {"max-size": "200k", "max-file": "100000"}
@@ -79,24 +78,17 @@ class Program(threading.Thread):
         time.sleep(0.001)
 
 
-def kills(markers: str) -> int:
-    """How often to kill: few in the everyday run, many where chaos was asked for."""
-    return int(os.environ.get(KILLS) or (LONG if markers == "chaos" else SHORT))
-
-
 @pytest.mark.chaos
 def test_every_line_is_there_once_and_in_order(
-    server: Server, engine: Engine, data: DataFolder, request: pytest.FixtureRequest
+    server: Server, engine: Engine, data: DataFolder, seed: int, is_long: bool
 ) -> None:
-    seed = int(os.environ.get(SEED) or time.time_ns() % 1_000_000)
-    print(f"{SEED}={seed}")
     chance = random.Random(seed)  # noqa: S311  (no secret)
     containers = [engine.run(OPTIONS) for _ in range(CONTAINERS)]
     programs = [Program(container, number, random.Random(seed + number)) for number, container in enumerate(containers)]  # noqa: S311
     for program in programs:
         program.start()
     try:
-        for _ in range(kills(request.config.option.markexpr)):
+        for _ in range(int(os.environ.get(KILLS) or (LONG if is_long else SHORT))):
             time.sleep(chance.random() * LONGEST_LIFE)
             server.kill()
             if chance.random() < KILLED_IN_ITS_START:

@@ -1,0 +1,33 @@
+"""What chance decides can be had again: PEAVEY_CHAOS_SEED is printed with a failure."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sinks.receivers import Receivers
+
+SEED = "PEAVEY_CHAOS_SEED"
+
+
+@pytest.fixture
+def seed() -> int:
+    """What the test's random numbers begin with."""
+    seed = int(os.environ.get(SEED) or time.time_ns() % 1_000_000)
+    print(f"{SEED}={seed}")
+    return seed
+
+
+@pytest.fixture
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether chaos was asked for, and this is not the everyday run."""
+    return bool(request.config.option.markexpr == "chaos")
+
+
+@pytest.fixture
+def receivers(folder: Path) -> Iterator[Receivers]:
+    """Makes receivers for the test."""
+    with Receivers(folder) as receivers:
+        yield receivers
