@@ -14,8 +14,8 @@ from plugin.engine.partials import Joiner
 from plugin.journal.dropping import Dropper
 from plugin.journal.folder import corrupt_path, index_path, list_segments, segment_path, write_atomically
 from plugin.journal.gap import GapNote, noted_gap
-from plugin.journal.index import clean_points, pack_points, read_points
-from plugin.journal.opening import create_segment, open_segment
+from plugin.journal.index import clean_points, read_points
+from plugin.journal.newest import NewestSegment, create_segment, open_segment
 from plugin.journal.reader import segment_end
 from plugin.journal.spanning import joiner_at
 from plugin.journal.splicing import UnwrittenError, move
@@ -39,10 +39,8 @@ class JournalWriter:
         self.segment_size = segment_size
         self.dropped = Dropper()
         self._gap = GapNote(folder)
-        self.base = 0
         self._end = 0
-        self._file = self._index = -1
-        self._index_end = 0
+        self._segment = NewestSegment()
         self._walker = Walker(0, Joiner())
         self._opened = False
         try:
@@ -56,6 +54,11 @@ class JournalWriter:
     def offset(self) -> int:
         """Offset behind the last byte that was written."""
         return self._end
+
+    @property
+    def base(self) -> int:
+        """Offset of the segment that is written."""
+        return self._segment.base
 
     @property
     def at_boundary(self) -> bool:
@@ -74,7 +77,7 @@ class JournalWriter:
             return self._drop(fifo, limit)
         try:
             self._rotate_if_full()
-            count = move(fifo, self._file, min(limit, self._room()), self._end - self.base)
+            count = move(fifo, self._segment.file, min(limit, self._room()), self._end - self.base)
         except BlockingIOError:
             raise
         except UnwrittenError as error:
@@ -107,7 +110,7 @@ class JournalWriter:
 
         While lines are dropped, the next segment is begun when there is room.
         """
-        if self._file < 0 or self._end == self.base or self._walker.offset != self._end:
+        if not self._segment.is_open or self._end == self.base or self._walker.offset != self._end:
             return False
         if self.dropped.active:
             self._close_segment()
@@ -132,15 +135,12 @@ class JournalWriter:
                 self.dropped.forget_tail()
         elif torn:
             self._end = self._walker.offset
-            self._cut(self._file, self._end - self.base)
+            self._segment.cut(self._end)
         return torn
 
     def close(self) -> None:
         """Close the files; the journal stays as it is."""
-        for descriptor in (self._file, self._index):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._file = self._index = -1
+        self._segment.close()
 
     def _drop(self, fifo: int, limit: int) -> int:
         """Take from a FIFO and drop, and note at once where the journal will go on."""
@@ -160,10 +160,11 @@ class JournalWriter:
             check()
             if not self._opened:
                 self._open()
-            if self.dropped.bytes or self._file < 0:
+            if self.dropped.bytes or not self._segment.is_open:
                 self._switch(self._end + self.dropped.bytes, self.dropped.tail)
             else:
-                self._put_back(self.dropped.tail)
+                self._segment.write(self._end, self.dropped.tail)
+                self._end += len(self.dropped.tail)
         except OSError as error:
             logger.debug("%s: the newest lines are still dropped: %s", self.folder, error)
             return False
@@ -185,7 +186,7 @@ class JournalWriter:
             return room
         if self._walker.offset == self._end:
             return _CHUNK
-        tail = os.pread(self._file, HEADER_SIZE, self._walker.offset - self.base)
+        tail = self._segment.read(self._walker.offset, self._walker.offset + HEADER_SIZE)
         if self._walker.malformed:
             return _CHUNK
         return missing_bytes(tail) - max(0, self._end - self._walker.offset - len(tail))
@@ -208,8 +209,7 @@ class JournalWriter:
     def _walk(self) -> None:
         walker = self._walker
         while walker.offset < self._end:
-            size = min(self._end - walker.offset, 2 * _CHUNK)
-            chunk = os.pread(self._file, size, walker.offset - self.base)
+            chunk = self._segment.read(walker.offset, min(self._end, walker.offset + 2 * _CHUNK))
             walked = walker.walk(chunk)
             if walker.malformed:
                 if not self._skip_malformed():
@@ -219,31 +219,21 @@ class JournalWriter:
         self._save_points()
 
     def _save_points(self) -> None:
-        """Write pending index points; without room for them they wait: written at a position, none can be torn."""
-        if not self._walker.points:
-            return
-        content = pack_points(self._walker.points)
-        try:
-            if os.pwrite(self._index, content, self._index_end) != len(content):
-                return
-        except OSError as error:
-            logger.debug("index of %s waits: %s", self.folder, error)
-            return
-        self._index_end += len(content)
-        self._walker.points.clear()
+        """Write pending index points; without room for them they wait."""
+        if self._walker.points and self._segment.save_points(self._walker.points):
+            self._walker.points.clear()
 
     def _close_segment(self) -> None:
         self._walker.points.append(self._walker.point())
         self._save_points()
-        self.close()
+        self._segment.close()
 
     def _switch(self, base: int, content: bytes = b"") -> None:
         """Go on in a new segment, which holds ``content`` already. Raises ``OSError``, and all is as it was."""
-        file, index = create_segment(self.folder, base, content)
-        if self._file >= 0:
+        created = create_segment(self.folder, base, content)
+        if self._segment.is_open:
             self._close_segment()
-        self._file, self._index, self._index_end = file, index, 0
-        self.base = base
+        self._segment = created
         self._end = base + len(content)
         self._walker.restart(base, 0, NO_TIME)
         self._walker.points = [self._walker.point()]
@@ -273,21 +263,19 @@ class JournalWriter:
     def _recover(self, base: int, end: int) -> None:
         points = clean_points(read_points(index_path(self.folder, base), base, end))
         joiner = joiner_at(self.folder, base) if len(points) <= 1 else Joiner()
-        self._file, self._index = open_segment(self.folder, base)
-        self.base, self._end, self._opened = base, end, True
+        self._segment = open_segment(self.folder, base, points)
+        self._end, self._opened = end, True
         self._walker.joiner = joiner
         if points:
             self._walker.restart(points[-1].offset, points[-1].lines, points[-1].latest)
         else:
             self._walker.restart(base, 0, NO_TIME)
             self._walker.points = [self._walker.point()]
-        self._index_end = len(pack_points(points))
-        self._cut(self._index, self._index_end)
 
     def _skip_malformed(self) -> bool:
         """Go on behind bytes that are no frames, if the next frame can be found; else they wait for more bytes."""
         bad = self._walker.offset
-        buffer = os.pread(self._file, min(self._end - bad, 2 * _CHUNK), bad - self.base)
+        buffer = self._segment.read(bad, min(self._end, bad + 2 * _CHUNK))
         following = frame_behind(buffer)
         if following < 0:
             if self._end - bad <= _CHUNK:
@@ -301,9 +289,9 @@ class JournalWriter:
 
         Killed in between, the old segment still holds all of it, and readers stop in it where the new one begins.
         """
-        bad, end = self._walker.offset, self._end
-        corrupt = os.pread(self._file, good - bad, bad - self.base)
-        rest = os.pread(self._file, end - good, good - self.base)
+        bad = self._walker.offset
+        corrupt = self._segment.read(bad, good)
+        rest = self._segment.read(good, self._end)
         logger.warning(
             "%s: %d bytes at offset %d are no log entries (%s …): set aside in %s",
             self.folder.name,
@@ -325,17 +313,17 @@ class JournalWriter:
         """Turn to dropping where the disk takes no more; an incomplete frame is taken back, it may still be saved."""
         start = self._walker.offset
         tail = b""
-        if self._file >= 0:
+        if self._segment.is_open:
             try:
-                tail = os.pread(self._file, self._end - start, start - self.base)
+                tail = self._segment.read(start, self._end)
             except OSError as error:
                 logger.warning("%s: the beginning of an entry is lost: %s", self.folder.name, error)
             self._end = start
         logger.error("%s: cannot write the journal, the newest lines are dropped: %s", self.folder.name, reason)
         self.dropped.begin(tail + unwritten)
         self._note_gap()  # before the tail is only in memory
-        if self._file >= 0:
-            self._cut(self._file, self._end - self.base)
+        if self._segment.is_open:
+            self._segment.cut(self._end)
 
     def _probe_room(self) -> None:
         """Raise ``OSError`` unless there is room for more than an empty file, which a full disk still takes."""
@@ -349,21 +337,3 @@ class JournalWriter:
                 os.close(probe)
         finally:
             path.unlink(missing_ok=True)
-
-    def _put_back(self, tail: bytes) -> None:
-        """Write the beginning of a frame that dropping took back where it was, whole or not at all."""
-        written = 0
-        try:
-            while written < len(tail):
-                written += os.pwrite(self._file, tail[written:], self._end - self.base + written)
-        except OSError:
-            self._cut(self._file, self._end - self.base)
-            raise
-        self._end += len(tail)
-
-    def _cut(self, file: int, size: int) -> None:
-        """Cut off what lies behind an end. Some file systems want room even for that; then it gets overwritten."""
-        try:
-            os.ftruncate(file, size)
-        except OSError as error:
-            logger.debug("%s: a file keeps bytes behind its end: %s", self.folder, error)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plugin.intake.stream import Dropped
-from plugin.journal import opening, splicing, writer
+from plugin.journal import newest, splicing, writer
 from tests.intake.material import ONE, OTHER, Bench, frames
 
 
@@ -24,14 +24,14 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether the disk is full, as a list of one."""
     full = [True]
-    move, create = splicing.move, opening.create_segment
+    move, create = splicing.move, newest.create_segment
 
     def limited_move(fifo: int, file: int, limit: int, position: int) -> int:
         if full[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
         return move(fifo, file, limit, position)
 
-    def limited_create(folder: Path, base: int, content: bytes = b"") -> tuple[int, int]:
+    def limited_create(folder: Path, base: int, content: bytes = b"") -> newest.NewestSegment:
         if full[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
         return create(folder, base, content)

@@ -198,35 +198,20 @@ class TestRotation:
         assert journal_bytes(folder) == encode(numbered(6))
 
 
-@pytest.mark.usefixtures("scaled_down")
 class TestIndex:
+    @pytest.mark.usefixtures("close_points")
     @given(entries(), SEGMENT_SIZES, st.data())
     def test_says_what_a_walk_from_the_beginning_finds(
         self, sent: list[Entry], segment_size: int, data: st.DataObject
     ) -> None:
-        with TemporaryDirectory() as path, pipe() as fifo:
-            folder = Path(path)
-            writer = JournalWriter(folder, segment_size)
-            for piece in pieces(encode(sent), data):
-                append(writer, fifo, piece)
-                if data.draw(st.booleans(), label="kill"):
-                    writer.close()
-                    writer = JournalWriter(folder, segment_size)
-            writer.close()
-            joiner = Joiner()
-            segments = on_disk(folder)
-            for base, content in segments.items():
-                walker = Walker(base, joiner)
-                points = [walker.point()]
-                walker.walk(content)
-                points += walker.points
-                known = {point[0]: point for point in [*points, walker.point()]}
-                stored = read_points(index_path(folder, base), base, base + len(content))
-                assert {point.offset for point in stored} >= {point[0] for point in points}
-                assert {point.offset for point in stored} <= known.keys() | boundaries(base, content)
-                assert all(known[point.offset] == point for point in stored if point.offset in known)
-                if base != max(segments):
-                    assert stored[-1] == walker.point()
+        check_index(sent, segment_size, data)
+
+    @pytest.mark.usefixtures("scaled_down")
+    @given(entries(sources=["stdout"]), SEGMENT_SIZES, st.data())
+    def test_so_it_does_of_lines_that_are_longer_than_what_is_joined(
+        self, sent: list[Entry], segment_size: int, data: st.DataObject
+    ) -> None:
+        check_index(sent, segment_size, data)
 
     def test_one_left_by_another_segment_of_the_same_offset_is_not_used(self, folder: Path) -> None:
         folder.mkdir()
@@ -234,6 +219,33 @@ class TestIndex:
         (folder / f"{0:020}.log").unlink()
         write_journal(folder, encode(numbered(1, size=500)))
         assert len(read_points(index_path(folder, 0), 0, 1 << 40)) == 1
+
+
+def check_index(sent: list[Entry], segment_size: int, data: st.DataObject) -> None:
+    """Write entries, with kills in between, and compare the indexes with what a walk finds."""
+    with TemporaryDirectory() as path, pipe() as fifo:
+        folder = Path(path)
+        writer = JournalWriter(folder, segment_size)
+        for piece in pieces(encode(sent), data):
+            append(writer, fifo, piece)
+            if data.draw(st.booleans(), label="kill"):
+                writer.close()
+                writer = JournalWriter(folder, segment_size)
+        writer.close()
+        joiner = Joiner()
+        segments = on_disk(folder)
+        for base, content in segments.items():
+            walker = Walker(base, joiner)
+            points = [walker.point()]
+            walker.walk(content)
+            points += walker.points
+            known = {point[0]: point for point in [*points, walker.point()]}
+            stored = read_points(index_path(folder, base), base, base + len(content))
+            assert {point.offset for point in stored} >= {point[0] for point in points}
+            assert {point.offset for point in stored} <= known.keys() | boundaries(base, content)
+            assert all(known[point.offset] == point for point in stored if point.offset in known)
+            if base != max(segments):
+                assert stored[-1] == walker.point()
 
 
 def boundaries(base: int, content: bytes) -> set[int]:
