@@ -10,8 +10,18 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import NodeManager
 
 REAL_ENGINES = ("tests/dockerd/managed", "tests/dockerd")
+CLEANUP_SECONDS = 30
+"""How long an interrupted run waits for its processes to clean up, before it kills them."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let xdist's interrupts reach its processes: those of a shell's background job ignore SIGINT from the start."""
+    if hasattr(session.config, "workerinput"):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    NodeManager.EXIT_TIMEOUT = CLEANUP_SECONDS
 
 
 def share(nodeid: str) -> str:

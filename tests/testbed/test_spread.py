@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.spread import share
+from tests.testbed.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTE = """
@@ -64,3 +66,46 @@ def test_a_share_is_run_by_one_process_in_order_and_that_of_the_managed_plugin_b
     workers = {file: runs[0][1] for file, runs in ran.items()}
     assert workers["tests/dockerd/test_b.py"] == workers["tests/dockerd/test_c.py"]
     assert workers["tests/dockerd/managed/test_d.py"] != workers["tests/dockerd/test_b.py"]
+
+
+CLEANING = """
+import os
+import time
+import pytest
+
+@pytest.fixture
+def place():
+    with open(os.environ["NOTES"], "a") as notes:
+        notes.write("begun\\n")
+    try:
+        yield
+    finally:
+        time.sleep(0.5)
+        with open(os.environ["NOTES"], "a") as notes:
+            notes.write("cleaned up\\n")
+
+def test_it(place):
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("to_all", [True, False], ids=["as by a terminal or timeout", "by its process id"])
+def test_a_run_that_is_ended_cleans_up(tmp_path: Path, to_all: bool) -> None:
+    for name in ("test_a.py", "test_b.py"):
+        (tmp_path / name).write_text(CLEANING, encoding="utf-8")
+    options = ["-p", "tests.conftest", "-p", "tests.testbed.spread", "-n", "2", "-c", "/dev/null"]
+    notes = tmp_path / "notes"
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=REPOSITORY,
+        env=os.environ | {"NOTES": str(notes)},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as run:
+        wait_until(lambda: notes.exists() and notes.read_text(encoding="utf-8").count("begun") == 2, "both tests run")
+        if to_all:
+            os.killpg(run.pid, signal.SIGTERM)
+        else:
+            run.terminate()
+        assert run.wait(120) != 0
+    assert notes.read_text(encoding="utf-8").count("cleaned up") == 2
