@@ -78,8 +78,9 @@ chaos: $(VENV)/installed ## Kill the driver a hundred times and more under full 
 
 # The benchmarks measure the `plugin` that Python finds: here the compiled one, which is what gets installed.
 .PHONY: bench
-bench: $(COMPILED)/installed ## Measure Peavey beside Docker's own drivers, as root (QUICK=1: only to see that it works)
-	@$(HOST) --required engine
+bench: $(VENV)/installed ## Measure Peavey beside Docker's own drivers, as root (QUICK=1: only to see that it works)
+	@$(HOST) --required engine compiler
+	@$(MAKE) --no-print-directory $(COMPILED)/installed
 	rm -rf $(COMPILED)/tests $(COMPILED)/docs
 	PYTHONPATH=$(abspath $(COMPILED)):$(CURDIR) $(VENV)/bin/python -P -m bench $(if $(QUICK),--quick) $(BENCH_FLAGS)
 

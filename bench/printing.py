@@ -21,7 +21,7 @@ from tests.testbed.containers import Container, Containers
 
 WALL = "wall"
 DELIVERED = "delivered"
-ENGINE, PLUGIN, DELIVERY = "engine", "plugin", "delivery"
+ENGINE, PLUGIN, DELIVERY, RECEIVER = "engine", "plugin", "delivery", "receiver"
 
 WORKS = {
     "short": Work(1_000_000, 100),
@@ -52,6 +52,8 @@ def compare(run: Run) -> None:
             rounds = 1 if run.quick else ROUNDS[key]
             for number, subject in rotated(rig.subjects, rounds):
                 wall = print_once(rig, subject, key, work, run.recorder)
+                if not run.quick:
+                    rig.settle(subject)
                 run.say(f"{describe(work)}, round {number + 1} of {rounds}: {subject.name} {wall:.2f} s")
 
 
@@ -69,6 +71,8 @@ def print_once(rig: Rig, subject: Subject, key: str, work: Work, recorder: Recor
             watches[PLUGIN] = Watch(plugin)
         if delivery := subject.delivery():
             watches[DELIVERY] = Watch(delivery)
+        if subject.receiver:
+            watches[RECEIVER] = Watch.of(subject.receiver.pid)
         begun = time.monotonic()
         let_go()
         rig.engine.client.run("wait", *(container.id for container in made), timeout=_PRINT_SECONDS)
@@ -90,7 +94,6 @@ def print_once(rig: Rig, subject: Subject, key: str, work: Work, recorder: Recor
             if kept != work.total_lines:
                 recorder.fault(f"{describe(work)}, {subject.name}: {kept:,} of {work.total_lines:,} lines were kept")
     containers.remove_all()
-    rig.settle(subject)
     return wall
 
 
@@ -176,7 +179,8 @@ def cost_table(result: Result, key: str, work: Work) -> Table:
     def row(subject: str) -> tuple[str, ...]:
         cpu = [result.find(subject, f"{key}/{role} CPU") for role in roles]
         memory = [result.find(subject, f"{key}/{role} memory") for role in roles]
-        return (subject, *map(middle, cpu), together(cpu), *map(megabytes, memory))
+        receiver = result.find(subject, f"{key}/{RECEIVER} CPU")
+        return (subject, *map(middle, cpu), together(cpu), middle(receiver), *map(megabytes, memory))
 
     return Table(
         f"{key}-cost",
@@ -185,6 +189,7 @@ def cost_table(result: Result, key: str, work: Work) -> Table:
             "driver",
             *(f"{role}, CPU s" for role in roles),
             "together, CPU s",
+            "receiver, CPU s",
             *(f"{role}, MB" for role in roles),
         ),
         tuple(row(subject) for subject in result.subjects()),

@@ -22,7 +22,11 @@ def measured(subject: str, wall: float, engine: float, plugin: float = 0, delive
     if plugin:
         found += [series("plugin CPU", "s", plugin), series("plugin memory", "bytes", 40e6)]
     if delivery:
-        found += [series("delivery CPU", "s", delivery), series("delivered", "s", 2 * wall)]
+        found += [
+            series("delivery CPU", "s", delivery),
+            series("delivered", "s", 2 * wall),
+            series("receiver CPU", "s", 0.2),
+        ]
     return found
 
 
@@ -49,8 +53,8 @@ def test_times_are_beside_json_file_and_the_ceiling(result: Result) -> None:
 
 def test_costs_are_those_of_each_process_and_of_all(result: Result) -> None:
     rows = {row[0]: row[1:] for row in cost_table(result, "short", WORK).rows}
-    assert rows[JSON_FILE] == ("3.00", NOTHING, NOTHING, "3.00", "150", NOTHING, NOTHING)
-    assert rows[TO_HTTP] == ("2.25", "0.150", "0.750", "3.15", "150", "60", NOTHING)
+    assert rows[JSON_FILE] == ("3.00", NOTHING, NOTHING, "3.00", NOTHING, "150", NOTHING, NOTHING)
+    assert rows[TO_HTTP] == ("2.25", "0.150", "0.750", "3.15", "0.300", "150", "60", NOTHING)
 
 
 def test_the_time_of_a_line_is_in_nanoseconds(result: Result) -> None:
