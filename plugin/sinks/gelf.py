@@ -20,6 +20,7 @@ from plugin.sinks.address import Target, parse_target
 from plugin.sinks.base import Origin, Record, RejectError, Sink
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.datagrams import DatagramConnection
+from plugin.sinks.json_strings import strings
 from plugin.sinks.unanswered import UnansweredStream
 
 _INFO = 6
@@ -132,7 +133,7 @@ class GelfSink(Sink[Frame]):
         fields = orjson.dumps(extra, option=orjson.OPT_SORT_KEYS)[1:]
         end = b"" if self._is_udp else b"\0"
         return Frame(
-            start=b'{"version":"1.1","host":' + orjson.dumps(origin.host) + b',"short_message":',
+            start=b'{"version":"1.1","host":' + orjson.dumps(origin.host) + b',"short_message":"',
             out=b',"level":%d,%b%b' % (_INFO, fields, end),
             err=b',"level":%d,%b%b' % (_ERR, fields, end),
             identity=f"{info.container_id} {origin.birth}".encode(),
@@ -174,19 +175,18 @@ class GelfSink(Sink[Frame]):
 SINK = GelfSink
 
 
-def _messages(records: Iterable[Record]) -> list[bytes]:
+def _messages(records: Sequence[Record]) -> list[bytes]:
     """Return the pieces of all messages."""
-    dumps = orjson.dumps
     pieces: list[bytes] = []
-    for record in records:
-        line = record.line
+    lines = strings([record.line for record in records])
+    for record, line in zip(records, lines, strict=True):
         if line:
             frame: Frame = record.prepared
             seconds, nanos = divmod(record.time_nano, _SECOND)
             pieces += (
                 frame.start,
-                dumps(line.decode(errors="replace")),
-                b',"timestamp":%d.%09d' % (seconds, nanos),
+                line,
+                b'","timestamp":%d.%09d' % (seconds, nanos),
                 frame.err if record.source == "stderr" else frame.out,
             )
     return pieces

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from plugin.sinks.base import Origin, Record
-from plugin.sinks.text import text
+from plugin.sinks.json_strings import strings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ _OF_COMPOSE_AND_SWARM = {
 
 @dataclass(frozen=True, slots=True)
 class PreparedObjects:
-    """What is the same for all records of a container: all that follows the line, by source, up to the offset."""
+    """What is the same for all records of a container: from the line's closing quote up to the offset, by source."""
 
     after_line: dict[str, bytes]
 
@@ -45,7 +45,7 @@ def prepare_objects(origin: Origin) -> PreparedObjects:
     id_field = f',"id":"{info.id}-{origin.birth:x}-'.encode()
     return PreparedObjects(
         after_line={
-            source: b"," + orjson.dumps({"source": source, **constant})[1:-1] + id_field
+            source: b'",' + orjson.dumps({"source": source, **constant})[1:-1] + id_field
             for source in ("stdout", "stderr")
         }
     )
@@ -58,11 +58,11 @@ def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, 
     and that of no other: the container's short id, the birth of its journal and the offset there.
     """
     parts: list[bytes] = []
-    dumps = orjson.dumps
     second = b""
     begin = b""
     lead = opening
-    for record in records:
+    lines = strings([record.line for record in records])
+    for record, line in zip(records, lines, strict=True):
         time_nano = record.time_nano
         moment = b"%010d" % time_nano if time_nano >= 0 else b"%d%09d" % divmod(time_nano, 1_000_000_000)
         if moment[:-9] != second:
@@ -72,8 +72,8 @@ def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, 
             lead,
             begin,
             moment[-9:],
-            b'Z","log":',
-            dumps(text(record.line)),
+            b'Z","log":"',
+            line,
             record.prepared.after_line[record.source],
             b'%d"}' % record.offset,
         )
