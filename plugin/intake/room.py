@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from plugin.intake.pump import Pump
 from plugin.intake.tidying import KeptJournal
+from plugin.journal.cursors import floor
 from plugin.journal.folder import DataFolder
-from plugin.journal.retention import SegmentUse, measure, remove_corrupt, remove_segment
+from plugin.journal.retention import SegmentUse, measure, passed, remove_corrupt, remove_segment
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class _Victim:
     needed: bool
     throttled: bool
     runs: bool
+    sinks: list[str]
 
     @property
     def rank(self) -> tuple[bool, bool, bool, bool, int]:
@@ -71,6 +73,7 @@ class Room:
     def make(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
         """Remove what has to go; returns the containers whose journals have changed."""
         shortage = self._shortage(journals)
+        by_a_margin = self._shortage(journals, _MARGIN).wanted if self.short else 0
         victims = _victims(journals, attached) if shortage.wanted > 0 or self.short else []
         changed: set[str] = set()
         freed = lost = 0
@@ -97,8 +100,7 @@ class Room:
         if freed < shortage.wanted:
             self.short = True
         elif self.short:
-            to_spare = sum(victim.use.bytes for victim in victims if not victim.throttled) - freed
-            self.short = self._shortage(journals, _MARGIN).wanted - freed > to_spare
+            self.short = by_a_margin > sum(victim.use.bytes for victim in victims if not victim.throttled)
         return changed
 
     def _shortage(self, journals: Mapping[str, KeptJournal], margin: float = 0) -> _Shortage:
@@ -147,10 +149,12 @@ class Room:
             return None
         if not self._pump.call(self._pump.containers.rotate, victim.container_id).result():
             return None
-        closed = [segment for segment in measure(folder) if segment.end is not None]
-        for segment in closed:
+        going = [segment for segment in measure(folder) if segment.end is not None]
+        if not victim.needed:  # when it was looked at last; it may have grown
+            going = passed(going, floor(folder, victim.sinks))
+        for segment in going:
             remove_segment(segment, at_once=True)
-        return sum(segment.bytes for segment in closed)
+        return sum(segment.bytes for segment in going)
 
     def _remove_set_aside(self, journals: Mapping[str, KeptJournal], changed: set[str]) -> int:
         """Remove what was no log entries: nothing needs it."""
@@ -192,4 +196,4 @@ def _candidates(journals: Mapping[str, KeptJournal], attached: set[str]) -> Iter
             needed = needed_from is not None and (use.end is None or use.end > needed_from)
             whole_journal = use.end is None and not runs and not needed
             if use.bytes or whole_journal:
-                yield _Victim(container_id, use, needed, needed and journal.throttles, runs)
+                yield _Victim(container_id, use, needed, needed and journal.throttles, runs, journal.sinks)

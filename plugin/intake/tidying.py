@@ -66,6 +66,11 @@ class KeptJournal:
         return undelivered(self.segments, self.needed_from)
 
     @property
+    def sinks(self) -> list[str]:
+        """The sinks that its container's log-opts name."""
+        return [] if self.options is None else [choice.instance for choice in self.options.sinks]
+
+    @property
     def throttles(self) -> bool:
         """Whether its container is to be slowed down rather than that undelivered lines are lost."""
         return self.options is not None and self.options.overflow == "throttle"

@@ -38,12 +38,12 @@ def measure(folder: Path) -> list[SegmentUse]:
 
 def surplus(segments: list[SegmentUse], max_file: int, floor: int | None = None) -> list[SegmentUse]:
     """Choose the oldest segments beyond ``max_file``, the newest never."""
-    return [use for use in segments[: max(0, len(segments) - max_file)] if _passed(use, floor)]
+    return passed(segments[: max(0, len(segments) - max_file)], floor)
 
 
 def aged(segments: list[SegmentUse], not_before: int, floor: int | None = None) -> list[SegmentUse]:
     """Choose the closed segments that were last written before a time (nanoseconds since 1970 UTC)."""
-    return [use for use in segments if use.modified < not_before and _passed(use, floor)]
+    return passed([use for use in segments if use.modified < not_before], floor)
 
 
 def undelivered(segments: list[SegmentUse], floor: int | None) -> int:
@@ -68,8 +68,9 @@ def begun(use: SegmentUse) -> int:
     return fields.time_nano if fields.locate(entry, 0, len(entry)) and fields.time_nano > 0 else use.modified
 
 
-def _passed(use: SegmentUse, floor: int | None) -> bool:
-    return use.end is not None and (floor is None or use.end <= floor)
+def passed(segments: list[SegmentUse], floor: int | None) -> list[SegmentUse]:
+    """Choose the closed segments that no sink needs."""
+    return [use for use in segments if use.end is not None and (floor is None or use.end <= floor)]
 
 
 def remove_segment(use: SegmentUse, *, at_once: bool = False) -> None:

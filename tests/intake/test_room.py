@@ -163,6 +163,23 @@ class TestOrder:
         assert house.bases(ONE) == [0, 1, 2]
         assert not aside.exists()
 
+    def test_what_was_written_since_a_journal_was_looked_at_counts_as_not_delivered(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(room, "_WORTH_LOSING", 1)
+        house.running(ONE, 2, 0, **SINK)
+        folder = needed(house, ONE, 2 * SEGMENT)
+        keeper = house.keeper(limit=2 * SEGMENT)
+        keeper.round()
+        house.prints(ONE, frames(10, size=100))
+        keeper._room._bounds = DiskBounds(limit=0, free=None, keep_stopped=None)
+        assert keeper._room.make(keeper._journals, {ONE}) == {ONE}
+        assert house.bases(ONE) == [1, 3]
+        keeper.note_rotation(ONE)
+        write_cursor(folder, INSTANCE, Cursor(offset=3 * SEGMENT, resume=3 * SEGMENT))
+        keeper.round()
+        assert len(house.bases(ONE)) == 1, "where it is delivered it may go"
+
 
 class TestThrottle:
     @pytest.fixture
