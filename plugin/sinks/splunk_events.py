@@ -63,32 +63,22 @@ def _rest(fields: dict[str, object]) -> bytes:
 
 def encode_inline(records: Sequence[Record]) -> bytes:
     """Encode events whose ``line`` is a text."""
-    parts: list[bytes] = []
-    dumps = orjson.dumps
-    for record in records:
-        prepared = record.prepared
-        moment = b"%010d" % record.time_nano
-        parts += (
-            b'{"event":{"line":',
-            dumps(text(record.line)),
-            prepared.after_line[record.source],
-            moment[:-9],
-            b".",
-            moment[-9:],
-            prepared.after_time,
-        )
-    return b"".join(parts)
+    return _encode_lines(records, _text)
 
 
 def encode_json(records: Sequence[Record]) -> bytes:
     """Encode events whose ``line`` is the JSON that was written, where it is JSON, else a text."""
+    return _encode_lines(records, _json_or_text)
+
+
+def _encode_lines(records: Sequence[Record], write: Callable[[bytes], bytes]) -> bytes:
     parts: list[bytes] = []
     for record in records:
         prepared = record.prepared
         moment = b"%010d" % record.time_nano
         parts += (
             b'{"event":{"line":',
-            _json_or_text(record.line),
+            write(record.line),
             prepared.after_line[record.source],
             moment[:-9],
             b".",
@@ -132,4 +122,8 @@ def _json_or_text(line: bytes) -> bytes:
         else:
             # Not written anew, so that numbers keep all their digits.
             return line.strip(b" \t\r\n")
+    return _text(line)
+
+
+def _text(line: bytes) -> bytes:
     return orjson.dumps(text(line))

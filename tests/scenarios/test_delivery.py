@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from plugin.journal.cursors import read_cursor
 from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
 from tests.testbed.client import PluginError
 from tests.testbed.folders import DataFolder, snapshot
-from tests.testbed.printer import Printer, numbered
+from tests.testbed.printer import Printer, numbered, plain
 from tests.testbed.server import REPOSITORY, Server, plugin_environment
 from tests.testbed.standin import Container, Engine
 from tests.testbed.waiting import wait_until
@@ -31,21 +31,13 @@ def run(engine: Engine, *receivers: ReceiverProcess, options: Mapping[str, str] 
     return engine.run(chosen | dict(options or {}))
 
 
-def name_of(container: Container) -> str:
-    return str(container.info["ContainerName"]).removeprefix("/")
-
-
-def plain(lines: list[bytes]) -> list[bytes]:
-    return [line.removesuffix(b"\n") for line in lines]
-
-
 def say_the_end(container: Container) -> None:
     container.print(END + b"\n")
 
 
 def arrived(receiver: ReceiverProcess, container: Container) -> list[bytes]:
     """Wait for the end of a container's log, and give the lines before it."""
-    *lines, end = receiver.wait_for(name_of(container), END)
+    *lines, end = receiver.wait_for(container.name, END)
     assert end == END
     return lines
 
@@ -64,7 +56,7 @@ def test_lines_arrive_while_the_container_runs_and_after_it_stopped(
     container = run(engine, receiver)
     first, rest = numbered(1_000), numbered(1_000, first=1_000)
     container.print(b"".join(first))
-    assert receiver.wait_for(name_of(container), plain(first)[-1]) == plain(first)
+    assert receiver.wait_for(container.name, plain(first)[-1]) == plain(first)
 
     container.print(b"".join(rest))
     say_the_end(container)
@@ -119,7 +111,7 @@ def test_a_last_line_without_a_newline_arrives(server: Server, engine: Engine, r
     container.print(b"one\ntwo\nprompt> ")
     container.stop()
 
-    assert receiver.wait_for(name_of(container), b"prompt> ") == [b"one", b"two", b"prompt> "]
+    assert receiver.wait_for(container.name, b"prompt> ") == [b"one", b"two", b"prompt> "]
     assert server.alive
 
 
@@ -144,7 +136,7 @@ def test_a_destination_that_is_frozen_for_longer_than_the_pipe_lasts(
     receiver = receivers.up(protocol)
     container = run(engine, receiver)
     container.print(b"before\n")
-    receiver.wait_for(name_of(container), b"before")
+    receiver.wait_for(container.name, b"before")
     receiver.freeze()
     lines = numbered(MORE_THAN_A_PIPE, padding=130)
     container.print(b"".join(lines))
@@ -163,7 +155,7 @@ def test_a_server_without_answers_that_freezes_and_is_killed_in_a_quiet_time(
     receiver = receivers.up("syslog")
     container = run(engine, receiver)
     container.print(b"before\n")
-    receiver.wait_for(name_of(container), b"before")
+    receiver.wait_for(container.name, b"before")
     receiver.freeze()
     lines = numbered(100)
     container.print(b"".join(lines))
@@ -177,16 +169,14 @@ def test_a_server_without_answers_that_freezes_and_is_killed_in_a_quiet_time(
     assert server.alive
 
 
-@pytest.mark.parametrize("protocol", ["loki", "fluentd"])
-def test_delivery_killed_again_and_again(server: Server, engine: Engine, receivers: Receivers, protocol: str) -> None:
-    receiver = receivers.up(protocol)
+def print_through(kills: int, kill: Callable[[], None], engine: Engine, receiver: ReceiverProcess) -> None:
+    """Print while something is killed again and again, each time lines have arrived; all must, and few twice."""
     container = run(engine, receiver, options={"batch-size": "20k"})
-    kills = 4
     with Printer(container) as printer:
         for _ in range(kills):
             before = len(receiver.received)
             wait_until(lambda before=before: len(receiver.received) > before + 500, "lines arrive")  # type: ignore[misc]
-            server.kill_delivery()
+            kill()
         lines = printer.finish()
     say_the_end(container)
     container.stop()
@@ -194,24 +184,15 @@ def test_delivery_killed_again_and_again(server: Server, engine: Engine, receive
     once = without_repeats(arrived(receiver, container))
     assert once.lines == plain(lines)
     assert once.returns <= kills
+
+
+@pytest.mark.parametrize("protocol", ["loki", "fluentd"])
+def test_delivery_killed_again_and_again(server: Server, engine: Engine, receivers: Receivers, protocol: str) -> None:
+    print_through(4, server.kill_delivery, engine, receivers.up(protocol))
 
 
 def test_the_server_killed_while_its_delivery_lives_on(server: Server, engine: Engine, receivers: Receivers) -> None:
-    receiver = receivers.up("loki")
-    container = run(engine, receiver, options={"batch-size": "20k"})
-    kills = 3
-    with Printer(container) as printer:
-        for _ in range(kills):
-            before = len(receiver.received)
-            wait_until(lambda before=before: len(receiver.received) > before + 500, "lines arrive")  # type: ignore[misc]
-            server.restart()
-        lines = printer.finish()
-    say_the_end(container)
-    container.stop()
-
-    once = without_repeats(arrived(receiver, container))
-    assert once.lines == plain(lines)
-    assert once.returns <= kills
+    print_through(3, server.restart, engine, receivers.up("loki"))
     wait_until(lambda: len(server.delivering) == 1, "one process delivers")
 
 
@@ -222,7 +203,7 @@ def test_another_number_of_processes_right_after_a_kill(server: Server, engine: 
     lines = numbered(2_000, padding=130)
     for container in containers:
         container.print(b"".join(lines[:1_000]))
-        receiver.wait_for(name_of(container), plain(lines)[999])
+        receiver.wait_for(container.name, plain(lines)[999])
     (orphan,) = server.delivering
     os.kill(orphan, signal.SIGSTOP)  # it outlives the server for as long as the test wants
     server.kill()
@@ -250,7 +231,7 @@ def test_everything_killed_while_the_destination_is_frozen(
     receiver = receivers.up("loki")
     container = run(engine, receiver, options={"batch-size": "20k"})
     container.print(b"before\n")
-    receiver.wait_for(name_of(container), b"before")
+    receiver.wait_for(container.name, b"before")
     receiver.freeze()
     lines = numbered(5_000, padding=130)
     for start in range(0, 5_000, 1_000):
@@ -374,7 +355,7 @@ def test_the_oldest_is_dropped_beyond_buffer_limit_and_a_record_says_so(
 
     receiver.start()
     kept = arrived(receiver, container)
-    (gap,) = [line for line in receiver.lines(name_of(container), "stderr") if b"are missing here" in line]
+    (gap,) = [line for line in receiver.lines(container.name, "stderr") if b"are missing here" in line]
     assert gap.startswith(b"peavey: ")
     assert 500 < len(kept) < 1_500
     assert kept == plain(lines)[-len(kept) :]
@@ -417,7 +398,7 @@ def test_reading_a_stopped_container_ships_nothing(
     say_the_end(other)
     other.stop()
     assert arrived(receiver, other) == []
-    assert receiver.lines(name_of(container)) == [*plain(lines), END]
+    assert receiver.lines(container.name) == [*plain(lines), END]
     assert data.journal(container.id) == journal
 
 
@@ -459,7 +440,7 @@ def test_sigterm_ends_both_processes(server: Server, engine: Engine, receivers: 
     receiver = receivers.up("loki")
     container = run(engine, receiver, options={"loki-timeout": "60s"})
     container.print(b"before\n")
-    receiver.wait_for(name_of(container), b"before")
+    receiver.wait_for(container.name, b"before")
     if state == "down":
         receiver.kill()
     elif state == "frozen":

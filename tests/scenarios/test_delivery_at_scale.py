@@ -1,15 +1,12 @@
 """Delivery by the real processes of many containers, of one that floods, and to destinations of which one hangs."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from plugin.api.status import Status
 from plugin.commands.asking import ask_status
 from tests.sinks.receivers import ReceiverProcess, Receivers
-from tests.testbed.printer import numbered
+from tests.testbed.printer import numbered, plain
 from tests.testbed.server import Server
 from tests.testbed.standin import Container, Engine
 from tests.testbed.waiting import wait_until
@@ -17,21 +14,6 @@ from tests.testbed.waiting import wait_until
 CONTAINERS = 500
 BATCH = 200_000
 END = b"the end"
-
-
-@pytest.fixture
-def receivers(folder: Path) -> Iterator[Receivers]:
-    """Makes receivers for the test."""
-    with Receivers(folder) as receivers:
-        yield receivers
-
-
-def name_of(container: Container) -> str:
-    return str(container.info["ContainerName"]).removeprefix("/")
-
-
-def plain(lines: list[bytes]) -> list[bytes]:
-    return [line.removesuffix(b"\n") for line in lines]
 
 
 def print_all(container: Container, lines: list[bytes]) -> None:
@@ -55,7 +37,7 @@ def test_five_hundred_containers_on_one_destination_make_requests_by_batch(
     for record in receiver.received:
         by_name.setdefault(record.container, []).append(record.line)
     for number, container in enumerate(containers):
-        assert by_name[name_of(container)] == [*plain(numbered(5, f"container {number}")), END]
+        assert by_name[container.name] == [*plain(numbered(5, f"container {number}")), END]
     wait_until(lambda: told(server, receiver)["records"] == 6 * CONTAINERS, "all is acknowledged")
     assert told(server, receiver)["containers"] == CONTAINERS
     assert told(server, receiver)["batches"] < CONTAINERS / 10
@@ -77,7 +59,7 @@ def test_a_destination_that_hangs_does_not_delay_another(
         print_all(container, lines)
 
     for container in (both, other):
-        assert up.wait_for(name_of(container), END) == [*plain(lines), END]
+        assert up.wait_for(container.name, END) == [*plain(lines), END]
     wait_until(lambda: told(server, up)["records"] == 2 * (len(lines) + 1), "all is acknowledged")
     assert told(server, frozen)["records"] == 0
 
@@ -93,11 +75,11 @@ def test_a_container_that_floods_does_not_starve_another(server: Server, engine:
     quiet.print(b"at last\n")
 
     receiver.thaw()
-    receiver.wait_for(name_of(quiet), b"at last")
+    receiver.wait_for(quiet.name, b"at last")
     place = next(place for place, record in enumerate(receiver.received) if record.line == b"at last")
     before = {record.line for record in receiver.received[:place]}
     assert sum(map(len, before)) < 4 * BATCH < sum(map(len, lines)) / 3
-    receiver.wait_for(name_of(flooding), END)
+    receiver.wait_for(flooding.name, END)
 
 
 def told(server: Server, receiver: ReceiverProcess) -> dict[str, int]:

@@ -24,13 +24,9 @@ LINES = numbered(2_000, padding=1_000)
 FRAME = len(encode(LogEntry("stdout", time.time_ns(), LINES[0].rstrip())))
 
 
-def name_of(container: Container) -> str:
-    return str(container.info["ContainerName"]).removeprefix("/")
-
-
 def missing(receiver: ReceiverProcess, container: Container) -> int:
     """Sum up the bytes that a sink was told are missing."""
-    told = [re.match(rb"peavey: (\d+) bytes", line) for line in receiver.lines(name_of(container), "stderr")]
+    told = [re.match(rb"peavey: (\d+) bytes", line) for line in receiver.lines(container.name, "stderr")]
     return sum(int(found[1]) for found in told if found)
 
 
@@ -39,7 +35,7 @@ def all_is_accounted_for(receiver: ReceiverProcess, container: Container, lines:
 
     def accounted() -> bool:
         remaining = iter(line.rstrip() for line in lines)
-        arrived = receiver.lines(name_of(container))
+        arrived = receiver.lines(container.name)
         assert all(line in remaining for line in arrived)
         return missing(receiver, container) == (len(lines) - len(arrived)) * FRAME
 
@@ -89,7 +85,7 @@ def test_a_container_is_slowed_down_rather_than_that_a_limit_for_all_journals_ta
 
     receiver.start()
     expected = [line.rstrip() for line in lines]
-    wait_until(lambda: receiver.lines(name_of(container)) == expected, "all lines arrive")
+    wait_until(lambda: receiver.lines(container.name) == expected, "all lines arrive")
     assert missing(receiver, container) == 0
     other.stop()
 

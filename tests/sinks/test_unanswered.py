@@ -23,6 +23,17 @@ def stream_to(listener: socket.socket) -> UnansweredStream:
     return UnansweredStream(StreamConnection(Address("127.0.0.1", listener.getsockname()[1]), limits=QUICK))
 
 
+async def left_with_bytes_unread(listener: socket.socket) -> UnansweredStream:
+    """Send to a server that reads "one ", and dies before it has read "two "."""
+    stream = stream_to(listener)
+    await stream.send(b"one ")
+    first, _ = listener.accept()
+    assert first.recv(100) == b"one "
+    await stream.send(b"two ")
+    first.close()
+    return stream
+
+
 def read_all(server: socket.socket) -> bytes:
     server.settimeout(60)
     data = b""
@@ -33,12 +44,7 @@ def read_all(server: socket.socket) -> bytes:
 
 def test_what_a_server_left_unread_when_it_died_is_sent_again(listener: socket.socket) -> None:
     async def drive() -> bytes:
-        stream = stream_to(listener)
-        await stream.send(b"one ")
-        first, _ = listener.accept()
-        assert first.recv(100) == b"one "
-        await stream.send(b"two ")
-        first.close()
+        stream = await left_with_bytes_unread(listener)
         await stream.send(b"three ")
         await stream.close()
         second, _ = listener.accept()
@@ -53,12 +59,7 @@ def test_it_is_sent_again_although_nothing_follows(listener: socket.socket, monk
     monkeypatch.setattr(unanswered, "_FIRST_PAUSE", 0.01)
 
     async def drive() -> bytes:
-        stream = stream_to(listener)
-        await stream.send(b"one ")
-        first, _ = listener.accept()
-        assert first.recv(100) == b"one "
-        await stream.send(b"two ")
-        first.close()
+        stream = await left_with_bytes_unread(listener)
         loop = asyncio.get_running_loop()
         for _ in range(2):  # a server that resets what it has accepted, as one that is not ready yet
             second, _ = await loop.run_in_executor(None, listener.accept)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +16,11 @@ _PAUSE = 0.002  # seconds between bursts, so that tests keep a part of the proce
 def numbered(count: int, label: str = "line", padding: int = 0, first: int = 0) -> list[bytes]:
     """Make lines that can all be told apart, newlines included."""
     return [f"{label} {number:08d}{'.' * padding}\n".encode() for number in range(first, first + count)]
+
+
+def plain(lines: Iterable[bytes]) -> list[bytes]:
+    """Give lines as a destination has them, without their newlines."""
+    return [line.removesuffix(b"\n") for line in lines]
 
 
 class Printer:

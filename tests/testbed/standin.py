@@ -198,6 +198,11 @@ class Container:
         """The full id, 64 hexadecimal digits."""
         return str(self.info["ContainerID"])
 
+    @property
+    def name(self) -> str:
+        """The name as people write it, without the engine's slash."""
+        return str(self.info["ContainerName"]).removeprefix("/")
+
     def start(self) -> None:
         """Start it; raises ``PluginError`` if the plugin refuses."""
         self.fifo = self.engine.start_logging(self.info, self.piece)
