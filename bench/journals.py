@@ -11,7 +11,7 @@ import msgspec
 from bench.lines import numbered_line
 from plugin.engine.frames import Entry, encode_frame
 from plugin.engine.info import Info
-from plugin.journal.cursors import create_cursor, read_cursor
+from plugin.journal.cursors import Cursor, read_cursor, write_cursor
 from plugin.journal.folder import DataFolder, list_segments
 from plugin.journal.note import write_note
 from plugin.journal.writer import JournalWriter
@@ -115,7 +115,8 @@ def lend(
         folder.mkdir(mode=0o700)
         for segment in list_segments(journal.folder):
             os.link(segment.path, folder / Path(segment.path).name)
-        create_cursor(folder, instance, journal.end if delivered else 0)
+        offset = journal.end if delivered else 0
+        write_cursor(folder, instance, Cursor(offset=offset, resume=offset))
         write_note(folder, info, "", None)
         lent.append(Lent(folder, instance, journal.end))
     return lent

@@ -5,6 +5,7 @@ PeaveyError
 ├── OptionError       log-opts that cannot be accepted, with every fault that was found
 ├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
 └── JournalError      files below the data folder that cannot be used
+    └── DamagedCursorError   a cursor whose content makes no sense
 """
 
 from collections.abc import Iterable
@@ -35,3 +36,7 @@ class SettingError(PeaveyError):
 
 class JournalError(PeaveyError):
     """A file of the journal that cannot be read or written."""
+
+
+class DamagedCursorError(JournalError):
+    """A cursor that can be read but makes no sense: it is lost for good."""

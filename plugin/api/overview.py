@@ -6,7 +6,7 @@ Lag is measured by the cursors on the disk, so that it is right also while deliv
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from plugin.errors import JournalError
 from plugin.intake.room import DiskBounds
 from plugin.intake.service import Intake
 from plugin.intake.stream import NOTHING_DROPPED, ContainerSnapshot, Dropped
-from plugin.journal.cursors import Cursor, read_cursor
+from plugin.journal.cursors import Cursor, cursor_in
 from plugin.journal.folder import DataFolder
 from plugin.journal.lag import Lag, journal_size, measure_lag
 from plugin.journal.note import read_note
@@ -56,6 +56,7 @@ class _Known:
 
     changed: int
     info: Info
+    birth: int
     sinks: tuple[SinkChoice, ...]
 
 
@@ -142,7 +143,7 @@ class Overview:
             dropped_lines=dropped.lines,
             dropped_bytes=dropped.bytes,
             throttled=snapshot is not None and snapshot.throttled,
-            sinks=[] if known is None else [self._progress(container_id, choice, segments) for choice in known.sinks],
+            sinks=[] if known is None else list(self._progresses(container_id, known, segments)),
         )
 
     def _look_up(self, container_id: str, snapshot: ContainerSnapshot | None) -> _Known | None:
@@ -160,24 +161,28 @@ class Overview:
             logger.debug("container %s: %s", container_id, error)
             changed, note = 0, None
         if note is not None:
-            info = note.info
+            info, birth = note.info, note.birth
         elif snapshot is not None:
-            info = snapshot.info
+            info, birth = snapshot.info, 0
         else:
             return None
-        known = _Known(changed, info, self._options_of(info).sinks)
+        known = _Known(changed, info, birth, self._options_of(info).sinks)
         if changed:
             self._known[container_id] = known
         return known
 
-    def _progress(self, container_id: str, choice: SinkChoice, segments: list[SegmentUse]) -> SinkProgress:
-        folder = self._data.container(container_id)
-        try:
-            cursor = read_cursor(folder, choice.instance)
-        except JournalError as error:
-            logger.debug("container %s: %s", container_id, error)
-            cursor = None
-        cursor = cursor or Cursor(offset=0, resume=0)
+    def _progresses(self, container_id: str, known: _Known, segments: list[SegmentUse]) -> Iterator[SinkProgress]:
+        """Yield how far each sink is; one that is newer than the container and has no cursor is not delivered to."""
+        for choice in known.sinks:
+            try:
+                cursor = cursor_in(self._data.container(container_id), choice.instance, known.birth)
+            except JournalError as error:
+                logger.debug("container %s: %s", container_id, error)
+                cursor = Cursor(offset=0, resume=0)
+            if cursor is not None or choice.own:
+                yield self._progress(choice, cursor or Cursor(offset=0, resume=0), segments)
+
+    def _progress(self, choice: SinkChoice, cursor: Cursor, segments: list[SegmentUse]) -> SinkProgress:
         try:
             lag = measure_lag(segments, cursor.offset, cursor.resume)
         except OSError:  # a segment was compressed or removed meanwhile

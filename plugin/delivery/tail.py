@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from plugin.delivery.dead_letters import bury
 from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.journal.cursors import Cursor, write_cursor
 from plugin.journal.missing import NO_ENTRIES, why_missing
 from plugin.journal.reader import JournalReader
-from plugin.journal.seeking import journal_end
 from plugin.journal.walker import frame_behind
 from plugin.sinks.base import Record, Sink
 from plugin.transforms.decoding import Decoder
@@ -35,7 +32,7 @@ class Group:
 
 
 class Tail:
-    """Reads a journal from a sink's cursor on, and moves the cursor when records are acknowledged.
+    """Reads a journal from a sink's cursor on, which is within it, and moves the cursor when records are acknowledged.
 
     A line whose rest does not come is waited for some seconds, then delivered as it is.
     """
@@ -43,7 +40,6 @@ class Tail:
     def __init__(self, folder: Path, instance: str, sink: Sink[Any], prepared: Any, cursor: Cursor) -> None:
         self.folder = folder
         self.instance = instance
-        cursor = _within(cursor, journal_end(folder))
         self.cursor = cursor
         self._prepared = prepared
         self._reader = JournalReader(folder, cursor.resume)
@@ -182,6 +178,7 @@ class Tail:
             dead=dead,
             gap_bytes=self._gap_bytes + self.cursor.gap_bytes,
             last_success=last_success,
+            birth=self.cursor.birth,
         )
         self._gap_bytes = 0
         self._unsaved = True
@@ -222,11 +219,3 @@ class Tail:
         end = max(offset, self.cursor.offset)  # what is missing can be the beginning of a line, before the cursor
         gap = Record(self._prepared, "stderr", time.time_ns(), text.encode(), start, end, end)
         return [*self._decoder.take(), gap]
-
-
-def _within(cursor: Cursor, end: int) -> Cursor:
-    """Take a cursor back to the journal's end: after a power cut it can be ahead of what the disk has."""
-    if cursor.offset <= end:
-        return cursor
-    logger.warning("a cursor is %d bytes ahead of its journal, it is taken back", cursor.offset - end)
-    return msgspec.structs.replace(cursor, offset=end, resume=min(cursor.resume, end))

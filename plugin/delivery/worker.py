@@ -9,6 +9,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
+from plugin.delivery.beginning import find_beginning
 from plugin.delivery.destination import Destination
 from plugin.delivery.destinations import Destinations
 from plugin.delivery.names import DestinationNames
@@ -19,7 +22,7 @@ from plugin.delivery.watching import Watch
 from plugin.engine.info import Info
 from plugin.engine.options import SinkChoice, validate_leniently
 from plugin.errors import JournalError, PeaveyError
-from plugin.journal.cursors import Cursor, read_cursor
+from plugin.journal.cursors import Cursor, cursor_path
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import JournalNote, read_note
 from plugin.sinks.base import MisconfiguredError
@@ -99,7 +102,7 @@ class Worker:
         except OSError:
             return False
         container = self._containers.get(container_id)
-        if container is not None and container.changed == changed:
+        if container is not None and container.changed == changed and not container.has_found_cursor(folder):
             return False
         self._take_up(container_id, folder, changed)
         return True
@@ -124,7 +127,7 @@ class Worker:
         if container.birth not in (0, note.birth):  # that journal is gone, this is another
             self._drop(container_id)
             return self._take_up(container_id, folder, changed)
-        if note.info == container.info and not self._has_faults(container_id):
+        if note.info == container.info and not self._has_faults(container_id) and not container.without_cursor:
             return container
         container.birth = note.birth
         container.info = note.info
@@ -144,14 +147,14 @@ class Worker:
     def _begin_or_renew(self, container: "_Container", folder: Path, note: JournalNote, choice: SinkChoice) -> None:
         link = container.links.get(choice.instance)
         if link is None:
-            container.links[choice.instance] = self._begin(folder, note, choice)
+            self._begin(container, folder, note, choice)
         elif choice.faults:
             return  # of files that cannot be read now: what they held goes on to be used
         elif link[0] is self._destinations.find(choice):
             link[1].set_prepared(link[0].sink.prepare(make_origin(note.info, choice, note.birth)))
         else:
             self._forget(container, choice.instance)
-            container.links[choice.instance] = self._begin(folder, note, choice)
+            self._begin(container, folder, note, choice)
 
     def _forget(self, container: "_Container", instance: str) -> None:
         destination, tail = container.links.pop(instance)
@@ -162,6 +165,7 @@ class Worker:
         container = self._containers[container_id]
         for instance in container.links.keys() - instances:
             self._forget(container, instance)
+        container.without_cursor &= instances
         for key in [key for key in self._faults if key[0] == container_id and key[1] not in instances]:
             del self._faults[key]
 
@@ -178,12 +182,21 @@ class Worker:
             )
         self._faults[container_id, instance] = fault
 
-    def _begin(self, folder: Path, note: JournalNote, choice: SinkChoice) -> "_Link":
+    def _begin(self, container: "_Container", folder: Path, note: JournalNote, choice: SinkChoice) -> None:
+        """Begin to deliver to a sink, unless it is one that is newer than the container."""
+        container.without_cursor.discard(choice.instance)
+        cursor = find_beginning(folder, choice, note.birth)
+        if cursor is None:
+            container.without_cursor.add(choice.instance)
+        else:
+            container.links[choice.instance] = self._link(folder, note, choice, cursor)
+
+    def _link(self, folder: Path, note: JournalNote, choice: SinkChoice, cursor: Cursor) -> "_Link":
         if choice.faults:
             raise MisconfiguredError("; ".join(choice.faults))
         destination = self._destinations.begin(choice, note.info.options)
-        cursor = read_cursor(folder, choice.instance) or Cursor(offset=0, resume=0)
         prepared = destination.sink.prepare(make_origin(note.info, choice, note.birth))
+        cursor = msgspec.structs.replace(cursor, birth=note.birth)
         tail = Tail(folder, choice.instance, destination.sink, prepared, cursor)
         destination.add(tail)
         return destination, tail
@@ -249,9 +262,10 @@ class _Container:
     """A container that is delivered: its links to destinations by sink instance.
 
     ``changed`` is its info.json's modification time; ``next_look`` (at that) and ``retry`` are of the monotonic clock.
+    ``without_cursor`` are sinks that are not delivered to, unless they get a cursor.
     """
 
-    __slots__ = ("birth", "changed", "info", "links", "next_look", "retry")
+    __slots__ = ("birth", "changed", "info", "links", "next_look", "retry", "without_cursor")
 
     def __init__(self) -> None:
         self.changed = 0
@@ -260,6 +274,11 @@ class _Container:
         self.info: Info | None = None
         self.birth = 0
         self.links: dict[str, _Link] = {}
+        self.without_cursor: set[str] = set()
+
+    def has_found_cursor(self, folder: Path) -> bool:
+        """Whether a sink has a cursor by now that had none."""
+        return any(cursor_path(folder, instance).exists() for instance in self.without_cursor)
 
 
 def _announce_news(container: _Container) -> bool:

@@ -176,8 +176,10 @@ docker plugin set peavey 'PEAVEY_LOG_OPTS={"max-size": "50m", "labels": "team,ap
 docker plugin enable --timeout 0 peavey
 ```
 
-Values of a container's own win over those, option by option. For a plugin that runs unmanaged, `PEAVEY_LOG_OPTS` is an
-environment variable or the flag `--log-opts` ([settings](settings.md)).
+Values of a container's own win over those, option by option. A sink that is added like this is sent what running
+containers print from then on, and nothing of what was printed before; a stopped container is delivered to it from its
+next start on. For a plugin that runs unmanaged, `PEAVEY_LOG_OPTS` is an environment variable or the flag `--log-opts`
+([settings](settings.md)).
 
 ## Values
 

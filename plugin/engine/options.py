@@ -14,7 +14,7 @@ from plugin.engine import common_options as common
 from plugin.engine.option_layers import Given, Layers, default_value, shown
 from plugin.engine.option_schema import PER_INSTANCE, Option, Schema, SinkOptions
 from plugin.engine.secrets import Secret
-from plugin.engine.sink_selection import select_sinks
+from plugin.engine.sink_selection import own_instances, select_sinks
 from plugin.engine.values import closest_name, quote
 from plugin.errors import OptionError
 
@@ -36,6 +36,8 @@ class SinkChoice:
     or delivery, as they hold for this sink. Secrets are `Secret`."""
     raw: Mapping[str, str | Secret]
     """The texts that were given for options of the sink, by name without instance; secrets are wrapped."""
+    own: bool
+    """Whether the container's own log-opts choose it, and not the plugin-wide defaults alone, which may be newer."""
     faults: tuple[str, ...] = ()
     """Why the sink cannot be used; only ever filled by `validate_leniently`."""
 
@@ -94,7 +96,9 @@ def validate_leniently(
     own, _ = layers
     for given in own.values():
         _read(given, layers.faults)
-    sinks = tuple(_choice(layers, instance, sink) for instance, sink in select_sinks(layers).items())
+    chosen = select_sinks(layers)
+    own_sinks = own_instances(layers)
+    sinks = tuple(_choice(layers, instance, sink, own=instance in own_sinks) for instance, sink in chosen.items())
     options = _container_options(layers, sinks)
     return options, tuple(dict.fromkeys([*layers.faults, *(fault for sink in sinks for fault in sink.faults)]))
 
@@ -144,12 +148,12 @@ def _container_options(layers: Layers, sinks: tuple[SinkChoice, ...]) -> Contain
     )
 
 
-def _choice(layers: Layers, instance: str, name: str) -> SinkChoice:
+def _choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoice:
     """Collect the options of one chosen sink."""
     sink = layers.schema.sink(name)
     if sink is None:
         fault = _unknown_sink(layers.schema, name)
-        return SinkChoice(instance=instance, sink=name, values={}, raw={}, faults=(fault,))
+        return SinkChoice(instance=instance, sink=name, values={}, raw={}, own=own, faults=(fault,))
     values: dict[str, Any] = {}
     raw: dict[str, str | Secret] = {}
     faults: list[str] = []
@@ -171,7 +175,12 @@ def _choice(layers: Layers, instance: str, name: str) -> SinkChoice:
     if not faults and not layers.guessed:
         faults += sink.check(values)
     return SinkChoice(
-        instance=instance, sink=name, values=MappingProxyType(values), raw=MappingProxyType(raw), faults=tuple(faults)
+        instance=instance,
+        sink=name,
+        values=MappingProxyType(values),
+        raw=MappingProxyType(raw),
+        own=own,
+        faults=tuple(faults),
     )
 
 

@@ -32,6 +32,17 @@ def select_sinks(layers: Layers) -> dict[str, str]:
     return selected
 
 
+def own_instances(layers: Layers) -> set[str]:
+    """Return the instances that the strongest layer, the container's own, chooses by itself."""
+    own = next(iter(layers))
+    selected: dict[str, str] = {}
+    if _NAMING in own:
+        selected, _ = _named(own[_NAMING], layers.schema)
+    else:
+        _add_chosen_by_options(selected, own)
+    return set(selected)
+
+
 def _named(naming: Given, schema: Schema) -> tuple[dict[str, str], list[str]]:
     """Read ``loki,audit=loki`` into instances with their sinks, and faults."""
     selected: dict[str, str] = {}

@@ -1,8 +1,10 @@
 """The containers whose journals are written: those with streams, and those that ended while the disk was too full."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from plugin.engine.options import SinkChoice
+from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, Dropped
 from plugin.journal.folder import DataFolder
 from plugin.journal.writer import JournalWriter
@@ -23,6 +25,7 @@ class Containers:
         self._running: dict[str, Container] = {}
         self._ended: dict[str, Container] = {}
         self._dropped: dict[str, Dropped] = {}
+        self._cursors = CursorKeeper()
 
     def find(self, container_id: str) -> Container | None:
         """Give a container that has streams."""
@@ -37,10 +40,15 @@ class Containers:
         container = self._running.get(container_id) or self._ended.pop(container_id, None)
         if container is None:
             dropped = self._dropped.pop(container_id, NOTHING_DROPPED)
-            container = Container(container_id, self._data.container(container_id), segment_size, dropped)
+            folder = self._data.container(container_id)
+            container = Container(container_id, folder, segment_size, self._cursors, dropped)
         container.set_segment_size(segment_size)
         self._running[container_id] = container
         return container
+
+    def give_cursors(self, container_id: str, sinks: Iterable[SinkChoice]) -> None:
+        """Give the sinks of a container their first cursors, where they have none yet. Raises ``OSError``."""
+        self._cursors.begin(self._data.container(container_id), sinks)
 
     def end(self, container: Container) -> None:
         """Let go of a container whose last stream has ended; if the disk is too full for that, ``finish`` does it."""
@@ -48,7 +56,8 @@ class Containers:
         self._finish(container)
 
     def finish(self) -> None:
-        """Try again to let go of those that the disk was too full for."""
+        """Try again what the disk was too full for: to write cursors, and to let go of containers."""
+        self._cursors.save()
         for container in list(self._ended.values()):
             self._finish(container)
 
@@ -117,6 +126,7 @@ class Containers:
         if container_id in self._running or container_id in self._ended:
             return False
         self._data.remove_container(container_id)
+        self._cursors.forget(self._data.container(container_id))
         self._dropped.pop(container_id, None)
         return True
 

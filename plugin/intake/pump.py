@@ -10,10 +10,11 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
+from plugin.engine.options import SinkChoice
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.containers import Containers
 from plugin.intake.stream import FULL_PIPE, Container, Stream
@@ -96,15 +97,24 @@ class Pump(threading.Thread):
 
     # What follows is called in the pump's thread only, by others through ``call``.
 
-    def attach(self, attachment: Attachment, segment_size: int, descriptor: int, *, saved: bool = True) -> None:
-        """Begin to read from an open FIFO; one that is attached already is closed again.
+    def attach(
+        self,
+        attachment: Attachment,
+        segment_size: int,
+        descriptor: int,
+        sinks: Sequence[SinkChoice] = (),
+        *,
+        saved: bool = True,
+    ) -> None:
+        """Begin to read from an open FIFO, for the ``sinks`` too; one that is attached already is closed again.
 
-        An attachment that could not be saved, for want of room, is tried again until it is.
+        An attachment that could not be saved, for want of room, is tried again until it is; likewise first cursors.
         """
         name, info = attachment.name, attachment.info
         if name in self._streams:
             os.close(descriptor)
             return
+        self.containers.give_cursors(info.container_id, sinks)
         self._epoll.register(descriptor, select.EPOLLIN)
         if not saved:
             self._unsaved[name] = attachment
@@ -298,7 +308,9 @@ class Pump(threading.Thread):
         if container.writer is None or not container.dropping:
             return
         try:
-            if container.writer.try_to_resume():
+            resumed = container.writer.try_to_resume()
+            container.place_cursors()
+            if resumed:
                 self._on_change(container.id)
         except Exception:
             logger.exception("container %s: going on with its journal failed; it is opened anew", container.id)

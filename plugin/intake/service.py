@@ -17,10 +17,9 @@ from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.pump import Pump
 from plugin.intake.room import DiskBounds
 from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
-from plugin.journal.cursors import create_cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.growth import GrowthTeller
-from plugin.journal.seeking import journal_end
+from plugin.journal.placing import first_cursors, make_change
 
 logger = logging.getLogger(__name__)
 
@@ -95,20 +94,23 @@ class Intake:
             self._attachments.remove(attachment.name)
             raise RequestError(f"File {file} cannot be opened: {error.strerror}") from error
         self._create_cursors(info.container_id, options)
-        self._pump.call(self._pump.attach, attachment, options.max_size, descriptor, saved=saved).result()
+        attach = self._pump.call(
+            self._pump.attach, attachment, options.max_size, descriptor, options.sinks, saved=saved
+        )
+        attach.result()
+        if options.sinks:
+            self._need_delivery()
 
     def _create_cursors(self, container_id: str, options: ContainerOptions) -> None:
-        """Give each sink that is new to a container its first cursor, so that nothing of it is thrown away any more."""
-        if not options.sinks:
-            return
-        folder = self.data.container(container_id)
-        end = journal_end(folder)
-        for choice in options.sinks:
-            try:
-                create_cursor(folder, choice.instance, end)
-            except OSError as error:
-                logger.warning("container %s, sink %s: no first cursor: %s", container_id[:12], choice.instance, error)
-        self._need_delivery()
+        """Give each sink that is new to a container its first cursor here, so that the pump seldom has to write one.
+
+        The pump sees to it that they are there: they may be refused, or go with a journal that ages out right now.
+        """
+        try:
+            for change in first_cursors(self.data.container(container_id), options.sinks):
+                make_change(change)
+        except OSError as error:
+            logger.debug("container %s: no first cursor yet: %s", container_id[:12], error)
 
     def is_attached(self, file: str, info: Info) -> bool:
         """Tell whether a stream was begun already: the engine repeats a request whose answer it did not get.
@@ -194,8 +196,9 @@ class Intake:
             try:
                 self.check_fifo(attachment.file)
                 options = self._options_of(attachment.info)
-                self._create_cursors(attachment.info.container_id, options)
-                self._pump.attach(attachment, options.max_size, _open_fifo(attachment.file))
+                self._pump.attach(attachment, options.max_size, _open_fifo(attachment.file), options.sinks)
+                if options.sinks:
+                    self._need_delivery()
                 attached.append(attachment.name)
             except (RequestError, FileNotFoundError) as error:
                 logger.info("stream %s is not attached again: %s", attachment.name, error)

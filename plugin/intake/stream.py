@@ -11,7 +11,9 @@ from pathlib import Path
 
 from plugin.engine.info import Info
 from plugin.errors import JournalError
+from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.journal.note import JournalNote, read_note, write_note
+from plugin.journal.placing import birth_by_cursors
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
@@ -90,12 +92,17 @@ class Container:
     """A container with streams: one journal, into which one stream at a time writes.
 
     ``streams`` are in the order of their StartLogging. The journal is opened, or made, when the first byte is there,
-    so that a container that never prints, or a reading of a stopped one, leaves no trace. ``dropped_before`` is what
-    was dropped while it had streams earlier.
+    so that a container that never prints, or a reading of a stopped one, leaves no trace; ``cursors`` are placed then.
+    ``dropped_before`` is what was dropped while it had streams earlier.
     """
 
     def __init__(
-        self, container_id: str, folder: Path, segment_size: int, dropped_before: Dropped = NOTHING_DROPPED
+        self,
+        container_id: str,
+        folder: Path,
+        segment_size: int,
+        cursors: CursorKeeper,
+        dropped_before: Dropped = NOTHING_DROPPED,
     ) -> None:
         self.id = container_id
         self.folder = folder
@@ -106,7 +113,9 @@ class Container:
         self.blocked_since = 0.0
         self.throttled = False
         self.trickled = 0.0
-        self._note: JournalNote | None = None
+        self._cursors = cursors
+        self._placed = False
+        self._birth = 0
         self._owner = ""
         self._unnoted: Stream | None = None
         self._dropped_before = dropped_before
@@ -199,6 +208,7 @@ class Container:
             if not self.writer.settle():
                 self.writer.close()
                 return False
+            self.place_cursors()
             self._close_writer()
         self.write_note()
         return self._unnoted is None or not self.folder.exists()
@@ -215,16 +225,29 @@ class Container:
             self.writer = None
 
     def _open(self) -> JournalWriter:
-        self.writer = JournalWriter(self.folder, self.segment_size)
+        self.writer = writer = JournalWriter(self.folder, self.segment_size)
+        note = None if writer.began else self._read_note()  # one that is there is an older journal's, which was removed
+        if note is not None:
+            self._birth = note.birth
+        else:
+            self._birth = birth_by_cursors(self.folder, writer.found or 0) or time.time_ns()
+        self._owner = "" if note is None else note.stream
+        self._placed = False
+        self.place_cursors()
+        return writer
+
+    def place_cursors(self) -> None:
+        """Have the cursors fit the journal as it was found; that is not known until the disk lets it be opened."""
+        if not self._placed and self.writer is not None and self.writer.found is not None:
+            self._placed = True
+            self._cursors.place(self.folder, self.writer.found, self._birth)
+
+    def _read_note(self) -> JournalNote | None:
         try:
-            self._note = read_note(self.folder)
+            return read_note(self.folder)
         except JournalError as error:
             logger.warning("container %s: %s; it is written anew", self.id, error)
-            self._note = None
-        if self.writer.offset == 0:  # all of an older journal was removed: this is a new one
-            self._note = None
-        self._owner = "" if self._note is None else self._note.stream
-        return self.writer
+            return None
 
     def _take_note(self, stream: Stream) -> None:
         if self._owner != stream.name:
@@ -238,7 +261,7 @@ class Container:
         if self._unnoted is None:
             return
         try:
-            self._note = write_note(self.folder, self._unnoted.info, self._unnoted.name, self._note)
+            write_note(self.folder, self._unnoted.info, self._unnoted.name, self._birth)
             self._unnoted = None
         except OSError as error:
             logger.debug("container %s: cannot update the journal's info.json yet: %s", self.id, error)

@@ -105,7 +105,7 @@ class Tidier:
                 self.remove(container_id, "its container never printed")
             return KeptJournal(segments) if segments else None
         options = self._options_of(note.info)
-        needed_from = self._needed_from(container_id, segments, options)
+        needed_from = self._needed_from(container_id, segments, note.birth, options, attached=attached)
         if attached:
             self._settled.discard(container_id)
         elif self._stopped_long_ago(note, segments):
@@ -148,9 +148,11 @@ class Tidier:
             logger.warning("container %s: %s", container_id, error)
             return None
 
-    def _needed_from(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> int | None:
+    def _needed_from(
+        self, container_id: str, segments: list[SegmentUse], birth: int, options: ContainerOptions, *, attached: bool
+    ) -> int | None:
         """Tell from where on a sink needs the journal: also of what is gone already it has to be told."""
-        needed_from = floor(self._data.container(container_id), [choice.instance for choice in options.sinks])
+        needed_from = floor(self._data.container(container_id), options.sinks, birth, running=attached)
         return needed_from if needed_from is not None and needed_from < journal_size(segments) else None
 
     def _settle_once(self, container_id: str) -> None:

@@ -1,17 +1,21 @@
 """Cursors: how far each sink of a container has come in its journal. One file per sink: ``cursors/<instance>.msgpack``.
 
 StartLogging writes the first one, so that retention knows of the sink even while delivery is down; delivery writes
-those after it.
+those after it. They are not forced to the disk: what a power cut makes of them is mended by ``plugin.journal.placing``
+and ``plugin.delivery.beginning``.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from plugin.errors import JournalError
+from plugin.engine.options import SinkChoice
+from plugin.errors import DamagedCursorError, JournalError
 from plugin.journal.folder import write_atomically
 
 _SUFFIX = ".msgpack"
+_DAMAGED_SUFFIX = ".damaged"
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +25,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
         records that end at or before it are delivered (or were given up, see ``dead`` and ``gap_bytes``)
     ``resume``
         where to begin to read, at or before the offset: the beginning of a line that ends behind it
+    ``birth``
+        of the journal that it is in, see ``JournalNote``; 0 where that was not known, as before its first byte
     """
 
     offset: int
@@ -29,6 +35,12 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     dead: int = 0
     gap_bytes: int = 0
     last_success: int = 0
+    birth: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for offsets that no journal has, which makes a file with them a damaged one."""
+        if not 0 <= self.resume <= self.offset:
+            raise ValueError(f"offset {self.offset} and resume {self.resume} make no sense")
 
 
 def cursor_path(folder: Path, instance: str) -> Path:
@@ -36,41 +48,82 @@ def cursor_path(folder: Path, instance: str) -> Path:
     return folder / "cursors" / f"{instance}{_SUFFIX}"
 
 
+def instances_with_cursors(folder: Path) -> list[str]:
+    """List the sink instances that have a cursor in a journal's folder, also those that its log-opts no longer name."""
+    return sorted(path.name.removesuffix(_SUFFIX) for path in (folder / "cursors").glob(f"[!.]*{_SUFFIX}"))
+
+
 def read_cursor(folder: Path, instance: str) -> Cursor | None:
-    """Read a cursor; ``None`` if there is none. Raises ``JournalError`` if it is damaged."""
+    """Read a cursor as it lies there; ``None`` if there is none.
+
+    Raises ``DamagedCursorError`` if it is damaged, another ``JournalError`` if it cannot be read now.
+    """
     path = cursor_path(folder, instance)
     try:
         return msgspec.msgpack.decode(path.read_bytes(), type=Cursor)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DamagedCursorError(f"{path} is damaged: {error}") from error
+    except OSError as error:
         raise JournalError(f"cannot use {path}: {error}") from error
 
 
+def cursor_in(folder: Path, instance: str, birth: int) -> Cursor | None:
+    """Read the cursor of a sink in the journal that was born at ``birth``; ``None`` if it has none.
+
+    One that an older journal left in the same folder says nothing of this one: the sink is at its beginning. Raises as
+    ``read_cursor`` does.
+    """
+    cursor = read_cursor(folder, instance)
+    if cursor is None or is_of(cursor, birth):
+        return cursor
+    return Cursor(offset=0, resume=0, birth=birth)
+
+
+def is_of(cursor: Cursor, birth: int) -> bool:
+    """Tell whether a cursor is in the journal that was born at ``birth``, as far as it knows."""
+    return cursor.birth in (0, birth)
+
+
 def write_cursor(folder: Path, instance: str, cursor: Cursor) -> None:
-    """Write a cursor, atomically. Raises ``OSError``."""
-    write_atomically(cursor_path(folder, instance), msgspec.msgpack.encode(cursor))
-
-
-def create_cursor(folder: Path, instance: str, offset: int) -> None:
-    """Write a sink's first cursor, at an offset, unless it has one."""
+    """Write a cursor, atomically, if the journal's folder is there. Raises ``OSError``."""
     path = cursor_path(folder, instance)
-    if path.exists():
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_cursor(folder, instance, Cursor(offset=offset, resume=offset))
+    content = msgspec.msgpack.encode(cursor)
+    try:
+        write_atomically(path, content)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_atomically(path, content)
 
 
-def floor(folder: Path, instances: list[str]) -> int | None:
+def keep_damaged(folder: Path, instance: str) -> Path:
+    """Copy a damaged cursor beside itself, for whoever wants to know; returns the copy's path. Raises ``OSError``.
+
+    The damaged one stays until it is replaced: without any, a sink could be taken for a new one.
+    """
+    path = cursor_path(folder, instance)
+    copy = path.with_suffix(_DAMAGED_SUFFIX)
+    write_atomically(copy, path.read_bytes())
+    return copy
+
+
+def floor(folder: Path, sinks: Iterable[SinkChoice], birth: int, *, running: bool) -> int | None:
     """Tell the offset from which on some sink still needs the journal; ``None`` if no sink needs any of it.
 
-    A cursor that is missing or damaged needs all.
+    A sink whose cursor is damaged needs all. One without a cursor needs all if the container's own log-opts choose it,
+    or if the container is ``running``, so that it is about to get one; else it is newer than the container and needs
+    nothing, see ``plugin.delivery.beginning``.
     """
     needed = []
-    for instance in instances:
+    for choice in sinks:
         try:
-            cursor = read_cursor(folder, instance)
+            cursor = cursor_in(folder, choice.instance, birth)
         except JournalError:
-            cursor = None
-        needed.append(0 if cursor is None else cursor.resume)
+            needed.append(0)
+            continue
+        if cursor is not None:
+            needed.append(cursor.resume)
+        elif choice.own or running:
+            needed.append(0)
     return min(needed, default=None)

@@ -40,10 +40,12 @@ def read_note(folder: Path) -> JournalNote | None:
         raise JournalError(f"cannot use {path}: {error}") from error
 
 
-def write_note(folder: Path, info: Info, stream: str, previous: JournalNote | None) -> JournalNote:
-    """Note that a container is writing through a stream now; a journal without a previous note is born now."""
+def write_note(folder: Path, info: Info, stream: str, birth: int | None) -> JournalNote:
+    """Note that a container is writing through a stream now; a journal without a ``birth`` yet is born now.
+
+    Raises ``OSError``.
+    """
     now = time.time_ns()
-    birth = now if previous is None else previous.birth
-    note = JournalNote(info=info, birth=birth, last_seen=now, stream=stream)
+    note = JournalNote(info=info, birth=now if birth is None else birth, last_seen=now, stream=stream)
     write_atomically(folder / _NAME, msgspec.json.encode(note))
     return note

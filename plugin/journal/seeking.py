@@ -35,6 +35,33 @@ def journal_end(folder: Path) -> int:
     return 0
 
 
+def oldest_offset(folder: Path) -> int:
+    """Tell the offset of the oldest byte that is there, 0 for an empty or missing journal."""
+    segments = list_segments(folder)
+    return segments[0].base if segments else 0
+
+
+def frames_end(folder: Path) -> int:
+    """Tell the offset behind the last complete frame that is there now, where the next one will begin; 0 without any.
+
+    Behind it there may be the beginning of a frame, which will be completed, or cut off after a crash.
+    """
+    end = journal_end(folder)
+    base = max((segment.base for segment in list_segments(folder) if segment.base <= end), default=0)
+    points = read_points(index_path(folder, base), base, end)
+    walker = Walker(points[-1].offset if points else base, Joiner())
+    reader = JournalReader(folder, walker.offset)
+    try:
+        while walker.offset < end and reader.offset == walker.offset:
+            walked = walker.walk(reader.peek(min(_CHUNK, end - walker.offset)))
+            if not walked:
+                break
+            reader.advance(walked)
+    finally:
+        reader.close()
+    return walker.offset
+
+
 def find_start(folder: Path, end: int, *, tail: int, since: int, count_incomplete: bool) -> Start:
     """Find where to begin so that the last ``tail`` lines before ``end`` are read, and few from before ``since``.
 

@@ -32,6 +32,11 @@ class JournalWriter:
 
     ``segment_size`` (bytes) is where a segment is closed, at the next frame boundary. Opening takes up an existing
     journal at its end, or makes a new one; where the disk does not let it, what comes is dropped until it does.
+
+    ``found``
+        offset behind the last complete frame that was there, ``None`` until the disk has let the journal be opened
+    ``began``
+        whether there was not one byte of it
     """
 
     def __init__(self, folder: Path, segment_size: int) -> None:
@@ -43,12 +48,16 @@ class JournalWriter:
         self._segment = NewestSegment()
         self._walker = Walker(0, Joiner())
         self._opened = False
+        self.found: int | None = None
+        self.began = False
         try:
             self._open()
         except OSError as error:
             self._begin_dropping(error)
         else:
             self._advance()
+        if self._opened:
+            self.found, self.began = self._walker.offset, self._end == 0
 
     @property
     def offset(self) -> int:
@@ -160,6 +169,9 @@ class JournalWriter:
             check()
             if not self._opened:
                 self._open()
+                self._walk()
+            if self.found is None:
+                self.found = self._walker.offset
             if self.dropped.bytes or not self._segment.is_open:
                 self._switch(self._end + self.dropped.bytes, self.dropped.tail)
             else:

@@ -12,10 +12,13 @@ import pytest
 from plugin.delivery.destination import DeliverySettings, Destination
 from plugin.delivery.tail import Tail
 from plugin.engine.frames import Entry, encode_frame
-from plugin.journal.cursors import create_cursor, read_cursor
+from plugin.engine.options import validate
+from plugin.journal.cursors import Cursor, read_cursor, write_cursor
 from plugin.journal.writer import JournalWriter
 from plugin.sinks.base import Record, RejectError, SinkError
+from plugin.sinks.registry import schema
 
+(CHOICE,) = validate({"http-url": "http://127.0.0.1:1"}, {}, schema()).sinks
 QUICK = DeliverySettings(batch_wait=0.01, batch_size=100_000, retry_min=0.001, retry_max=0.01)
 
 
@@ -124,9 +127,10 @@ def sink() -> FakeSink:
 
 def make_tail(journal: Journal, sink: FakeSink, prepared: str = "one") -> Tail:
     """Begin, or take up again, the delivery of a journal."""
-    create_cursor(journal.folder, "fake", 0)
     cursor = read_cursor(journal.folder, "fake")
-    assert cursor is not None
+    if cursor is None:
+        cursor = Cursor(offset=0, resume=0)
+        write_cursor(journal.folder, "fake", cursor)
     return Tail(journal.folder, "fake", sink, prepared, cursor)  # type: ignore[arg-type]
 
 

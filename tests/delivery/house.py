@@ -8,7 +8,7 @@ from pathlib import Path
 from plugin.delivery.worker import Worker
 from plugin.engine.info import Info
 from plugin.engine.options import validate
-from plugin.journal.cursors import create_cursor
+from plugin.journal.cursors import Cursor, cursor_path, write_cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import JournalNote, write_note
 from plugin.sinks.registry import schema
@@ -35,12 +35,19 @@ class House:
         self.touch()
         return self.journal
 
+    @property
+    def birth(self) -> int | None:
+        """The birth of its journal, once it is noted."""
+        return None if self._note is None else self._note.birth
+
     def touch(self) -> None:
         """Note that the container writes, or has ended, as intake does, and the sinks that its log-opts name by now."""
         info = Info(container_id=self.container, container_name=f"/{self.container[:8]}", config=self.options)
         for choice in validate(self.options, schema=schema()).sinks:
-            create_cursor(self.journal.folder, choice.instance, self.journal.writer.offset)
-        self._note = write_note(self.journal.folder, info, "stream", self._note)
+            if not cursor_path(self.journal.folder, choice.instance).exists():
+                offset = self.journal.writer.offset
+                write_cursor(self.journal.folder, choice.instance, Cursor(offset=offset, resume=offset))
+        self._note = write_note(self.journal.folder, info, "stream", self.birth)
 
 
 @asynccontextmanager

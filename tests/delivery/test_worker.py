@@ -13,7 +13,7 @@ from plugin.delivery import watching as watching_module
 from plugin.delivery import worker as worker_module
 from plugin.delivery.worker import Worker
 from plugin.engine.frames import Entry, PartialMetadata
-from plugin.journal.cursors import read_cursor
+from plugin.journal.cursors import Cursor, cursor_path, read_cursor, write_cursor
 from tests.delivery.conftest import Journal
 from tests.delivery.house import House, until, working
 from tests.sinks.receivers import PROTOCOLS, Receiver
@@ -78,6 +78,55 @@ def test_a_last_line_without_its_end_arrives_although_the_destination_was_down_m
             await asyncio.sleep(1)  # the container is watched no more
             web.receiver.start()
             await until(lambda: b"prompt> " in web.lines())
+
+    asyncio.run(story())
+
+
+def test_a_cursor_that_an_older_journal_left_behind_is_not_this_ones(web: Web) -> None:
+    async def story() -> None:
+        lines = web.journal.lines(0, 100)
+        write_cursor(web.journal.folder, "http", Cursor(offset=2_000, resume=2_000, birth=12))
+        async with web.working():
+            await until(lambda: web.lines() == lines)
+        cursor = read_cursor(web.journal.folder, "http")
+        assert cursor is not None
+        assert (cursor.offset, cursor.birth) == (web.journal.writer.offset, web.house.birth)
+
+    asyncio.run(story())
+
+
+def test_a_damaged_cursor_costs_repeats_and_no_line(web: Web) -> None:
+    async def story() -> None:
+        lines = web.journal.lines(0, 100)
+        async with web.working():
+            await until(lambda: web.lines() == lines)
+        cursor_path(web.journal.folder, "http").write_bytes(b"")
+        more = web.journal.lines(100, 100)
+        async with web.working() as worker:
+            await until(lambda: web.lines() == lines + lines + more)
+            assert worker._faults == {}
+
+    asyncio.run(story())
+
+
+def test_a_plugin_wide_sink_is_sent_nothing_of_a_container_until_it_has_a_cursor(web: Web) -> None:
+    async def story() -> None:
+        options = dict(web.house.options)
+        web.house.options.clear()
+        web.house.touch()
+        cursor_path(web.journal.folder, "http").unlink()
+        web.journal.lines(0, 100)
+        async with working(web.house.data, options) as worker:
+            await until(lambda: any(one.without_cursor == {"http"} for one in worker._containers.values()))
+            web.house.touch()
+            await asyncio.sleep(0.3)
+            assert web.lines() == []
+            assert worker._faults == {}
+
+            offset = web.journal.writer.offset
+            write_cursor(web.journal.folder, "http", Cursor(offset=offset, resume=offset))
+            lines = web.journal.lines(100, 100)
+            await until(lambda: web.lines() == lines)
 
     asyncio.run(story())
 

@@ -492,6 +492,23 @@ class TestPluginWideDefaults:
         sink = {"sink": "audit=pigeon", "pigeon-token": "t0ken"}
         assert sinks({"pigeon-url": "loft:1"}, sink) == {"audit": "pigeon"}
 
+    @pytest.mark.parametrize(
+        ("config", "defaults", "expected"),
+        [
+            ({"drum-beat": "fast"}, REQUIRED, {"drum": True, "pigeon": False}),
+            ({"pigeon-speed": "7"}, REQUIRED, {"pigeon": True}),
+            ({"batch-wait": "2s"}, REQUIRED, {"pigeon": False}),
+            (REQUIRED, {}, {"pigeon": True}),
+            ({"sink": "pigeon"}, REQUIRED, {"pigeon": True}),
+            ({"pigeon-rings": "false"}, REQUIRED | {"sink": "pigeon,more=pigeon"}, {"pigeon": True, "more": False}),
+        ],
+    )
+    def test_it_is_known_which_sinks_only_they_choose(
+        self, config: dict[str, str], defaults: dict[str, str], expected: dict[str, bool]
+    ) -> None:
+        options = validate(config, defaults, SCHEMA)
+        assert {choice.instance: choice.own for choice in options.sinks} == expected
+
     def test_a_container_that_names_its_sinks_has_no_others(self) -> None:
         assert sinks({"sink": "drum"}, {**REQUIRED, "audit.pigeon-url": "x"}) == {"drum": "drum"}
         assert sinks({"sink": ""}, REQUIRED) == {}

@@ -13,7 +13,7 @@ from plugin.intake import room, tidying
 from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.room import DiskBounds
 from plugin.journal import note as note_module
-from plugin.journal.cursors import create_cursor
+from plugin.journal.cursors import Cursor, write_cursor
 from plugin.journal.folder import list_segments
 from plugin.journal.note import JournalNote
 from plugin.journal.retention import SegmentUse, remove_segment
@@ -65,7 +65,7 @@ class TestMaxAge:
 
     def test_that_of_a_stopped_one_is_not_closed_so_that_its_journal_can_go_as_a_whole(self, house: House) -> None:
         house.stopped(ONE, 2, 0, max_age="1h", http_url="http://127.0.0.1:9/")
-        create_cursor(house.bench.data.container(ONE), "http", 0)
+        write_cursor(house.bench.data.container(ONE), "http", Cursor(offset=0, resume=0))
         house.keeper().round()
         assert house.bases(ONE) == [0, 1]
 
@@ -123,7 +123,7 @@ class TestKeepStopped:
     ) -> None:
         house.stopped(ONE, 1, 9 * DAY, http_url="http://127.0.0.1:9/")
         folder = house.bench.data.container(ONE)
-        create_cursor(folder, "http", SEGMENT)
+        write_cursor(folder, "http", Cursor(offset=SEGMENT, resume=SEGMENT))
         with open(list_segments(folder)[0].path, "ab") as file:
             file.write(frames(1)[:7])
         house.age(ONE, 0, 9 * DAY)
@@ -401,7 +401,7 @@ class TestQuiet:
     def test_only_others_are_looked_at_again(self, house: House, clock: Clock, read: list[str]) -> None:
         house.stopped(ONE, 2)
         house.stopped(OTHER, 2, http_url="http://127.0.0.1:9/")
-        create_cursor(house.bench.data.container(OTHER), "http", 0)
+        write_cursor(house.bench.data.container(OTHER), "http", Cursor(offset=0, resume=0))
         house.running(THIRD, 2)
         keeper = house.keeper(keep_stopped=DAY)
         keeper.round()

@@ -5,11 +5,16 @@ import threading
 
 import pytest
 
+from plugin.engine.options import validate
+from plugin.intake import cursor_keeper as keeper_module
 from plugin.intake import pump as pump_module
 from plugin.intake.attachments import Attachment, Attachments
+from plugin.journal.cursors import read_cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.writer import JournalWriter
+from plugin.sinks.registry import schema
 from tests.intake.material import ONE, OTHER, THIRD, Bench, Clock, frames
+from tests.journal.material import write_journal
 
 WHOLE = frames(3)
 HALF, REST = frames(1, size=200)[:90], frames(1, size=200)[90:]
@@ -36,6 +41,10 @@ def break_journal(bench: Bench, monkeypatch: pytest.MonkeyPatch, container: str)
 
     monkeypatch.setattr(JournalWriter, "take", failing)
     return failures
+
+
+def refuse(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 class TestTaking:
@@ -149,6 +158,43 @@ class TestAttaching:
         clock.pass_by(1.1)
         bench.turn()
         assert bench.attached() == {"stays"}
+
+
+class TestFirstCursors:
+    def test_one_that_is_refused_is_written_when_there_is_room_also_after_the_streams_end(
+        self, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = bench.data.container(ONE)
+        sinks = validate({}, {"syslog-address": "udp://127.0.0.1:1"}, schema()).sinks
+        write_journal(folder, WHOLE)
+        fifo = bench.fifo("a")
+        with monkeypatch.context() as patch:
+            patch.setattr(keeper_module, "make_change", refuse)
+            bench.pump.attach(bench.attachment(fifo), 1 << 20, fifo.open(), sinks)
+            fifo.write(NEWER)
+            bench.turn()
+            bench.pump.detach("a")
+        clock.pass_by(1.1)
+        bench.turn()
+        assert bench.written() == WHOLE + NEWER
+        cursor = read_cursor(folder, "syslog")
+        assert cursor is not None
+        assert cursor.offset == len(WHOLE)
+
+    def test_one_of_a_journal_that_is_removed_is_given_up(
+        self, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_journal(bench.data.container(ONE), WHOLE)
+        fifo = bench.fifo("a")
+        sinks = validate({"syslog-address": "udp://127.0.0.1:1"}, {}, schema()).sinks
+        with monkeypatch.context() as patch:
+            patch.setattr(keeper_module, "make_change", refuse)
+            bench.pump.attach(bench.attachment(fifo), 1 << 20, fifo.open(), sinks)
+            bench.pump.detach("a")
+        assert bench.pump.containers.remove(ONE)
+        clock.pass_by(1.1)
+        bench.turn()
+        assert bench.data.container_ids() == []
 
 
 class TestEnds:

@@ -8,7 +8,7 @@ import pytest
 from plugin.delivery.tail import Tail
 from plugin.intake import room
 from plugin.intake.room import DiskBounds
-from plugin.journal.cursors import Cursor, create_cursor, read_cursor, write_cursor
+from plugin.journal.cursors import Cursor, read_cursor, write_cursor
 from plugin.journal.folder import list_segments
 from plugin.journal.reader import JournalReader
 from plugin.journal.seeking import journal_end
@@ -23,7 +23,7 @@ INSTANCE = "http"
 def needed(house: House, container: str, offset: int = 0) -> Path:
     """Let a sink have come so far in a container's journal."""
     folder = house.bench.data.container(container)
-    create_cursor(folder, INSTANCE, offset)
+    write_cursor(folder, INSTANCE, Cursor(offset=offset, resume=offset))
     return folder
 
 
@@ -57,7 +57,7 @@ class TestAStoppedJournal:
     def test_each_sink_is_told_of_what_it_lacks(self, house: House) -> None:
         house.stopped(ONE, 3, http_url="http://127.0.0.1:9/", loki_url="http://127.0.0.1:9/")
         folder = needed(house, ONE, SEGMENT)
-        create_cursor(folder, "loki", 3 * SEGMENT)
+        write_cursor(folder, "loki", Cursor(offset=3 * SEGMENT, resume=3 * SEGMENT))
         house.keeper(limit=0).round()
         (gap,) = deliver(folder)
         assert gap.startswith(b"peavey: %d bytes" % (2 * SEGMENT))

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.intake.stream import FULL_PIPE, Container, Stream
+from plugin.journal import writer as writer_module
+from plugin.journal.cursors import Cursor, read_cursor, write_cursor
 from plugin.journal.folder import segment_path
-from plugin.journal.note import read_note
+from plugin.journal.note import read_note, write_note
 from tests.intake.material import ONE, Fifo, frames, info_of
+from tests.journal.material import write_journal
 
 WHOLE = frames(3)
 HALF = frames(1, size=200)[:90]
@@ -26,7 +30,7 @@ def fifo(tmp_path: Path) -> Iterator[Fifo]:
 
 @pytest.fixture
 def container(tmp_path: Path) -> Container:
-    return Container(ONE, tmp_path / "journal", 1 << 20)
+    return Container(ONE, tmp_path / "journal", 1 << 20, CursorKeeper())
 
 
 @pytest.fixture
@@ -112,13 +116,82 @@ def test_the_end_of_the_writing_stream_is_noted(
 
 
 def test_a_damaged_note_is_written_anew(container: Container, stream: Stream, caplog: pytest.LogCaptureFixture) -> None:
-    container.folder.mkdir()
+    write_journal(container.folder, WHOLE)
     (container.folder / "info.json").write_bytes(b'{"info": "\xff"}')
     container.writer_for(stream)
     note = read_note(container.folder)
     assert note is not None
     assert note.stream == "a"
     assert "it is written anew" in caplog.text
+
+
+def test_cursors_know_the_birth_of_a_journal_whose_note_is_lost(container: Container, stream: Stream) -> None:
+    write_journal(container.folder, WHOLE)
+    write_cursor(container.folder, "loki", Cursor(offset=len(WHOLE), resume=len(WHOLE), birth=12))
+    container.writer_for(stream)
+    note = read_note(container.folder)
+    assert note is not None
+    assert note.birth == 12
+
+
+def test_a_journal_that_cannot_be_opened_is_not_taken_for_a_new_one(
+    container: Container, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_journal(container.folder, WHOLE)
+    write_note(container.folder, info_of(), "before", 12)
+    ahead = Cursor(offset=10_000, resume=10_000, birth=12)
+    write_cursor(container.folder, "loki", ahead)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "open_segment", fail)
+        writer = container.writer_for(stream)
+        assert writer is not None
+        assert (writer.found, writer.began) == (None, False)
+        container.place_cursors()
+        assert read_cursor(container.folder, "loki") == ahead, "what it would have to fit is not known"
+
+    assert writer.try_to_resume()
+    container.place_cursors()
+    note = read_note(container.folder)
+    assert note is not None
+    assert (note.birth, note.stream) == (12, "a")
+    end = len(WHOLE)
+    assert read_cursor(container.folder, "loki") == Cursor(offset=end, resume=end, birth=12)
+
+
+def fail(*_: object) -> None:
+    raise OSError(24, "Too many open files")
+
+
+def test_cursors_are_brought_in_line_before_anything_is_written(
+    container: Container, fifo: Fifo, stream: Stream
+) -> None:
+    write_journal(container.folder, WHOLE + HALF)
+    write_note(container.folder, info_of(), "gone", 12)
+    write_cursor(container.folder, "loki", Cursor(offset=10_000, resume=9_000, records=5, birth=12))
+    fifo.write(WHOLE)
+    container.writer_for(stream)
+    end = len(WHOLE)
+    assert read_cursor(container.folder, "loki") == Cursor(offset=end, resume=end, records=5, birth=12)
+
+
+def test_they_are_looked_at_once(container: Container, stream: Stream) -> None:
+    container.writer_for(stream)
+    moved = Cursor(offset=5_000, resume=5_000)
+    write_cursor(container.folder, "loki", moved)
+    container.place_cursors()
+    container.writer_for(stream)
+    assert read_cursor(container.folder, "loki") == moved
+
+
+def test_a_new_journal_begins_with_all_cursors_that_an_older_one_left(container: Container, stream: Stream) -> None:
+    container.folder.mkdir()
+    write_note(container.folder, info_of(), "a", 12)
+    write_cursor(container.folder, "loki", Cursor(offset=10_000, resume=10_000, birth=12))
+    container.writer_for(stream)
+    note = read_note(container.folder)
+    assert note is not None
+    assert note.birth > 12
+    assert read_cursor(container.folder, "loki") == Cursor(offset=0, resume=0, birth=note.birth)
 
 
 def test_a_note_that_cannot_be_written_stops_no_log_and_is_written_later(
@@ -162,7 +235,7 @@ def test_what_a_stream_that_is_gone_left_incomplete_is_cut_off(
     assert writer is not None
     writer.take(stream.descriptor, 1 << 20)
     writer.close()
-    later = Container(ONE, container.folder, 1 << 20)
+    later = Container(ONE, container.folder, 1 << 20, CursorKeeper())
     other = Stream("/run/b", info_of(), fifo.open(), later)
     later.streams.append(other)
     assert later.writer_for(other) is not None

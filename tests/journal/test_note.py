@@ -28,7 +28,7 @@ def test_what_is_written_is_read(folder: Path) -> None:
 def test_a_journal_is_born_once(folder: Path) -> None:
     folder.mkdir()
     first = write_note(folder, INFO, "fifo", None)
-    second = write_note(folder, INFO, "other", first)
+    second = write_note(folder, INFO, "other", first.birth)
     assert second.birth == first.birth
     assert second.last_seen >= first.last_seen
     assert read_note(folder) == second

@@ -20,7 +20,7 @@ from plugin.delivery.tail import Tail
 from plugin.engine.frames import Entry as Frame
 from plugin.engine.frames import PartialMetadata
 from plugin.engine.options import SinkChoice, validate
-from plugin.journal.cursors import create_cursor, read_cursor
+from plugin.journal.cursors import Cursor, read_cursor
 from plugin.journal.seeking import journal_end
 from plugin.sinks.base import Sink
 from plugin.sinks.registry import known_sinks, schema
@@ -96,9 +96,7 @@ class Bench:
     def _add(self, printing: Printing) -> None:
         folder = printing.journal.folder
         info = msgspec.structs.replace(INFO, container_id=folder.name, container_name=f"/{printing.name}")
-        create_cursor(folder, self.choice.instance, 0)
-        cursor = read_cursor(folder, self.choice.instance)
-        assert cursor is not None
+        cursor = read_cursor(folder, self.choice.instance) or Cursor(offset=0, resume=0)
         sink = self.destination.sink
         self.destination.add(
             Tail(folder, self.choice.instance, sink, sink.prepare(make_origin(info, self.choice, TIME)), cursor)

@@ -1,0 +1,131 @@
+"""Cursors: what is read of those that are there, are not there, are damaged, or are of another journal."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from plugin.engine.options import SinkChoice, validate
+from plugin.errors import DamagedCursorError, JournalError
+from plugin.journal.cursors import (
+    Cursor,
+    cursor_in,
+    cursor_path,
+    floor,
+    instances_with_cursors,
+    keep_damaged,
+    read_cursor,
+    write_cursor,
+)
+from plugin.sinks.registry import schema
+
+HTTP = {"http-url": "http://127.0.0.1:1"}
+SYSLOG = {"syslog-address": "udp://127.0.0.1:1"}
+CURSOR = Cursor(offset=500, resume=400, records=5, dead=1, gap_bytes=9, last_success=77, birth=12)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A journal's folder."""
+    made = tmp_path / "journal"
+    made.mkdir()
+    return made
+
+
+def leave(folder: Path, content: bytes) -> None:
+    """Leave a file behind where the cursor of the sink ``http`` lies."""
+    cursor_path(folder, "http").parent.mkdir(exist_ok=True)
+    cursor_path(folder, "http").write_bytes(content)
+
+
+def test_what_is_written_is_read(folder: Path) -> None:
+    assert read_cursor(folder, "http") is None
+    write_cursor(folder, "http", CURSOR)
+    assert read_cursor(folder, "http") == CURSOR
+    assert instances_with_cursors(folder) == ["http"]
+
+
+def test_one_of_an_older_version_does_not_know_its_journal(folder: Path) -> None:
+    leave(folder, msgspec.msgpack.encode({"offset": 500, "resume": 400, "records": 5}))
+    assert read_cursor(folder, "http") == Cursor(offset=500, resume=400, records=5, birth=0)
+    assert cursor_in(folder, "http", 12) == Cursor(offset=500, resume=400, records=5, birth=0)
+
+
+def test_one_of_another_journal_says_nothing_of_this_one(folder: Path) -> None:
+    write_cursor(folder, "http", CURSOR)
+    assert cursor_in(folder, "http", 12) == CURSOR
+    assert cursor_in(folder, "http", 13) == Cursor(offset=0, resume=0, birth=13)
+    assert cursor_in(folder, "other", 13) is None
+
+
+def test_none_is_written_for_a_journal_that_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_cursor(tmp_path / "gone", "http", CURSOR)
+    assert list(tmp_path.iterdir()) == []
+
+
+def damaged(**values: Any) -> bytes:
+    return msgspec.msgpack.encode({"offset": 1, "resume": 1} | values)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 40,
+        b"\xff",
+        b"\x81\xa6off\xff",
+        b"\x83\xa1x" + b"\x91" * 5_000,
+        damaged()[:-1],
+        damaged(offset="1"),
+        damaged(offset=-1, resume=-1),
+        damaged(resume=2),
+    ],
+)
+def test_a_damaged_one_is_told_from_one_that_cannot_be_read_now(folder: Path, content: bytes) -> None:
+    leave(folder, content)
+    with pytest.raises(DamagedCursorError, match=r"http\.msgpack is damaged"):
+        read_cursor(folder, "http")
+    cursor_path(folder, "http").unlink()
+    cursor_path(folder, "http").mkdir()
+    with pytest.raises(JournalError, match=r"cannot use .*http\.msgpack") as caught:
+        read_cursor(folder, "http")
+    assert not isinstance(caught.value, DamagedCursorError)
+
+
+def test_a_damaged_one_is_kept_beside_until_it_is_replaced(folder: Path) -> None:
+    leave(folder, b"\0" * 40)
+    copy = keep_damaged(folder, "http")
+    assert copy.name == "http.damaged"
+    assert copy.read_bytes() == cursor_path(folder, "http").read_bytes() == b"\0" * 40
+    assert instances_with_cursors(folder) == ["http"]
+
+
+class TestFloor:
+    @staticmethod
+    def sinks(own: dict[str, str], defaults: dict[str, str] | None = None) -> tuple[SinkChoice, ...]:
+        return validate(own, defaults, schema()).sinks
+
+    def test_without_a_sink_nothing_is_needed(self, folder: Path) -> None:
+        assert floor(folder, (), 12, running=True) is None
+
+    def test_the_slowest_sink_counts_from_where_it_reads(self, folder: Path) -> None:
+        write_cursor(folder, "http", CURSOR)
+        write_cursor(folder, "syslog", Cursor(offset=900, resume=900, birth=12))
+        assert floor(folder, self.sinks(HTTP | SYSLOG), 12, running=False) == 400
+
+    @pytest.mark.parametrize("content", [b"\0", msgspec.msgpack.encode(CURSOR)])
+    def test_one_whose_cursor_is_damaged_or_of_another_journal_needs_all(self, folder: Path, content: bytes) -> None:
+        leave(folder, content)
+        assert floor(folder, self.sinks(HTTP), 13, running=False) == 0
+
+    def test_one_of_the_containers_own_log_opts_needs_all_also_without_a_cursor(self, folder: Path) -> None:
+        assert floor(folder, self.sinks(HTTP), 12, running=False) == 0
+
+    def test_one_that_only_the_plugin_wide_log_opts_choose_needs_nothing_without_a_cursor(self, folder: Path) -> None:
+        sinks = self.sinks(HTTP, SYSLOG)
+        write_cursor(folder, "http", CURSOR)
+        assert floor(folder, sinks, 12, running=False) == 400
+        assert floor(folder, self.sinks({}, SYSLOG), 12, running=False) is None
+        assert floor(folder, sinks, 12, running=True) == 0, "it is about to get one"
