@@ -100,6 +100,8 @@ class Housekeeper(threading.Thread):
         self._syncer.sync(self._journals, attached, now)
         for container_id in self._room.make(self._journals, attached):
             self.note_rotation(container_id)
+        if self._room.short:
+            self._next_measure = now
         self._throttle(attached)
 
     def _due(self, now: float) -> list[str]:

@@ -59,8 +59,8 @@ class _Victim:
 class Room:
     """Makes room where it is short.
 
-    ``short`` tells whether it still was after all had gone that may: then containers with ``overflow=throttle`` are to
-    be slowed down. ``remove`` removes the journal of a stopped container for a reason.
+    ``short`` tells whether it still was when all had gone that others can spare: then containers with
+    ``overflow=throttle`` are to be slowed down. ``remove`` removes the journal of a stopped container for a reason.
     """
 
     def __init__(self, data: DataFolder, pump: Pump, bounds: DiskBounds, remove: Callable[[str, str], bool]) -> None:
@@ -73,20 +73,32 @@ class Room:
     def make(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
         """Remove what has to go; returns the containers whose journals have changed."""
         shortage = self._shortage(journals)
-        by_a_margin = self._shortage(journals, _MARGIN).wanted if self.short else 0
-        victims = _victims(journals, attached) if shortage.wanted > 0 or self.short else []
+        if shortage.wanted <= 0 and not self.short:
+            return set()
+        by_a_margin = self._shortage(journals, _MARGIN).wanted
+        victims = _victims(journals, attached)
         changed: set[str] = set()
-        freed = lost = 0
+        spared = False
         if shortage.wanted > 0:
             changed |= self._forget_emptied(journals, attached)
             freed = self._remove_set_aside(journals, changed)
-        if freed < shortage.wanted:
-            for victim in victims:
-                if freed >= (shortage.vital if victim.throttled else shortage.wanted):
-                    break
-                gained = self._give_up_safely(victim)
-                if gained is None:
-                    continue
+            spared = self._give_up_in_turn(victims, shortage, freed, changed)
+        to_spare = sum(victim.use.bytes for victim in victims if not victim.throttled)
+        self.short = spared or (self.short and by_a_margin > to_spare)
+        return changed
+
+    def _give_up_in_turn(self, victims: list[_Victim], shortage: _Shortage, freed: int, changed: set[str]) -> bool:
+        """Remove segments until enough is free; true if there is not enough that can be spared."""
+        lost = 0
+        spared = False
+        for victim in victims:
+            if freed >= shortage.wanted:
+                break
+            spared = spared or victim.throttled
+            if spared and freed >= shortage.vital:
+                break
+            gained = self._give_up_safely(victim)
+            if gained is not None:
                 changed.add(victim.container_id)
                 freed += gained
                 lost += gained if victim.needed else 0
@@ -97,11 +109,7 @@ class Room:
                 freed,
                 f", {lost} of them not delivered yet" if lost else "",
             )
-        if freed < shortage.wanted:
-            self.short = True
-        elif self.short:
-            self.short = by_a_margin > sum(victim.use.bytes for victim in victims if not victim.throttled)
-        return changed
+        return spared or freed < shortage.wanted
 
     def _shortage(self, journals: Mapping[str, KeptJournal], margin: float = 0) -> _Shortage:
         """Count what is beyond the limit, what others need, and what is missing where the disk is full.

@@ -208,6 +208,7 @@ class TestThrottle:
         disk(monkeypatch, available=SEGMENT // 2)
         house.keeper(free=20 * SEGMENT).round()
         assert house.bases(ONE) == [2]
+        assert house.throttled() == {ONE}, "and it is slowed down all the same"
 
     @pytest.mark.usefixtures("flooding")
     def test_so_they_do_where_lines_are_dropped_already(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +231,22 @@ class TestThrottle:
         assert passed(SEGMENT) == {ONE}, "all that waits is as much as the limit"
         assert house.bases(ONE) == [1, 2]
         assert passed(2 * SEGMENT) == set(), "what is delivered can go when it must"
+
+    def test_it_is_not_slowed_down_while_others_can_make_room(self, house: House, flooding: Path) -> None:
+        assert flooding.exists()
+        house.stopped(OTHER, 2)
+        house.keeper(limit=4 * SEGMENT).round()
+        assert house.bases(OTHER) == [1]
+        assert house.throttled() == set()
+
+    @pytest.mark.usefixtures("flooding")
+    def test_meanwhile_what_grows_is_measured_at_each_round(self, house: House) -> None:
+        keeper = house.keeper(limit=SEGMENT)
+        for lines in (0, 10):
+            house.prints(ONE, frames(lines, size=100))
+            keeper.note_change(ONE)
+            keeper.round()
+        assert keeper._journals[ONE].bytes == 4 * SEGMENT
 
     def test_others_are_not_slowed_down(self, house: House, flooding: Path) -> None:
         assert flooding.exists()
