@@ -47,7 +47,7 @@ class _Victim:
     needed: bool
     throttled: bool
     runs: bool
-    sinks: list[str]
+    journal: KeptJournal
 
     @property
     def rank(self) -> tuple[bool, bool, bool, bool, int]:
@@ -159,7 +159,7 @@ class Room:
             return None
         going = [segment for segment in measure(folder) if segment.end is not None]
         if not victim.needed:  # when it was looked at last; it may have grown
-            going = passed(going, floor(folder, victim.sinks))
+            going = passed(going, floor(folder, victim.journal.sinks, victim.journal.birth, running=victim.runs))
         for segment in going:
             remove_segment(segment, at_once=True)
         return sum(segment.bytes for segment in going)
@@ -204,4 +204,4 @@ def _candidates(journals: Mapping[str, KeptJournal], attached: set[str]) -> Iter
             needed = needed_from is not None and (use.end is None or use.end > needed_from)
             whole_journal = use.end is None and not runs and not needed
             if use.bytes or whole_journal:
-                yield _Victim(container_id, use, needed, needed and journal.throttles, runs, journal.sinks)
+                yield _Victim(container_id, use, needed, needed and journal.throttles, runs, journal)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import zstandard
 
 from plugin.engine.info import Info
-from plugin.engine.options import ContainerOptions
+from plugin.engine.options import ContainerOptions, SinkChoice
 from plugin.errors import JournalError
 from plugin.intake.pump import Pump
 from plugin.journal.compression import compress_closed
@@ -47,6 +47,8 @@ class KeptJournal:
         those of its container, ``None`` where its note is damaged or missing
     ``quiet_until``
         when it has to be looked at again although nothing happens to it, nanoseconds since 1970 UTC
+    ``birth``
+        as in its note; 0 where that is damaged or missing
     """
 
     segments: list[SegmentUse]
@@ -54,6 +56,7 @@ class KeptJournal:
     set_aside: int = 0
     options: ContainerOptions | None = None
     quiet_until: int = 0
+    birth: int = 0
 
     @property
     def bytes(self) -> int:
@@ -66,9 +69,9 @@ class KeptJournal:
         return undelivered(self.segments, self.needed_from)
 
     @property
-    def sinks(self) -> list[str]:
+    def sinks(self) -> tuple[SinkChoice, ...]:
         """The sinks that its container's log-opts name."""
-        return [] if self.options is None else [choice.instance for choice in self.options.sinks]
+        return () if self.options is None else self.options.sinks
 
     @property
     def throttles(self) -> bool:
@@ -130,7 +133,7 @@ class Tidier:
         segments = measure(folder)
         is_done = needed_from is None and not (options.compress and _has_plain(segments[:-1]))
         quiet_until = self._next_look(note, segments, attached) if is_done else 0
-        return KeptJournal(segments, needed_from, set_aside, options, quiet_until)
+        return KeptJournal(segments, needed_from, set_aside, options, quiet_until, note.birth)
 
     def remove(self, container_id: str, reason: str, *, at_once: bool = False) -> bool:
         """Remove the journal of a container without streams; false if it has some. ``at_once`` as for ``sweep``."""
