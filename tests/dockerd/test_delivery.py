@@ -108,7 +108,7 @@ def test_killed_again_and_again_while_lines_are_on_their_way(
     kills = 4
     script = (
         f"trap 'echo {END.decode()}; exit 0' TERM; n=0;"
-        "while :; do seq $((n + 1)) $((n + 500)); n=$((n + 500)); usleep 20000; done"
+        "while :; do seq $((n + 1)) $((n + 100)); n=$((n + 100)); usleep 20000; done"
     )
     container = containers.shell(script, options=receiver.options | {"batch-size": "20k"})
     for kill in range(kills):
