@@ -167,7 +167,7 @@ class Overview:
         else:
             return None
         known = _Known(changed, info, birth, self._options_of(info).sinks)
-        if changed:
+        if changed and not any(choice.faults for choice in known.sinks):  # a file that is missing may come back
             self._known[container_id] = known
         return known
 

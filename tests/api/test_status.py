@@ -98,6 +98,23 @@ def test_a_sink_whose_destination_is_down_is_behind_by_all_that_was_printed(
     assert [worker.share for worker in status.delivery.workers] == [0]
 
 
+def test_a_sink_whose_secret_is_not_there_is_faulty_until_it_is(
+    shared_server: Server, shared_engine: Engine, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret")
+    options = {"http-url": f"http://127.0.0.1:{closed_port()}", "http-bearer-token-file": str(token)}
+    container = shared_engine.run(options)
+    container.print(b"hello\n")
+    token.unlink()
+    (faulty,) = container_of(shared_server, container.id).sinks
+    assert [str(token) in fault for fault in faulty.faults] == [True]
+
+    token.write_text("secret")
+    (mended,) = container_of(shared_server, container.id).sinks
+    assert mended.faults == []
+
+
 def test_two_destinations_with_the_same_name_are_told_apart(shared_server: Server, shared_engine: Engine) -> None:
     for _ in range(2):
         shared_engine.run({"gelf-address": f"tcp://127.0.0.1:{closed_port()}"}).print(b"x\n")
