@@ -15,9 +15,10 @@ import termios
 from collections.abc import AsyncIterator
 from typing import Final
 
-from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
+from plugin.sinks.base import RetryError, SinkError
 from plugin.sinks.dialling import DEFAULT_LIMITS, Address, Limits, connect, reason
 from plugin.sinks.tls import ClientTls
+from plugin.sinks.tls_layer import TlsLayer, tls_failure
 
 # Linux: SIOCOUTQ is TIOCOUTQ by another name (linux/sockios.h).
 _SEND_QUEUE: Final = termios.TIOCOUTQ
@@ -27,9 +28,6 @@ _FIRST_LOOK = 0.0005
 _LAST_LOOK = 0.01
 
 _ABORT = struct.pack("ii", 1, 0)
-
-_OUR_FAULT_IN_TLS = ("ALERT", "CERTIFICATE", "WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST")
-_NOT_OUR_FAULT_IN_TLS = ("ALERT_INTERNAL_ERROR", "ALERT_USER_CANCELLED", "ALERT_CLOSE_NOTIFY")
 
 
 class StreamConnection:
@@ -47,9 +45,7 @@ class StreamConnection:
         self._limits = limits
         self.ended_orderly = False
         self._socket: socket.socket | None = None
-        self._tls: ssl.SSLObject | None = None
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
+        self._tls: TlsLayer | None = None
         self._received = bytearray()
         self._is_proven = False
         self._is_ended = False
@@ -76,13 +72,14 @@ class StreamConnection:
             async with asyncio.timeout(self._limits.connect):
                 self._socket = await connect(self.address, self._limits)
                 if self._client_tls is not None:
-                    await self._shake_hands(self._client_tls.context())
+                    self._tls = TlsLayer(self._socket, self._client_tls.context(), self.address.host or None)
+                    await self._tls.shake_hands()
         except TimeoutError:
             self._give_up()
             raise RetryError(f"cannot connect to {self.address} within {self._limits.connect:g} s") from None
         except ssl.SSLError as error:
             self._give_up()
-            raise self._tls_error(error) from error
+            raise tls_failure(self.address, error) from error
         except (OSError, UnicodeError) as error:
             self._give_up()
             raise RetryError(f"cannot connect to {self.address}: {reason(error, self.address)}") from error
@@ -150,52 +147,16 @@ class StreamConnection:
     async def close(self) -> None:
         """Close the connection, in the orderly way of its protocol; nothing happens if there is none."""
         if self._tls is not None:
-            # The peer's own notice is not waited for: nothing of it would be used.
-            with contextlib.suppress(ssl.SSLError, OSError):
-                self._tls.unwrap()
-            with contextlib.suppress(OSError):
-                if self._socket is not None and self._outgoing.pending:
-                    self._socket.send(self._outgoing.read())
+            self._tls.end()
         self._forget()
-
-    async def _shake_hands(self, context: ssl.SSLContext) -> None:
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=self.address.host or None)
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                await self._flush()
-                await self._fill()
-            except ssl.SSLError:
-                # The peer shall hear why.
-                await self._flush()
-                raise
-            else:
-                await self._flush()
-                return
-
-    async def _fill(self) -> None:
-        data = await asyncio.get_running_loop().sock_recv(self._connected(), _SLICE)
-        if not data:
-            raise OSError("the peer closed the connection during the TLS handshake")
-        self._incoming.write(data)
-
-    async def _flush(self) -> None:
-        if self._outgoing.pending:
-            await asyncio.get_running_loop().sock_sendall(self._connected(), self._outgoing.read())
 
     async def _write_slice(self, view: memoryview) -> None:
         try:
             async with asyncio.timeout(self._limits.write):
                 if self._tls is None:
                     await asyncio.get_running_loop().sock_sendall(self._connected(), view)
-                    return
-                while view:
-                    try:
-                        view = view[self._tls.write(view) :]
-                    except ssl.SSLWantReadError:
-                        await self._fill()
-                    await self._flush()
+                else:
+                    await self._tls.write(view)
         except TimeoutError:
             raise RetryError(f"{self.address} has taken nothing for {self._limits.write:g} s") from None
 
@@ -239,7 +200,7 @@ class StreamConnection:
             return
         except ssl.SSLError as error:
             self._forget()
-            raise self._tls_error(error) from error
+            raise tls_failure(self.address, error) from error
         except OSError as error:
             self._forget()
             raise RetryError(f"the connection to {self.address} broke: {reason(error, self.address)}") from error
@@ -253,11 +214,8 @@ class StreamConnection:
             self._received += data
             self._is_ended = not data
             return
-        self._incoming.write(data)
-        with contextlib.suppress(ssl.SSLWantReadError):
-            while plain := self._tls.read(_SLICE):
-                self._received += plain
-            self._is_ended = True
+        plain, self._is_ended = self._tls.read(data)
+        self._received += plain
 
     def _require_open_peer(self) -> None:
         if self._is_ended:
@@ -274,7 +232,7 @@ class StreamConnection:
             yield
         except ssl.SSLError as error:
             self._give_up()
-            raise self._tls_error(error) from error
+            raise tls_failure(self.address, error) from error
         except OSError as error:
             self._give_up()
             raise RetryError(f"the connection to {self.address} broke: {reason(error, self.address)}") from error
@@ -299,19 +257,9 @@ class StreamConnection:
             self.ended_orderly = self._is_ended
         self._socket = None
         self._tls = None
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
         self._received.clear()
         self._is_proven = False
         self._is_ended = False
-
-    def _tls_error(self, error: ssl.SSLError) -> SinkError:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return MisconfiguredError(f"the certificate of {self.address} is not accepted: {error.verify_message}")
-        code = error.reason or ""
-        text = f"TLS with {self.address} failed: {code.replace('_', ' ').lower() or error.strerror or error}"
-        is_ours = any(word in code for word in _OUR_FAULT_IN_TLS) and code not in _NOT_OUR_FAULT_IN_TLS
-        return MisconfiguredError(text) if is_ours else RetryError(text)
 
 
 async def _readable(connection: socket.socket) -> None:

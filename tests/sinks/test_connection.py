@@ -207,14 +207,6 @@ def test_a_unix_socket(tmp_path: Path) -> None:
     asyncio.run(drive())
 
 
-def test_addresses_are_written_for_people() -> None:
-    assert [str(Address("::1", 514)), str(Address("host", 1)), str(Address(path="/a"))] == [
-        "[::1]:514",
-        "host:1",
-        "/a",
-    ]
-
-
 # TLS
 
 
