@@ -10,7 +10,7 @@ from bench.benchmark import Benchmark, Run
 from bench.goals import Goal
 from bench.plots import Bars, Plot
 from bench.processes import Watch
-from bench.results import Recorder, Result, rotated
+from bench.results import Recorder, Result, Series, rotated
 from bench.rig import JOURNAL, JSON_FILE, LOCAL, Rig, Subject, readable_drivers
 from bench.tables import Table, beside, middle, spread
 from bench.work import Work
@@ -93,30 +93,30 @@ def count_lines(client: subprocess.Popen[bytes]) -> int:
 
 
 def tables(result: Result) -> Sequence[Table]:
-    """Make one table: a row for each driver."""
+    """Make a table for each question: a row for each driver."""
     work = QUICK_WORK if result.quick else WORK
+    asked = {
+        "all": "all lines",
+        "tail": f"the last {TAIL}",
+        "since": f"since a time, from which on {work.lines // _SINCE_SHARE:,} are left",
+    }
 
-    def row(subject: str) -> tuple[str, ...]:
-        cells = [subject]
-        for key in ("all", "tail", "since"):
-            series = result.get(subject, key)
-            cells += [spread(series), *(beside(series, result.get(other, key)) for other in (JSON_FILE, LOCAL))]
-        return (*cells, middle(result.get(subject, "all CPU")))
+    def row(series: Series) -> tuple[str, ...]:
+        return (
+            series.subject,
+            spread(series),
+            *(beside(series, result.get(other, series.metric)) for other in (JSON_FILE, LOCAL)),
+            middle(result.get(series.subject, f"{series.metric} CPU")),
+        )
 
-    beside_others = (f"÷ {JSON_FILE}", f"÷ {LOCAL}")
     return [
         Table(
-            "times",
-            f"docker logs of {work.lines:,} lines of {work.line_bytes} bytes",
-            (
-                "driver",
-                *("all lines, s", *beside_others),
-                *(f"last {TAIL}, s", *beside_others),
-                *(f"since a time: the last {work.lines // _SINCE_SHARE:,}, s", *beside_others),
-                "all lines: engine and plugin, CPU s",
-            ),
-            tuple(map(row, result.subjects())),
+            key,
+            f"docker logs of {work.lines:,} lines of {work.line_bytes} bytes: {lines}",
+            ("driver", "s", f"÷ {JSON_FILE}", f"÷ {LOCAL}", "engine and plugin, CPU s"),
+            tuple(map(row, result.metric(key))),
         )
+        for key, lines in asked.items()
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from bench.__main__ import PAGES, filled_page, kept_results
 from bench.benchmark import Benchmark
 from bench.catalog import BENCHMARKS
-from bench.pages import MARKED, UnknownMarkerError, describe, fill, fragments
+from bench.pages import MARKED, UnknownMarkerError, describe, fill, fragments, plot_file
 from bench.plots import Bars
 from bench.results import Result, Series
 from bench.tables import Table, to_markdown
@@ -68,3 +68,9 @@ def test_the_pages_say_what_the_kept_results_say(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert MARKED.search(text)
     assert filled_page(path, kept_results()) == text, "make bench BENCH_FLAGS=--render"
+
+
+def test_every_plot_is_shown_somewhere() -> None:
+    shown = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    files = [plot_file(benchmark, plot) for benchmark, result in kept_results() for plot in benchmark.plots(result)]
+    assert [file for file in files if f"/{file})" not in shown] == []

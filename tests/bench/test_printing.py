@@ -84,7 +84,7 @@ def test_every_table_and_plot_is_named_once() -> None:
     result = Result("printing", "Printing", False, MACHINE, tuple(everything))
     for made in (PRINTING.tables(result), PRINTING.plots(result)):
         keys = [shown.key for shown in made]
-        assert len(set(keys)) == len(keys) >= len(WORKS)
+        assert len(set(keys)) == len(keys) > 0
 
 
 @pytest.mark.parametrize(
