@@ -19,6 +19,7 @@ def why_missing(folder: Path, start: int, end: int) -> str:
             return "the journal is damaged there"
     except FileNotFoundError:  # removed meanwhile
         before = []
-    if before:
-        return "the disk was full when they came"
-    return "they had to make room before they could be delivered (buffer-limit, or a bound on the disk)"
+    reason = "they had to make room before they could be delivered (buffer-limit, or a bound on the disk)"
+    if before:  # delivered history, or what was written before the disk was full
+        reason += ", or the disk was full when they came"
+    return reason

@@ -15,16 +15,18 @@ def test_what_came_while_the_disk_was_full(folder: Path) -> None:
     write_journal(folder, FIRST)
     gap_path(folder, len(FIRST) + 500).touch()
     write_journal(folder, SECOND)
-    assert why_missing(folder, len(FIRST), len(FIRST) + 500) == "the disk was full when they came"
+    assert "the disk was full" in why_missing(folder, len(FIRST), len(FIRST) + 500)
     compress(folder, 0)
-    assert why_missing(folder, len(FIRST), len(FIRST) + 500) == "the disk was full when they came"
+    assert "the disk was full" in why_missing(folder, len(FIRST), len(FIRST) + 500)
 
 
 def test_what_had_to_make_room(folder: Path) -> None:
     write_journal(folder, FIRST + SECOND, segment_size=50)
     for use in measure(folder)[:3]:
         remove_segment(use)
-    assert "had to make room" in why_missing(folder, 0, list_segments(folder)[0].base)
+    reason = why_missing(folder, 0, list_segments(folder)[0].base)
+    assert "had to make room" in reason
+    assert "full" not in reason
 
 
 def test_what_was_set_aside(folder: Path) -> None:
