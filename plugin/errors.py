@@ -4,6 +4,7 @@ PeaveyError
 ├── RequestError      a request of the engine that does not follow the protocol
 ├── OptionError       log-opts that cannot be accepted, with every fault that was found
 ├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
+├── StoppedError      something that is asked of a plugin that is ending
 └── JournalError      files below the data folder that cannot be used
     └── DamagedCursorError   a cursor whose content makes no sense
 """
@@ -32,6 +33,10 @@ class OptionError(PeaveyError):
 
 class SettingError(PeaveyError):
     """A setting of the plugin that cannot be used."""
+
+
+class StoppedError(PeaveyError):
+    """Something that a plugin which is ending does no more."""
 
 
 class JournalError(PeaveyError):

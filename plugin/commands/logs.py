@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+from plugin.commands.finding import find_data
 from plugin.commands.moments import parse_moment
 from plugin.engine.frames import HEADER_SIZE, Entry, decode_entry, entry_size
 from plugin.engine.times import format_time
@@ -14,12 +15,12 @@ from plugin.intake.attachments import Attachments
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import read_note
 from plugin.journal.readback import LogQuery, LogReading
-from plugin.settings import load_settings
 
 SUMMARY = "read a container's journal from the data folder"
 DESCRIPTION = """\
 Print the log of a container from its journal, like 'docker logs': what it wrote to stdout goes to stdout, what it wrote
-to stderr to stderr. Needs neither the engine nor the running plugin; works for all that retention has kept.
+to stderr to stderr. Needs neither the engine nor the running plugin; works for all that retention has kept. The data
+folder is found by itself, also a managed plugin's if this is run as root on the host.
 """
 SETTINGS = ["data"]
 
@@ -40,9 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the log. Raises ``PeaveyError`` if there is no such container, or an argument makes no sense."""
-    settings = load_settings(vars(arguments), os.environ, names=SETTINGS)
     query = _query(arguments)
-    data = DataFolder(settings.data)
+    data = DataFolder(find_data(arguments, os.environ))
     container_id = find_container(data, arguments.container)
     reading = LogReading(data.container(container_id), query)
     try:

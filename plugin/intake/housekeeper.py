@@ -13,6 +13,7 @@ from functools import partial
 
 from plugin.engine.info import Info
 from plugin.engine.options import ContainerOptions
+from plugin.errors import StoppedError
 from plugin.intake.pump import Pump
 from plugin.intake.room import DiskBounds, Room
 from plugin.intake.syncing import Syncer
@@ -76,6 +77,8 @@ class Housekeeper(threading.Thread):
         while not self._stopping:
             try:
                 self.round()
+            except StoppedError:
+                return
             except Exception:
                 logger.exception("housekeeping failed; it is tried again")
             self._wake.wait(_TICK)

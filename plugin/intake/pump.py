@@ -12,13 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from plugin.engine.options import SinkChoice
+from plugin.errors import StoppedError
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.containers import Containers
 from plugin.intake.stream import FULL_PIPE, Container, Stream
-from plugin.journal.folder import DataFolder
+from plugin.journal.folder import DataFolder, list_segments
 
 logger = logging.getLogger(__name__)
 
@@ -58,17 +59,20 @@ class Pump(threading.Thread):
         self._streams: dict[str, Stream] = {}
         self._by_descriptor: dict[int, Stream] = {}
         self._unsaved: dict[str, Attachment] = {}
-        self._calls: deque[Callable[[], None]] = deque()
+        self._calls: deque[tuple[Callable[[], None], Future[Any]]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll = select.epoll()
         self._epoll.register(self._wake, select.EPOLLIN)
         self._only_wake = select.poll()
         self._only_wake.register(self._wake, select.POLLIN)
-        self._stopping = False
+        self._stopping = self._ended = False
         self._next_chores = 0.0
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Have a function called in the pump's thread; the future gives its result."""
+        """Have a function called in the pump's thread; the future gives its result.
+
+        That is ``StoppedError`` once the thread has ended.
+        """
         future: Future[T] = Future()
 
         def run() -> None:
@@ -77,8 +81,10 @@ class Pump(threading.Thread):
             except Exception as error:  # noqa: BLE001 (it is the caller's, who gets it from the future)
                 future.set_exception(error)
 
-        self._calls.append(run)
+        self._calls.append((run, future))
         os.eventfd_write(self._wake, 1)
+        if self._ended:
+            self._refuse_calls()
         return future
 
     def run(self) -> None:
@@ -94,6 +100,17 @@ class Pump(threading.Thread):
             busy = self._round(self._epoll.poll(_CHORES))
             if busy and not self._calls:
                 self._only_wake.poll(PAUSE * 1000)
+        self._ended = True
+        self._refuse_calls()
+
+    def _refuse_calls(self) -> None:
+        """Answer the calls that came too late; a caller does it too, as it may not have seen that the thread ended."""
+        while self._calls:
+            try:
+                _, future = self._calls.popleft()
+            except IndexError:  # the other has it
+                return
+            future.set_exception(StoppedError("the plugin is stopping; ask again when it is back"))
 
     # What follows is called in the pump's thread only, by others through ``call``.
 
@@ -125,10 +142,17 @@ class Pump(threading.Thread):
         self._by_descriptor[descriptor] = stream
 
     def probe(self, name: str) -> None:
-        """Find out whether the engine still holds a FIFO that was attached again: if not, there is no event ever."""
+        """Find out whether the engine still holds a FIFO that was attached again: if not, there is no event ever.
+
+        A stream whose engine is there stays as it is: its journal is not opened before there is something to write.
+        """
         stream = self._streams.get(name)
-        if stream is not None and not stream.waiting():
+        if stream is None or stream.waiting() or not stream.may_have_ended():
+            return
+        if list_segments(stream.container.folder):
             self._serve_safely(stream, 1)
+        else:
+            self._end(stream)
 
     def detach(self, name: str) -> bool:
         """Take all that a stream still holds, then let go of it; false if there is no such stream."""
@@ -194,7 +218,8 @@ class Pump(threading.Thread):
 
     def _run_calls(self) -> None:
         while self._calls:
-            self._calls.popleft()()
+            run, _ = self._calls.popleft()
+            run()
 
     def _trickle(self, stream: Stream) -> None:
         """Take little of a throttled container, so that it slows down but never stops."""

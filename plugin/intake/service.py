@@ -151,7 +151,7 @@ class Intake:
     def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
         """Tell how the containers with streams are now, and what was dropped of those without, by id.
 
-        Raises ``TimeoutError`` if the pump does not answer, because it has ended.
+        Raises ``StoppedError`` if the pump has ended, ``TimeoutError`` if it does not answer.
         """
         return self._pump.call(self._pump.containers.snapshot).result(_ANSWER_WITHIN)
 

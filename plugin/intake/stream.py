@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import select
 import struct
 import termios
 import time
@@ -64,6 +65,21 @@ class Stream:
         """Count the bytes that wait in the FIFO."""
         answer = fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0")
         return int(struct.unpack("i", answer)[0])
+
+    def may_have_ended(self) -> bool:
+        """Tell whether nobody holds the writing end, or that cannot be told without reading.
+
+        The kernel says so only if the last writer has left since the FIFO was opened (``pipe_poll`` in Linux's
+        fs/pipe.c). So one comes and leaves, which takes no byte, and adds none.
+        """
+        try:
+            os.close(os.open(f"/proc/self/fd/{self.descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError as error:
+            logger.debug("stream %s cannot be probed: %s", self.name, error)
+            return True
+        poll = select.poll()
+        poll.register(self.descriptor, 0)
+        return any(mask & select.POLLHUP for _, mask in poll.poll(0))
 
     def is_busy(self, taken: int) -> bool:
         """Tell, by what one reading took, whether the pipe is worth enlarging; it has not been yet."""
@@ -195,8 +211,11 @@ class Container:
         self.streams.remove(stream)
         stream.closed = True
         os.close(stream.descriptor)
-        if self.writer is not None and self._owner == stream.name:
-            self._cut_tail(self.writer)
+        writer = self.writer
+        if writer is None and self._has_written(stream):  # to an earlier process
+            writer = self._open()
+        if writer is not None and self._owner == stream.name:
+            self._cut_tail(writer)
             self._take_note(stream)
 
     def finish(self) -> bool:
@@ -248,6 +267,10 @@ class Container:
         except JournalError as error:
             logger.warning("container %s: %s; it is written anew", self.id, error)
             return None
+
+    def _has_written(self, stream: Stream) -> bool:
+        note = self._read_note()
+        return note is not None and note.stream == stream.name
 
     def _take_note(self, stream: Stream) -> None:
         if self._owner != stream.name:

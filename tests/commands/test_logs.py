@@ -141,7 +141,7 @@ class TestErrors:
 
     def test_a_data_folder_that_is_not_there_is_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["logs", "--data", str(tmp_path / "none"), "web"]) == 1
-        assert capsys.readouterr().err.startswith("peavey: no journal of a container 'web'")
+        assert capsys.readouterr().err.startswith("peavey: there is no data folder")
 
     def test_one_that_cannot_be_read_is_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "containers").touch()

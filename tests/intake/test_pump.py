@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from plugin.engine.options import validate
+from plugin.errors import StoppedError
 from plugin.intake import cursor_keeper as keeper_module
 from plugin.intake import pump as pump_module
 from plugin.intake.attachments import Attachment, Attachments
@@ -119,6 +120,44 @@ class TestAttaching:
         bench.pump.probe("a")
         assert bench.pump.containers.attached() == set()
         assert bench.attached() == bench.fifos() == set()
+
+    def test_a_probe_opens_no_journal_of_a_quiet_one(self, bench: Bench) -> None:
+        write_journal(bench.data.container(ONE), WHOLE)
+        bench.begin("a")
+        before = len(os.listdir("/proc/self/fd"))
+        bench.pump.probe("a")
+        assert len(os.listdir("/proc/self/fd")) == before
+        container = bench.pump.containers.find(ONE)
+        assert container is not None
+        assert container.writer is None
+        bench.turn()
+        assert bench.attached() == {"a"}
+
+    def test_a_probe_that_the_kernel_refuses_reads(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse_to_write(path: str, flags: int, *mode: int, **more: int) -> int:
+            if flags & os.O_WRONLY:
+                raise OSError(24, "Too many open files")
+            return opened(path, flags, *mode, **more)
+
+        write_journal(bench.data.container(ONE), WHOLE)
+        for name in ("living", "gone"):
+            bench.begin(name)
+        bench._fifos[1].end()
+        opened = os.open
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refuse_to_write)
+            for name in ("living", "gone"):
+                bench.pump.probe(name)
+        assert bench.attached() == {"living"}
+
+    def test_a_probed_stream_that_never_printed_leaves_no_journal(self, bench: Bench) -> None:
+        fifo = bench.fifo("a")
+        fifo.end()
+        bench.attachments.save(bench.attachment(fifo))
+        bench.pump.attach(bench.attachment(fifo), 1 << 20, fifo.open())
+        bench.pump.probe("a")
+        assert bench.attached() == set()
+        assert bench.data.container_ids() == []
 
     def test_a_probe_leaves_a_living_one(self, bench: Bench) -> None:
         fifo = bench.begin("a")
@@ -434,12 +473,14 @@ class TestFailures:
 
     @pytest.mark.usefixtures("clock")
     def test_a_failure_of_a_probe_is_the_streams_own(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        fifo = bench.begin("a")
+        write_journal(bench.data.container(ONE), WHOLE)
+        bench.begin("a").end()
         failures = break_journal(bench, monkeypatch, ONE)
         bench.pump.probe("a")
         assert failures == []
-        fifo.write(WHOLE)
+        assert bench.attached() == {"a"}
         bench.turn()
+        assert bench.attached() == set()
         assert bench.written() == WHOLE
 
     def test_a_failure_to_resume_does_not_end_the_pump(
@@ -497,6 +538,17 @@ class TestForTheHousekeeper:
 
 
 class TestThread:
+    def test_a_call_after_its_end_is_answered(self, bench: Bench) -> None:
+        bench.pump.start()
+        stopping = bench.pump.call(bench.pump.stop)
+        late = [bench.pump.call(bench.pump.containers.attached) for _ in range(3)]
+        bench.pump.join()
+        later = bench.pump.call(bench.pump.containers.attached)
+        assert stopping.result() is None
+        with pytest.raises(StoppedError, match="the plugin is stopping"):
+            later.result(5)
+        assert all(call.exception(5) is None or isinstance(call.exception(), StoppedError) for call in late)
+
     def test_calls_are_done_in_it_one_after_the_other(self, bench: Bench) -> None:
         bench.pump.start()
         done: list[int] = []

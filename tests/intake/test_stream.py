@@ -260,3 +260,25 @@ def test_a_journal_of_which_all_was_removed_is_born_anew(container: Container, f
     assert first is not None
     assert second is not None
     assert second.birth > first.birth
+
+
+def test_the_end_of_a_stream_that_only_an_earlier_process_has_read_is_noted(
+    container: Container, stream: Stream
+) -> None:
+    write_journal(container.folder, WHOLE + HALF)
+    before = write_note(container.folder, info_of(), "a", 12)
+    container.release(stream)
+    after = read_note(container.folder)
+    assert after is not None
+    assert (after.birth, after.stream) == (12, "a")
+    assert after.last_seen > before.last_seen
+    assert segment_path(container.folder, 0).read_bytes() == WHOLE, "nothing can complete the last entry"
+
+
+def test_one_that_never_wrote_leaves_the_journal_alone(container: Container, stream: Stream) -> None:
+    write_journal(container.folder, WHOLE + HALF)
+    before = write_note(container.folder, info_of(), "other", 12)
+    container.release(stream)
+    assert read_note(container.folder) == before
+    assert container.writer is None
+    assert segment_path(container.folder, 0).read_bytes() == WHOLE + HALF
