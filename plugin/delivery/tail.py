@@ -19,6 +19,7 @@ from plugin.transforms.decoding import Decoder
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 5.0
+_SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
 _LOOK_AHEAD = 2 << 20
 
@@ -48,6 +49,8 @@ class Tail:
         self._gap_bytes = 0
         self._held_since = 0.0
         self._unsaved = False
+        self._buried = 0
+        self._next_word = 0.0
         self._looks = 0
         self._seen_size = self._seen_folder = -1
         self._fresh = True
@@ -146,12 +149,18 @@ class Tail:
 
     def bury(self, record: Record, reason: str) -> None:
         """Keep a record that the destination refuses for good as a dead letter, and go on behind it."""
-        logger.warning(
-            "container %s, sink %s: a record is refused for good and kept as a dead letter: %s",
-            self.container_id[:12],
-            self.instance,
-            reason,
-        )
+        self._buried += 1
+        now = time.monotonic()
+        if now >= self._next_word:
+            logger.warning(
+                "container %s, sink %s: records are refused for good and kept as dead letters, %d of late: %s",
+                self.container_id[:12],
+                self.instance,
+                self._buried,
+                reason,
+            )
+            self._buried = 0
+            self._next_word = now + _SILENCE
         try:
             bury(self.folder, self.instance, record, reason, time.time_ns())
         except OSError as error:

@@ -1,5 +1,6 @@
 """What the answer of an HTTP server means: acknowledged, or one of the three failures."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -24,8 +25,11 @@ _ADVICE: dict[int, str] = {
     HTTPStatus.FORBIDDEN: "check user and password or token, and what they permit",
     HTTPStatus.NOT_FOUND: "check the path of the URL",
     HTTPStatus.METHOD_NOT_ALLOWED: "check the path of the URL",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "check which format the server takes",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "check user and password of the proxy",
 }
+# Some servers, Fluent Bit among them, say with 400 what 415 is for.
+_WRONG_FORMAT = re.compile(rb"(?:invalid|unknown|unsupported|wrong) '?content[- ]type", re.IGNORECASE)
 _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 _PHRASES: dict[int, str] = {status.value: status.phrase for status in HTTPStatus}
 
@@ -35,8 +39,8 @@ def failure(
 ) -> SinkError | None:
     """Give the failure that an answer stands for, None for 2xx.
 
-    408, 425, 429 and 5xx may pass: `RetryError`. 401, 403, 404, 405, 407 and redirects, which are not followed, need
-    somebody to change something: `MisconfiguredError`. All others are about this batch: `RejectError`, and for 413
+    408, 425, 429 and 5xx may pass: `RetryError`. 401, 403, 404, 405, 407, 415 and redirects, which are not followed,
+    need somebody to change something: `MisconfiguredError`. All others are about this batch: `RejectError`, and for 413
     `TooLargeError`. ``site`` is how the message names the server.
     """
     if 200 <= status < 300:
@@ -45,6 +49,8 @@ def failure(
     shown = shorten(body, secrets)
     if 300 <= status < 400:
         return MisconfiguredError(f"{message}, a redirect, which is not followed: give the URL that it leads to")
+    if status == HTTPStatus.BAD_REQUEST and _WRONG_FORMAT.search(body):
+        status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     if advice := _ADVICE.get(status):
         return MisconfiguredError(f"{message} ({advice}){shown}")
     if status in _LATER or status >= 500:

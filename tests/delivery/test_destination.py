@@ -120,7 +120,9 @@ def test_nothing_is_noted_as_delivered_while_the_destination_is_down(journal: Jo
     assert destination.state.failing_since > 0
 
 
-def test_a_refused_record_becomes_a_dead_letter_and_the_rest_goes_on(journal: Journal, sink: FakeSink) -> None:
+def test_a_refused_record_becomes_a_dead_letter_and_the_rest_goes_on(
+    journal: Journal, sink: FakeSink, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = journal.lines(0, 100)
     sink.refused = {lines[37], lines[99]}
     destination = make_destination(sink)
@@ -132,6 +134,7 @@ def test_a_refused_record_becomes_a_dead_letter_and_the_rest_goes_on(journal: Jo
     assert [letter["line"].encode() for letter in letters] == [lines[37], lines[99]]
     assert "does not like it" in letters[0]["reason"]
     assert cursor_of(journal).dead == 2
+    assert caplog.text.count("refused for good") == 1, "a word for each would flood the plugin's own log"
     assert cursor_of(journal).offset == journal.writer.offset
 
 

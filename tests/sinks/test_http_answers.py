@@ -19,13 +19,20 @@ def test_all_of_2xx_is_success() -> None:
     ("kind", "statuses"),
     [
         (RetryError, [408, 425, 429, 500, 502, 503, 504, 507, 599]),
-        (RejectError, [400, 409, 411, 415, 422, 431, 499]),
+        (RejectError, [400, 409, 411, 422, 431, 499]),
         (TooLargeError, [413]),
-        (MisconfiguredError, [301, 302, 307, 308, 401, 403, 404, 405, 407]),
+        (MisconfiguredError, [301, 302, 307, 308, 401, 403, 404, 405, 407, 415]),
     ],
 )
 def test_what_a_status_means(kind: type[SinkError], statuses: list[int]) -> None:
     assert {type(failure_for(status)) for status in statuses} == {kind}
+
+
+def test_a_format_that_the_server_does_not_take_is_no_fault_of_the_records() -> None:
+    fault = failure_for(400, b"error: invalid 'Content-Type'")  # Fluent Bit's in_http
+    assert type(fault) is MisconfiguredError
+    assert str(fault).startswith("http://h answered 400 Bad Request (check which format")
+    assert type(failure_for(400, b"content-type: application/json")) is RejectError
 
 
 def test_a_message_says_who_answered_what() -> None:
