@@ -1,5 +1,6 @@
 """The plugin that discards: it takes everything, as a log plugin must, and keeps nothing."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,10 @@ def test_it_drains_a_stream_to_its_end(client: PluginClient, folder: Path, optio
     for _ in range(50):
         fifo.write(FRAME * 1000)  # more than any pipe holds
     client.call("LogDriver.StopLogging", {"File": str(fifo.path)})
+    left = os.open(fifo.path, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(BlockingIOError):
+        os.read(left, 1)
+    os.close(left)
     fifo.remove()
 
 
