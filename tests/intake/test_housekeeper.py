@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -302,7 +303,7 @@ class TestFsync:
         return found
 
     def test_the_newest_segment_is_synced_at_intervals(self, house: House, clock: Clock, synced: list[str]) -> None:
-        house.running(ONE, 2, fsync_interval="10s")
+        house.running(ONE, 2, age=60, fsync_interval="10s")
         keeper = house.keeper()
         keeper.round()
         newest = [f"{SEGMENT:020}.log"]
@@ -318,9 +319,41 @@ class TestFsync:
         self, house: House, synced: list[str]
     ) -> None:
         house.running(ONE, 2)
-        house.stopped(OTHER, 2, fsync_interval="1s")
+        house.stopped(OTHER, 2, age=60, fsync_interval="1s")
         house.keeper().round()
         assert synced == []
+
+    def test_what_was_written_to_a_segment_before_it_was_closed_is_synced_too(
+        self, house: House, clock: Clock, synced: list[str]
+    ) -> None:
+        house.running(ONE, 1, age=60, fsync_interval="10s")
+        keeper = house.keeper()
+        keeper.round()
+        assert synced == [f"{0:020}.log"]
+        house.prints(ONE, frames(10, 10, 100))
+        assert house.bench.pump.call(house.bench.pump.containers.rotate, ONE).result()
+        keeper.note_rotation(ONE)
+        clock.pass_by(10.1)
+        keeper.round()
+        assert synced[1:] == [f"{0:020}.log", f"{2 * SEGMENT:020}.log"]
+
+    def test_the_last_lines_of_a_container_are_synced_once_more(
+        self, house: House, clock: Clock, synced: list[str]
+    ) -> None:
+        house.running(ONE, 1, age=60, fsync_interval="10s")
+        keeper = house.keeper()
+        keeper.round()
+        house.prints(ONE, frames(10, 10, 100))
+        house.stops(ONE)
+        keeper.note_rotation(ONE)
+        keeper.round()
+        assert synced == [f"{0:020}.log"] * 2, "at once, whatever the interval"
+        time.sleep(0.15)  # the file system's clock stands still for less
+        keeper.round()
+        done = len(synced)
+        clock.pass_by(60)
+        keeper.round()
+        assert len(synced) == done
 
     def test_a_failure_is_told_and_costs_no_other_its_sync_nor_the_bounds(
         self, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
