@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from plugin.sinks.base import Origin, Record
+from plugin.sinks.json_strings import strings
 from plugin.sinks.text import text
 
 _JSON_STARTS = b'{["-0123456789tfn \t\r'
@@ -27,7 +28,7 @@ class EventFields:
 class PreparedEvents:
     """What is the same for all events of a container."""
 
-    prefix: str
+    prefix: bytes
     """What comes before the line in the format raw."""
     after_line: dict[str, bytes]
     """By source: from the line to the time."""
@@ -50,7 +51,7 @@ def prepare_events(origin: Origin, fields: EventFields) -> PreparedEvents:
     words = [origin.tag] if origin.tag else []
     words += [f"{name}={value}" for name, value in sorted(origin.attributes.items())]
     return PreparedEvents(
-        prefix="".join(f"{word} " for word in words),
+        prefix="".join(f"{word} " for word in words).encode(errors="replace"),
         after_line={source: _rest({"source": source, **extra}) + b',"time":"' for source in ("stdout", "stderr")},
         after_time=b'"' + _rest(after),
     )
@@ -63,22 +64,24 @@ def _rest(fields: dict[str, object]) -> bytes:
 
 def encode_inline(records: Sequence[Record]) -> bytes:
     """Encode events whose ``line`` is a text."""
-    return _encode_lines(records, _text)
+    return _encode_lines(records, _texts([record.line for record in records]))
 
 
 def encode_json(records: Sequence[Record]) -> bytes:
     """Encode events whose ``line`` is the JSON that was written, where it is JSON, else a text."""
-    return _encode_lines(records, _json_or_text)
+    found = [_json(record.line) for record in records]
+    texts = iter(_texts([record.line for record, value in zip(records, found, strict=True) if value is None]))
+    return _encode_lines(records, [next(texts) if value is None else value for value in found])
 
 
-def _encode_lines(records: Sequence[Record], write: Callable[[bytes], bytes]) -> bytes:
+def _encode_lines(records: Sequence[Record], values: Sequence[bytes]) -> bytes:
     parts: list[bytes] = []
-    for record in records:
+    for record, value in zip(records, values, strict=True):
         prepared = record.prepared
         moment = b"%010d" % record.time_nano
         parts += (
             b'{"event":{"line":',
-            write(record.line),
+            value,
             prepared.after_line[record.source],
             moment[:-9],
             b".",
@@ -91,21 +94,18 @@ def _encode_lines(records: Sequence[Record], write: Callable[[bytes], bytes]) ->
 def encode_raw(records: Sequence[Record]) -> bytes:
     """Encode events that are texts: tag, attributes and line. Blank lines are left out: Splunk would refuse them."""
     parts: list[bytes] = []
-    dumps = orjson.dumps
-    for record in records:
-        line = text(record.line)
-        if not line or line.isspace():
-            continue
-        prepared = record.prepared
+    kept = [record for record in records if not _is_blank(record.line)]
+    texts = _texts([record.prepared.prefix + record.line for record in kept])
+    for record, event in zip(kept, texts, strict=True):
         moment = b"%010d" % record.time_nano
         parts += (
             b'{"event":',
-            dumps(prepared.prefix + line),
+            event,
             b',"time":"',
             moment[:-9],
             b".",
             moment[-9:],
-            prepared.after_time,
+            record.prepared.after_time,
         )
     return b"".join(parts)
 
@@ -113,7 +113,8 @@ def encode_raw(records: Sequence[Record]) -> bytes:
 ENCODERS: dict[str, Encoder] = {"inline": encode_inline, "json": encode_json, "raw": encode_raw}
 
 
-def _json_or_text(line: bytes) -> bytes:
+def _json(line: bytes) -> bytes | None:
+    """Give the JSON that a line is, None if it is none."""
     if line[:1] in _JSON_STARTS:
         try:
             orjson.loads(line)
@@ -122,8 +123,12 @@ def _json_or_text(line: bytes) -> bytes:
         else:
             # Not written anew, so that numbers keep all their digits.
             return line.strip(b" \t\r\n")
-    return _text(line)
+    return None
 
 
-def _text(line: bytes) -> bytes:
-    return orjson.dumps(text(line))
+def _texts(lines: Sequence[bytes]) -> list[bytes]:
+    return [b'"%b"' % string for string in strings(lines)]
+
+
+def _is_blank(line: bytes) -> bool:
+    return not text(line).strip()
