@@ -11,7 +11,7 @@ from plugin.engine.options import SinkChoice
 from plugin.errors import DamagedCursorError
 from plugin.journal.cursors import Cursor, cursor_in, keep_damaged, write_cursor
 from plugin.journal.placing import taken_back
-from plugin.journal.seeking import frames_end, oldest_offset
+from plugin.journal.seeking import frames_end, journal_end, oldest_offset
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ def _read_within(folder: Path, instance: str, birth: int) -> Cursor | None:
 
     Intake takes it back as well before it writes on. So the end is looked up before the cursor is read: what is written
     in between can then not hide that the cursor was ahead. And both are looked up again, in case both have moved on.
+    One that is not ahead of the last byte lies between two frames, as when it was written: a power cut only takes ends.
     """
-    end, cursor = frames_end(folder), cursor_in(folder, instance, birth)
+    end, cursor = journal_end(folder), cursor_in(folder, instance, birth)
     if cursor is not None and cursor.offset > end:
         end, cursor = frames_end(folder), cursor_in(folder, instance, birth)
     if cursor is None or cursor.offset <= end:

@@ -35,7 +35,7 @@ def test_behind_an_incomplete_frame_there_is_none(journal: Journal) -> None:
     journal.lines(0, 10)
     end = journal.writer.offset
     journal.write_bytes(b"\0\0\0\x20half")
-    write_cursor(journal.folder, "http", at(end + 6, 30))
+    write_cursor(journal.folder, "http", at(end + 50, 30))
     assert find_beginning(journal.folder, CHOICE, BIRTH) == at(end, 30)
 
 
