@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from plugin.commands.asking import ask_status, read_status
 from plugin.journal.cursors import read_cursor
 from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
 from tests.testbed.client import PluginError
@@ -103,6 +104,33 @@ def test_plugin_wide_defaults_choose_a_sink(idle_server: Server, engine: Engine,
     container.stop()
 
     assert arrived(receiver, container) == plain(lines)
+
+
+def test_a_plugin_wide_sink_that_is_added_later_is_sent_what_comes_then(
+    idle_server: Server, engine: Engine, receivers: Receivers
+) -> None:
+    receiver = receivers.up("loki")
+    idle_server.start()
+    stopped, running = engine.run(), engine.run()
+    for container in (stopped, running):
+        container.print(b"".join(numbered(100, "before")))
+    stopped.stop()
+    assert idle_server.terminate() == 0
+    idle_server.environment["PEAVEY_LOG_OPTS"] = json.dumps(receiver.options)
+    idle_server.start()
+    after = numbered(100, "after")
+    running.print(b"".join(after))
+    say_the_end(running)
+    running.stop()
+    assert arrived(receiver, running) == plain(after)
+    of = {container.id: container for container in read_status(ask_status(idle_server.socket)).containers}
+    assert (of[stopped.id].sinks, len(of[running.id].sinks)) == ([], 1)
+
+    stopped.start()
+    stopped.print(b"".join(after))
+    say_the_end(stopped)
+    stopped.stop()
+    assert arrived(receiver, stopped) == plain(after)
 
 
 def test_a_last_line_without_a_newline_arrives(server: Server, engine: Engine, receivers: Receivers) -> None:
