@@ -19,5 +19,5 @@ def strings(lines: Sequence[bytes]) -> list[bytes]:
         texts = [line.decode() for line in lines]
     except UnicodeDecodeError:
         texts = [text(line) for line in lines]
-    # A quote within a string is escaped, so these three characters are nowhere but between two strings.
-    return orjson.dumps(texts)[2:-2].split(b'","')
+    # A line feed within a string is escaped: one that stands there as it is can only be between two strings.
+    return orjson.dumps(texts, option=orjson.OPT_INDENT_2)[len(b'[\n  "') : -len(b'"\n]')].split(b'",\n  "')
