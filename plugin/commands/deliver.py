@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ SETTINGS = ["data", "log_opts", "log_level"]
 logger = logging.getLogger("plugin")
 
 _NICE = 15
+_COLLECT_AFTER = 50_000  # objects: a batch is tens of thousands of records, among which there are no cycles
 _THREADS = 64
 _PREDECESSOR_ENDS_WITHIN = 10.0
 
@@ -51,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     os.nice(_NICE)
     with claimed(data, share, _PREDECESSOR_ENDS_WITHIN if arguments.supervised else 0):
         worker = Worker(data, settings.log_opts, share.number, share.count)
+        gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER)
         asyncio.run(_deliver(worker, supervised=arguments.supervised))
     return 0
 
