@@ -14,6 +14,7 @@ from plugin.commands.open_files import raise_file_limit
 from plugin.delivery.shares import claimed, parse_share
 from plugin.delivery.worker import Worker
 from plugin.journal.folder import DataFolder
+from plugin.memory import keep_memory
 from plugin.settings import load_settings
 from plugin.sinks.registry import schema
 
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         worker = Worker(data, settings.log_opts, share.number, share.count)
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER)
+        keep_memory()
         asyncio.run(_deliver(worker, supervised=arguments.supervised))
     return 0
 

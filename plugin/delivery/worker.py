@@ -25,6 +25,7 @@ from plugin.errors import JournalError, PeaveyError
 from plugin.journal.cursors import Cursor, cursor_path
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import JournalNote, read_note
+from plugin.memory import give_memory_back
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.registry import schema
 
@@ -223,6 +224,8 @@ class Worker:
                 del self._lively[container_id]
                 for _, tail in container.links.values():
                     tail.rest()
+                if not self._lively:
+                    give_memory_back()
 
     def _retry(self, now: float) -> None:
         """Try again what is misconfigured."""

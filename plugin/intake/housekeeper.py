@@ -20,12 +20,14 @@ from plugin.intake.syncing import Syncer
 from plugin.intake.throttling import to_slow_down
 from plugin.intake.tidying import KeptJournal, Tidier
 from plugin.journal.folder import DataFolder
+from plugin.memory import give_memory_back
 
 logger = logging.getLogger(__name__)
 
 _TICK = 1.0
 _MEASURE_CHANGED = 5.0
 _VISIT_ALL = 30.0
+_GIVE_BACK = 30.0
 _NICE = 10
 
 
@@ -51,7 +53,7 @@ class Housekeeper(threading.Thread):
         self._rotated: set[str] = set()
         self._wake = threading.Event()
         self._stopping = False
-        self._next_measure = self._next_visit = 0.0
+        self._next_measure = self._next_visit = self._next_giving_back = 0.0
 
     def note_change(self, container_id: str) -> None:
         """Remember that a journal has grown. May be called from any thread."""
@@ -106,6 +108,9 @@ class Housekeeper(threading.Thread):
         if self._room.short:
             self._next_measure = now
         self._throttle(attached)
+        if now >= self._next_giving_back:
+            self._next_giving_back = now + _GIVE_BACK
+            give_memory_back()
 
     def _due(self, now: float) -> list[str]:
         """List the journals to look at: those that rotated; now and then those that changed; and all but quiet ones."""
