@@ -1,7 +1,7 @@
 """What glibc's allocator keeps of the memory that is free. With another C library nothing happens here.
 
-Delivery keeps that of one batch for the next: otherwise it would go back to the kernel after each, whose clearing of the
-same pages again and again takes a third of delivery's time.
+Delivery keeps that of one batch for the next. Otherwise it would go back to the kernel after each, and clearing the
+same pages again and again takes the kernel a third of delivery's time.
 """
 
 import ctypes
