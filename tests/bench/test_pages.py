@@ -74,3 +74,8 @@ def test_every_plot_is_shown_somewhere() -> None:
     shown = "".join(path.read_text(encoding="utf-8") for path in PAGES)
     files = [plot_file(benchmark, plot) for benchmark, result in kept_results() for plot in benchmark.plots(result)]
     assert [file for file in files if f"/{file})" not in shown] == []
+
+
+def test_what_is_kept_came_out_right() -> None:
+    assert [fault for _, result in kept_results() for fault in result.faults] == []
+    assert not any(result.quick for _, result in kept_results())
