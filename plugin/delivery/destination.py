@@ -198,9 +198,14 @@ class Destination:
         return True
 
     async def _narrow_down(self, groups: list[Group], error: RejectError) -> None:
-        """Split a rejected batch until the record at fault is alone."""
+        """Split a rejected batch until the record at fault is alone.
+
+        Where one is, there may be many, and each takes requests of its own: batches are small until all is well, so
+        that a container of which every line is refused does not keep the others waiting.
+        """
         if _is_one_record(groups):
             self.state.dead += 1
+            self._batch_size = min(self._batch_size, _SMALLEST_PIECE)
             groups[0].tail.bury(groups[0].records[0], str(error))
         elif isinstance(error, TooLargeError):
             await self._deliver_halves(groups)

@@ -138,6 +138,26 @@ def test_a_refused_record_becomes_a_dead_letter_and_the_rest_goes_on(
     assert cursor_of(journal).offset == journal.writer.offset
 
 
+def test_a_container_of_which_every_line_is_refused_does_not_keep_others_waiting(
+    make_journal: Callable[..., Journal], sink: FakeSink
+) -> None:
+    bad, good = make_journal("aa"), make_journal("bb")
+    sink.refused = set(bad.lines(0, 20_000))
+    destination = make_destination(sink)
+    destination.add(make_tail(bad, sink, "bad"))
+    destination.add(make_tail(good, sink, "good"))
+    dead = []
+
+    async def print_late() -> None:
+        while destination.state.dead < 5_000:  # noqa: ASYNC110  (it has no event)
+            await asyncio.sleep(0)
+        good.write(Entry("stdout", 1, b"late"))
+        dead.append(destination.state.dead)
+
+    deliver(destination, lambda: bool(sink.lines("good")), print_late())
+    assert destination.state.dead - dead[0] < 1_500, "it waits for two small batches"
+
+
 def test_misconfiguration_is_loud_and_retried(
     journal: Journal, sink: FakeSink, caplog: pytest.LogCaptureFixture
 ) -> None:
