@@ -47,7 +47,7 @@ class Containers:
         return container
 
     def give_cursors(self, container_id: str, sinks: Iterable[SinkChoice]) -> None:
-        """Give the sinks of a container their first cursors, where they have none yet. Raises ``OSError``."""
+        """Give the sinks of a container their first cursors, where they have none yet."""
         self._cursors.begin(self._data.container(container_id), sinks)
 
     def end(self, container: Container) -> None:

@@ -21,8 +21,13 @@ class CursorKeeper:
         self._waiting: dict[tuple[Path, str], CursorChange] = {}
 
     def begin(self, folder: Path, sinks: Iterable[SinkChoice]) -> None:
-        """Give sinks that have no cursor in a journal their first one."""
-        self._make(first_cursors(folder, sinks))
+        """Give sinks that have no cursor in a journal their first one; no stream waits for a journal without answer."""
+        try:
+            changes = first_cursors(folder, sinks)
+        except OSError as error:
+            logger.warning("container %s: it cannot be told where its sinks begin: %s", folder.name[:12], error)
+            return
+        self._make(changes)
 
     def place(self, folder: Path, end: int, birth: int) -> None:
         """Bring cursors in line with a journal that was found to end with a frame at ``end``, see ``placing``."""

@@ -114,12 +114,14 @@ class Housekeeper(threading.Thread):
 
     def _due(self, now: float) -> list[str]:
         """List the journals to look at: those that rotated; now and then those that changed; and all but quiet ones."""
-        with self._lock:
+        measure = now >= self._next_measure
+        with self._lock:  # for a moment only: the pump waits for it
             due, self._rotated = self._rotated, set()
-            if now >= self._next_measure:
-                self._next_measure = now + _MEASURE_CHANGED
-                due |= self._changed | {container_id for container_id, kept in self._journals.items() if _may_go(kept)}
-                self._changed = set()
+            if measure:
+                changed, self._changed = self._changed, set()
+        if measure:
+            self._next_measure = now + _MEASURE_CHANGED
+            due |= changed | {container_id for container_id, kept in self._journals.items() if _may_go(kept)}
         if now >= self._next_visit:
             self._next_visit = now + _VISIT_ALL
             present = set(self._data.container_ids())

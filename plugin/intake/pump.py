@@ -122,17 +122,21 @@ class Pump(threading.Thread):
         sinks: Sequence[SinkChoice] = (),
         *,
         saved: bool = True,
-    ) -> None:
-        """Begin to read from an open FIFO, for the ``sinks`` too; one that is attached already is closed again.
+    ) -> bool:
+        """Begin to read from an open FIFO, for the ``sinks`` too; one that is attached already is closed: false.
 
         An attachment that could not be saved, for want of room, is tried again until it is; likewise first cursors.
         """
         name, info = attachment.name, attachment.info
         if name in self._streams:
             os.close(descriptor)
-            return
-        self.containers.give_cursors(info.container_id, sinks)
-        self._epoll.register(descriptor, select.EPOLLIN)
+            return False
+        try:
+            self.containers.give_cursors(info.container_id, sinks)
+            self._epoll.register(descriptor, select.EPOLLIN)
+        except BaseException:
+            os.close(descriptor)
+            raise
         if not saved:
             self._unsaved[name] = attachment
         container = self.containers.begin(info.container_id, segment_size)
@@ -140,6 +144,7 @@ class Pump(threading.Thread):
         container.streams.append(stream)
         self._streams[name] = stream
         self._by_descriptor[descriptor] = stream
+        return True
 
     def probe(self, name: str) -> None:
         """Find out whether the engine still holds a FIFO that was attached again: if not, there is no event ever.
@@ -147,9 +152,12 @@ class Pump(threading.Thread):
         A stream whose engine is there stays as it is: its journal is not opened before there is something to write.
         """
         stream = self._streams.get(name)
-        if stream is None or stream.waiting() or not stream.may_have_ended():
+        if stream is None:
             return
-        if list_segments(stream.container.folder):
+        ended = stream.has_ended()
+        if ended is False or stream.waiting():  # asked in this order: who has left writes no more
+            return
+        if ended is None or list_segments(stream.container.folder):
             self._serve_safely(stream, 1)
         else:
             self._end(stream)
@@ -195,13 +203,14 @@ class Pump(threading.Thread):
 
     def _round(self, events: list[tuple[int, int]]) -> bool:
         busy = False
-        for descriptor, mask in events:
+        # A descriptor that is closed in this round can be another stream's before the round ends: its event is not.
+        found = [(descriptor, self._by_descriptor.get(descriptor), mask) for descriptor, mask in events]
+        for descriptor, stream, mask in found:
             if descriptor == self._wake:
                 os.eventfd_read(self._wake)
                 self._run_calls()
                 continue
-            stream = self._by_descriptor.get(descriptor)
-            if stream is None:
+            if stream is None or stream.closed:
                 continue
             busy = True
             if mask & select.EPOLLIN and stream.container.throttled:

@@ -53,6 +53,7 @@ class Intake:
         self._growth = GrowthTeller(data)
         self._pump = Pump(data, self._changed, self._rotated)
         self._housekeeper = Housekeeper(data, self._pump, bounds, options_of)
+        self._beginning: set[str] = set()
         self._followers: dict[str, list[Callable[[], None]]] = {}
         self._followers_lock = threading.Lock()
 
@@ -77,6 +78,16 @@ class Intake:
         """
         self.check_fifo(file)
         attachment = Attachment(file=file, info=info, started=time.time_ns())
+        self._beginning.add(attachment.name)
+        try:
+            self._begin(attachment, options)
+        finally:
+            self._beginning.discard(attachment.name)
+        if options.sinks:
+            self._need_delivery()
+
+    def _begin(self, attachment: Attachment, options: ContainerOptions) -> None:
+        file, info = attachment.file, attachment.info
         saved = True
         try:
             self._attachments.save(attachment)
@@ -98,8 +109,6 @@ class Intake:
             self._pump.attach, attachment, options.max_size, descriptor, options.sinks, saved=saved
         )
         attach.result()
-        if options.sinks:
-            self._need_delivery()
 
     def _create_cursors(self, container_id: str, options: ContainerOptions) -> None:
         """Give each sink that is new to a container its first cursor here, so that the pump seldom has to write one.
@@ -188,18 +197,22 @@ class Intake:
         """Take up every stream that is noted; called once, in the pump's thread, before any other call.
 
         All are attached before any is probed, and the newest probed first: a frame that is incomplete at a journal's
-        end is completed by the stream that wrote last, which must be known by then.
+        end is completed by the stream that wrote last, which must be known by then. Streams that begin meanwhile are
+        left alone: the engine may not have opened its end yet, which a probe would take for its death.
         """
         attached = []
         failed = False
         for attachment in self._attachments.load():
+            if attachment.name in self._beginning:
+                continue
             try:
                 self.check_fifo(attachment.file)
                 options = self._options_of(attachment.info)
-                self._pump.attach(attachment, options.max_size, _open_fifo(attachment.file), options.sinks)
+                descriptor = _open_fifo(attachment.file)
+                if self._pump.attach(attachment, options.max_size, descriptor, options.sinks):
+                    attached.append(attachment.name)
                 if options.sinks:
                     self._need_delivery()
-                attached.append(attachment.name)
             except (RequestError, FileNotFoundError) as error:
                 logger.info("stream %s is not attached again: %s", attachment.name, error)
                 self._attachments.remove(attachment.name)

@@ -66,8 +66,8 @@ class Stream:
         answer = fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0")
         return int(struct.unpack("i", answer)[0])
 
-    def may_have_ended(self) -> bool:
-        """Tell whether nobody holds the writing end, or that cannot be told without reading.
+    def has_ended(self) -> bool | None:
+        """Tell whether nobody holds the writing end; ``None`` where that cannot be told without reading.
 
         The kernel says so only if the last writer has left since the FIFO was opened (``pipe_poll`` in Linux's
         fs/pipe.c). So one comes and leaves, which takes no byte, and adds none.
@@ -76,7 +76,7 @@ class Stream:
             os.close(os.open(f"/proc/self/fd/{self.descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
             logger.debug("stream %s cannot be probed: %s", self.name, error)
-            return True
+            return None
         poll = select.poll()
         poll.register(self.descriptor, 0)
         return any(mask & select.POLLHUP for _, mask in poll.poll(0))

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from plugin.errors import StoppedError
 from plugin.intake import cursor_keeper as keeper_module
 from plugin.intake import pump as pump_module
 from plugin.intake.attachments import Attachment, Attachments
+from plugin.intake.stream import Stream
 from plugin.journal.cursors import read_cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.writer import JournalWriter
@@ -159,6 +161,56 @@ class TestAttaching:
         assert bench.attached() == set()
         assert bench.data.container_ids() == []
 
+    def test_a_probe_takes_what_an_engine_wrote_just_before_it_left(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fifo = bench.begin("a")
+        ask = Stream.has_ended
+
+        def ask_when_it_has_left(stream: Stream) -> bool | None:
+            fifo.write(WHOLE)
+            fifo.end()
+            return ask(stream)
+
+        monkeypatch.setattr(Stream, "has_ended", ask_when_it_has_left)
+        bench.pump.probe("a")
+        bench.turn(2)
+        assert bench.written() == WHOLE
+        assert bench.attached() == set()
+
+    def test_a_probe_that_the_kernel_refuses_ends_none_that_lives(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fifo = bench.begin("a")
+        monkeypatch.setattr(Stream, "has_ended", lambda _: None)
+        bench.pump.probe("a")
+        assert bench.attached() == bench.fifos() == {"a"}
+        fifo.write(WHOLE)
+        bench.turn()
+        assert bench.written() == WHOLE
+
+    def test_sinks_whose_beginning_cannot_be_told_keep_no_stream_from_beginning(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fifo = bench.fifo("a")
+        sinks = validate({"loki-url": "http://loki/"}, {}, schema()).sinks
+        monkeypatch.setattr(keeper_module, "first_cursors", refuse)
+        assert bench.pump.attach(bench.attachment(fifo), 1 << 20, fifo.open(), sinks)
+        fifo.write(WHOLE)
+        bench.turn()
+        assert bench.written() == WHOLE
+        assert "it cannot be told where its sinks begin" in caplog.text
+
+    def test_one_that_cannot_be_watched_leaves_no_descriptor(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fifo = bench.fifo("a")
+        descriptor = fifo.open()
+        monkeypatch.setattr(bench.pump, "_epoll", SimpleNamespace(register=refuse))
+        with pytest.raises(OSError, match="No space left"):
+            bench.pump.attach(bench.attachment(fifo), 1 << 20, descriptor)
+        assert not is_open(descriptor)
+
     def test_a_probe_leaves_a_living_one(self, bench: Bench) -> None:
         fifo = bench.begin("a")
         bench.pump.probe("a")
@@ -257,6 +309,28 @@ class TestEnds:
         assert bench.written() == WHOLE
         assert bench.pump.containers.attached() == bench.attached() == bench.fifos() == set()
         assert bench.changed[-1] == bench.rotated[-1] == ONE
+
+    def test_an_event_of_an_ended_stream_is_not_that_of_the_next_with_its_descriptor(self, bench: Bench) -> None:
+        ended = bench.begin("ended")
+        descriptor = bench.pump._streams["ended"].descriptor
+        ended.end()
+        begun = bench.fifo("begun")
+        attachment = bench.attachment(begun, OTHER)
+        bench.attachments.save(attachment)
+
+        def follow() -> None:
+            bench.pump.detach("ended")
+            assert begun.open() == descriptor
+            bench.pump.attach(attachment, 1 << 20, descriptor)
+
+        bench.pump.call(follow)
+        events = sorted(bench.pump._epoll.poll(0), key=lambda event: event[0] == descriptor)
+        assert len(events) == 2
+        bench.pump._round(events)
+        begun.write(WHOLE)
+        bench.turn()
+        assert bench.written(OTHER) == WHOLE
+        assert bench.attached() == bench.fifos() - {"ended"} == {"begun"}
 
     def test_the_end_of_the_engine_of_a_quiet_stream(self, bench: Bench) -> None:
         bench.begin("a").end()

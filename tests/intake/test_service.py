@@ -91,6 +91,26 @@ class TestAttaching:
         attach(intake, bench.fifo("a"))
         assert not intake.is_attached("/elsewhere/a", info_of())
 
+    def test_one_that_begins_while_others_are_attached_again_is_left_alone(
+        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fifo = bench.fifo("a")
+        fifo.end()
+        save = Attachments.save
+
+        def save_while_others_are_attached_again(attachments: Attachments, attachment: Attachment) -> None:
+            save(attachments, attachment)
+            intake._pump.call(intake._attach_again).result()
+
+        monkeypatch.setattr(Attachments, "save", save_while_others_are_attached_again)
+        attach(intake, fifo)
+        intake._pump.call(intake._attach_again).result()
+        fifo.connect()
+        fifo.write(WHOLE)
+        intake.drain()
+        assert bench.written() == WHOLE
+        assert bench.attached() == bench.fifos() == {"a"}
+
 
 class TestFifos:
     def test_one_in_the_logging_folder_is_accepted(self, bench: Bench, intake: Intake) -> None:
