@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from plugin.engine.info import Info
+from plugin.intake.reserve import Reserve
 from plugin.journal.folder import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -33,14 +34,20 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attachments:
-    """The attachments of one data folder."""
+    """The attachments of one data folder; a full disk takes them as long as a ``reserve`` lasts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reserve: Reserve | None = None) -> None:
         self._folder = folder
+        self._reserve = reserve
 
     def save(self, attachment: Attachment) -> None:
         """Write an attachment, before its FIFO is opened. Raises ``OSError`` if the disk does not take it."""
-        write_atomically(self._path(attachment.name), msgspec.json.encode(attachment))
+        path, content = self._path(attachment.name), msgspec.json.encode(attachment)
+        try:
+            write_atomically(path, content)
+        except OSError:
+            if self._reserve is None or not self._reserve.write(path, content):
+                raise
 
     def remove(self, name: str) -> None:
         """Remove the attachment of a stream, if there is one."""

@@ -35,13 +35,20 @@ class Housekeeper(threading.Thread):
     """Keeps every journal within its container's options and all of them within the disk's bounds.
 
     ``options_of`` gives the options of a container by its ``Info``; they were accepted once and must not be refused.
+    ``replenish`` is called now and then, to make the reserve for a full disk whole again.
     """
 
     def __init__(
-        self, data: DataFolder, pump: Pump, bounds: DiskBounds, options_of: Callable[[Info], ContainerOptions]
+        self,
+        data: DataFolder,
+        pump: Pump,
+        bounds: DiskBounds,
+        options_of: Callable[[Info], ContainerOptions],
+        replenish: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="housekeeper", daemon=True)
         self._data = data
+        self._replenish = replenish
         self._pump = pump
         self._tidier = Tidier(data, pump, options_of, bounds.keep_stopped)
         self._room = Room(data, pump, bounds, partial(self._tidier.remove, at_once=True))
@@ -124,6 +131,7 @@ class Housekeeper(threading.Thread):
             due |= changed | {container_id for container_id, kept in self._journals.items() if _may_go(kept)}
         if now >= self._next_visit:
             self._next_visit = now + _VISIT_ALL
+            self._replenish()
             present = set(self._data.container_ids())
             moment = time.time_ns()
             quiet = {container_id for container_id, kept in self._journals.items() if kept.quiet_until > moment}

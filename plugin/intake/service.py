@@ -15,6 +15,7 @@ from plugin.errors import RequestError
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.pump import Pump
+from plugin.intake.reserve import Reserve
 from plugin.intake.room import DiskBounds
 from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
 from plugin.journal.folder import DataFolder
@@ -49,10 +50,11 @@ class Intake:
         self.data = data
         self._logging_dir = logging_dir
         self._options_of = options_of
-        self._attachments = Attachments(data.streams)
+        reserve = Reserve(data.path / "reserve")
+        self._attachments = Attachments(data.streams, reserve)
         self._growth = GrowthTeller(data)
         self._pump = Pump(data, self._changed, self._rotated)
-        self._housekeeper = Housekeeper(data, self._pump, bounds, options_of)
+        self._housekeeper = Housekeeper(data, self._pump, bounds, options_of, reserve.replenish)
         self._beginning: set[str] = set()
         self._followers: dict[str, list[Callable[[], None]]] = {}
         self._followers_lock = threading.Lock()
@@ -73,8 +75,8 @@ class Intake:
     def attach(self, file: str, info: Info, options: ContainerOptions) -> None:
         """Begin a stream: note it durably, open the FIFO, hand it to the pump. A repeated call changes nothing.
 
-        On a full disk it is noted when there is room again. Raises ``RequestError`` if the file is no FIFO of the
-        logging folder.
+        On a full disk the reserve takes the note; without one it is noted when there is room again. Raises
+        ``RequestError`` if the file is no FIFO of the logging folder.
         """
         self.check_fifo(file)
         attachment = Attachment(file=file, info=info, started=time.time_ns())

@@ -2,6 +2,7 @@
 
 DATA/lock                                  held by the process that writes
 DATA/streams/…                             attachments, see ``plugin.intake.attachments``
+DATA/reserve/…                             room for attachments on a full disk, see ``plugin.intake.reserve``
 DATA/grown                                 see ``plugin.journal.growth``
 DATA/containers/<container id>/info.json   see ``plugin.journal.note``
     <20 digits>.log                        a segment, named by the offset of its first byte

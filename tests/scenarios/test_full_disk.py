@@ -124,6 +124,19 @@ def test_the_server_is_killed_and_started_on_a_full_disk(
     assert is_subsequence(kept, before + LINES + LINES)
 
 
+def test_the_server_is_killed_after_a_container_started_on_a_full_disk(
+    server_on_small_disk: Server, small_disk: Path, engine: Engine
+) -> None:
+    wait_until(lambda: len(list(small_disk.rglob("reserve/7"))) == 1, "room is in reserve")
+    filler = fill(small_disk)
+    container = engine.run()
+    assert "cannot be noted" not in server_on_small_disk.log
+    server_on_small_disk.restart()
+    filler.unlink()
+    wait_until_kept(container)
+    container.stop()
+
+
 def test_a_limit_for_all_journals_drops_the_oldest(idle_server: Server, engine: Engine, data: DataFolder) -> None:
     limit = 2 * MEBIBYTE
     idle_server.environment["PEAVEY_DISK_LIMIT"] = "2m"

@@ -84,10 +84,11 @@ def _read(file: Path) -> bytes:
 def snapshot(folder: Path) -> dict[str, bytes | None]:
     """Everything below a folder: path and content of each file, None for what is no regular file.
 
-    But for the counters that tell delivery where to look: they are a hint, of which nothing is left.
+    But for the counters that tell delivery where to look, which are a hint, of which nothing is left; and for the
+    reserve for a full disk.
     """
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
-        if path.name != "grown"
+        if path.relative_to(folder).parts[0] not in ("grown", "reserve")
     }
