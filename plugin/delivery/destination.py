@@ -11,7 +11,16 @@ from typing import Any
 from plugin.delivery.backoff import Backoff
 from plugin.delivery.tail import Group, Tail
 from plugin.errors import PeaveyError
-from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink, SinkError, TooLargeError
+from plugin.sinks.base import (
+    MisconfiguredError,
+    Record,
+    RejectError,
+    RetryError,
+    Sink,
+    SinkError,
+    TooLargeError,
+    UnavailableError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +28,7 @@ _LONGEST_TURN = 64 * 1024
 _SHORTEST_TURN = 4 * 1024
 _ATTEMPTS_IN_ONE_PIECE = 3
 _SMALLEST_PIECE = 16 * 1024
+_FRAME = 25
 _MISCONFIGURED_AT_LEAST = 30.0
 _REREAD = 5.0
 
@@ -88,7 +98,7 @@ class Destination:
 
     def announce(self, tail: Tail) -> None:
         """Say that a tail may have something to read."""
-        if tail not in self._queued and (tail.container_id, tail.instance) in self.tails:
+        if tail not in self._queued and self.tails.get((tail.container_id, tail.instance)) is tail:
             self._queued.add(tail)
             self._ready.append(tail)
             self._news.set()
@@ -167,7 +177,7 @@ class Destination:
                 await self._narrow_down(groups, error)
                 return
             except SinkError as error:
-                attempts += isinstance(error, RetryError)
+                attempts += isinstance(error, RetryError) and not isinstance(error, UnavailableError)
                 await self._recover(error)
             except Exception as error:  # a defect of the sink must not end delivery, nor lose the batch
                 logger.exception("destination %s: the sink failed", self.label)
@@ -224,7 +234,9 @@ class Destination:
             logger.info("destination %s takes records again", self.label)
         count = sum(len(group.records) for group in groups)
         self._backoff.reset()
-        self._batch_size = min(self._settings.batch_size, self._batch_size + self._batch_size // 16)
+        if self._batch_size < self._settings.batch_size:
+            larger = max(self._batch_size + self._batch_size // 16, _size(groups))
+            self._batch_size = min(self._settings.batch_size, larger)
         self.state.failing_since = 0
         self.state.misconfigured = False
         self.state.batches += 1
@@ -262,7 +274,7 @@ def _is_one_record(groups: list[Group]) -> bool:
 
 def _size(groups: list[Group]) -> int:
     """Count the bytes of journal that a batch takes, about."""
-    return sum(group.records[-1].end - group.records[0].offset for group in groups)
+    return sum(len(record.line) + _FRAME for group in groups for record in group.records)
 
 
 def _halves(groups: list[Group]) -> tuple[list[Group], list[Group]]:

@@ -19,7 +19,17 @@ from plugin.engine.options import SinkChoice
 from plugin.errors import PeaveyError
 from plugin.transforms.record import Record
 
-__all__ = ["MisconfiguredError", "Origin", "Record", "RejectError", "RetryError", "Sink", "SinkError", "TooLargeError"]
+__all__ = [
+    "MisconfiguredError",
+    "Origin",
+    "Record",
+    "RejectError",
+    "RetryError",
+    "Sink",
+    "SinkError",
+    "TooLargeError",
+    "UnavailableError",
+]
 
 Prepared = TypeVar("Prepared")
 
@@ -37,6 +47,10 @@ class RetryError(SinkError):
     def __init__(self, message: str, after: float | None = None) -> None:
         super().__init__(message)
         self.after = after
+
+
+class UnavailableError(RetryError):
+    """The destination takes nothing now, whatever the batch holds: nobody listens, a disk is full."""
 
 
 class RejectError(SinkError):

@@ -15,7 +15,7 @@ import termios
 from collections.abc import AsyncIterator
 from typing import Final
 
-from plugin.sinks.base import RetryError, SinkError
+from plugin.sinks.base import RetryError, SinkError, UnavailableError
 from plugin.sinks.dialling import DEFAULT_LIMITS, Address, Limits, connect, reason
 from plugin.sinks.tls import ClientTls
 from plugin.sinks.tls_layer import TlsLayer, tls_failure
@@ -76,13 +76,13 @@ class StreamConnection:
                     await self._tls.shake_hands()
         except TimeoutError:
             self._give_up()
-            raise RetryError(f"cannot connect to {self.address} within {self._limits.connect:g} s") from None
+            raise UnavailableError(f"cannot connect to {self.address} within {self._limits.connect:g} s") from None
         except ssl.SSLError as error:
             self._give_up()
             raise tls_failure(self.address, error) from error
         except (OSError, UnicodeError) as error:
             self._give_up()
-            raise RetryError(f"cannot connect to {self.address}: {reason(error, self.address)}") from error
+            raise UnavailableError(f"cannot connect to {self.address}: {reason(error, self.address)}") from error
         except BaseException:
             self._give_up()
             raise

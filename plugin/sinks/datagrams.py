@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from plugin.sinks.base import RejectError, RetryError
+from plugin.sinks.base import RejectError, RetryError, UnavailableError
 from plugin.sinks.dialling import DEFAULT_LIMITS, Address, Limits, look_up, reason
 
 LARGEST_UDP = 65_507
@@ -92,7 +92,7 @@ class DatagramConnection:
                     f" (UDP takes {LARGEST_UDP:,} bytes at most; a stream takes any length)"
                 ) from error
             self._refusals += isinstance(error, ConnectionRefusedError)
-            raise RetryError(f"cannot send to {self.address}: {reason(error, self.address)}") from error
+            raise UnavailableError(f"cannot send to {self.address}: {reason(error, self.address)}") from error
         except BaseException:
             self._forget()
             raise
@@ -107,9 +107,9 @@ class DatagramConnection:
             async with asyncio.timeout(self._limits.connect):
                 self._socket = await self._connect()
         except TimeoutError:
-            raise RetryError(f"cannot look up {self.address} within {self._limits.connect:g} s") from None
+            raise UnavailableError(f"cannot look up {self.address} within {self._limits.connect:g} s") from None
         except (OSError, UnicodeError) as error:
-            raise RetryError(f"cannot send to {self.address}: {reason(error, self.address)}") from error
+            raise UnavailableError(f"cannot send to {self.address}: {reason(error, self.address)}") from error
         self._opened = now
         return self._socket
 

@@ -19,7 +19,7 @@ from plugin.engine.options import SinkChoice
 from plugin.engine.tag import Tag, compile_tag
 from plugin.engine.values import printable, quote
 from plugin.sinks import json_lines
-from plugin.sinks.base import MisconfiguredError, Origin, Record, RetryError, Sink
+from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink, UnavailableError
 from plugin.sinks.rotated_file import Rotation, append
 
 _NANO = 1_000_000_000
@@ -190,11 +190,11 @@ class JsonFileSink(Sink[Container]):
                 positions[name] = position
 
 
-def _failure(path: Path, error: OSError) -> RetryError | MisconfiguredError:
+def _failure(path: Path, error: OSError) -> UnavailableError | MisconfiguredError:
     text = f"cannot write {quote(str(path))}: {printable(error.strerror or str(error))}"
     if isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)):
         return MisconfiguredError(text)
-    return RetryError(text)
+    return UnavailableError(text)
 
 
 SINK = JsonFileSink

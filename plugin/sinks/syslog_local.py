@@ -1,7 +1,7 @@
 """The local syslog server, which listens at one of a few usual sockets."""
 
 from plugin.sinks import datagrams
-from plugin.sinks.base import RetryError
+from plugin.sinks.base import RetryError, UnavailableError
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.datagrams import DatagramConnection
 from plugin.sinks.dialling import Address
@@ -46,7 +46,7 @@ class LocalSyslog:
                 except RetryError:
                     continue
                 return route
-        raise RetryError(
+        raise UnavailableError(
             f"there is no local syslog server: nothing listens at {', '.join(self._paths)}"
             " (a managed plugin does not see the host's sockets: give syslog-address, such as udp://127.0.0.1:514)"
         )

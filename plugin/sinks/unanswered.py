@@ -5,31 +5,44 @@ what it has not read; but its kernel then resets the connection, where one that 
 """
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from plugin.sinks.base import SinkError
 from plugin.sinks.connection import StreamConnection
+
+logger = logging.getLogger(__name__)
 
 _KEPT_BYTES = 4 * 1024 * 1024
 _KEPT_SECONDS = 120.0  # a host that is gone is noticed after 60
 _FIRST_PAUSE = 1.0
 _LAST_PAUSE = 60.0
+_MOST_TIMES = 9
+
+
+@dataclass(slots=True)
+class _Payload:
+    """What is sent: when it was last, by the loop's clock, and how often it has been."""
+
+    content: bytes
+    sent: float = 0.0
+    times: int = 0
 
 
 class UnansweredStream:
     """Sends payloads, and sends the latest again over the next connection where the last one did not end in order.
 
     Those are the payloads of the two minutes before the failure, up to 4 MiB: about what a kernel holds at most for a
-    server that does not read. They may so arrive twice. The connection is watched while there is nothing to send, so
-    that this is done also for the last payload.
+    server that does not read. They may so arrive twice; and up to nine times at a server that resets each connection.
+    The connection is watched while there is nothing to send, so that this is done also for the last payload.
     """
 
     def __init__(self, connection: StreamConnection) -> None:
         self._connection = connection
-        self._recent: deque[tuple[float, bytes]] = deque()
+        self._recent: deque[_Payload] = deque()
         self._recent_bytes = 0
-        self._again: list[bytes] = []
+        self._again: list[_Payload] = []
         self._sending = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
@@ -37,7 +50,7 @@ class UnansweredStream:
         """Return when the peer's kernel has everything; raises as `StreamConnection` does."""
         async with self._sending:  # what is being sent again is not broken off
             await self._stop_watching()
-            await self._send((payload,))
+            await self._send(_Payload(payload))
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -46,36 +59,38 @@ class UnansweredStream:
         await self._connection.close()
         self._recent.clear()
         self._recent_bytes = 0
+        self._again.clear()
 
-    async def _send(self, payloads: Iterable[bytes]) -> None:
+    async def _send(self, *payloads: _Payload) -> None:
         """Send payloads, and before them those that are to be sent again."""
         try:
             if await self._connection.open():
                 self._doubt_recent()
             sent = (*self._again, *payloads)
-            for data in sent:
-                await self._connection.write(data)
+            for payload in sent:
+                await self._connection.write(payload.content)
             await self._connection.drained()
         except BaseException:
             self._doubt_recent()
             raise
-        for data in sent:
-            self._remember(data)
+        for payload in sent:
+            self._remember(payload)
         self._again.clear()
 
     async def _watch(self) -> None:
         """Send again what the peer may not have read when the connection ends, although nothing follows."""
+        pause = _FIRST_PAUSE
         while True:
             await self._connection.ended()
             self._doubt_recent()
-            pause = _FIRST_PAUSE
             while self._again:
                 try:
                     async with self._sending:
-                        await self._send(())
-                except SinkError:
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, _LAST_PAUSE)
+                        await self._send()
+                except SinkError as error:
+                    logger.debug("what may not have been read cannot be sent again yet: %s", error)
+                await asyncio.sleep(pause)  # after a success too: a server may reset whatever it accepts
+                pause = min(2 * pause, _LAST_PAUSE)
             if not self._connection.is_open:
                 return
 
@@ -85,16 +100,26 @@ class UnansweredStream:
             watching.cancel()
             await asyncio.wait([watching])
 
-    def _remember(self, payload: bytes) -> None:
-        self._recent.append((asyncio.get_running_loop().time(), payload))
-        self._recent_bytes += len(payload)
+    def _remember(self, payload: _Payload) -> None:
+        payload.sent = asyncio.get_running_loop().time()
+        payload.times += 1
+        self._recent.append(payload)
+        self._recent_bytes += len(payload.content)
         while self._recent_bytes > _KEPT_BYTES:
-            self._recent_bytes -= len(self._recent.popleft()[1])
+            self._recent_bytes -= len(self._recent.popleft().content)
 
     def _doubt_recent(self) -> None:
         """Have the recent payloads sent again, unless the peer has read them."""
         if not self._connection.ended_orderly:
             oldest = asyncio.get_running_loop().time() - _KEPT_SECONDS
-            self._again += [payload for sent, payload in self._recent if sent >= oldest]
+            doubted = [payload for payload in self._recent if payload.sent >= oldest]
+            self._again += [payload for payload in doubted if payload.times < _MOST_TIMES]
+            if given_up := sum(payload.times >= _MOST_TIMES for payload in doubted):
+                logger.warning(
+                    "%s has broken %d connections off since it took a batch, which is not sent once more: %d in all",
+                    self._connection.address,
+                    _MOST_TIMES,
+                    given_up,
+                )
         self._recent.clear()
         self._recent_bytes = 0

@@ -9,9 +9,9 @@ import pytest
 
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
-from plugin.engine.frames import Entry
+from plugin.engine.frames import Entry, PartialMetadata
 from plugin.journal.cursors import Cursor, read_cursor
-from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, TooLargeError
+from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, TooLargeError, UnavailableError
 from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver, make_tail
 
 _MIDST = 5  # batches
@@ -90,6 +90,43 @@ def test_batches_grow_again_once_they_are_taken(journal: Journal) -> None:
     destination.add(make_tail(journal, narrow))
     deliver(destination, lambda: len(narrow.delivered) >= 120_000)
     assert max(narrow.batches) > 0.9 * narrow.attempts[0]
+
+
+def test_a_batch_is_not_cut_where_the_fault_cannot_be_its_size(journal: Journal, sink: FakeSink) -> None:
+    lines = journal.lines(0, 10_000)
+    sink.answers = [UnavailableError("connection refused")] * 20
+    destination = make_destination(sink)
+    destination.add(make_tail(journal, sink))
+    deliver(destination, lambda: len(sink.delivered) >= len(lines))
+    assert sink.lines() == lines
+    assert len(sink.batches) < 10, "batches are as large as ever"
+
+
+def test_batches_are_large_again_soon_after_an_outage_that_looked_like_their_size(journal: Journal) -> None:
+    down = FakeSink()
+    down.answers = [RetryError("503")] * 20
+    lines = journal.lines(0, 20_000)
+    lines += journal.lines(20_000, 20_000)
+    destination = make_destination(down)
+    destination.add(make_tail(journal, down))
+    deliver(destination, lambda: len(down.delivered) >= len(lines))
+    assert down.lines() == lines
+    assert down.batches[0] < max(down.batches) / 4, "it was cut"
+    assert min(down.batches[4:-1]) > 0.9 * max(down.batches[:4]), "what was taken in one piece can be taken again"
+
+
+def test_long_lines_of_many_containers_are_cut_apart(make_journal: Callable[..., Journal]) -> None:
+    """They are joined of parts, of which the last may be a few bytes."""
+    narrow = Narrow(1, RetryError("connection reset"))
+    destination = make_destination(narrow)
+    for number in range(4):
+        journal = make_journal(f"{number:02x}")
+        parts = [b"x" * 16_384, b"end"]
+        for ordinal, part in enumerate(parts, 1):
+            journal.write(Entry("stdout", 1, part, True, PartialMetadata(part is parts[-1], f"{number:064x}", ordinal)))
+        destination.add(make_tail(journal, narrow, str(number)))
+    deliver(destination, lambda: len(narrow.delivered) == 4)
+    assert narrow.attempts[0] > 1
 
 
 def test_a_record_that_is_too_large_on_its_own_is_a_dead_letter(journal: Journal) -> None:
@@ -234,6 +271,21 @@ def test_a_removed_tail_is_read_no_more(journal: Journal, sink: FakeSink) -> Non
     assert not destination.tails
     deliver(destination, lambda: True)
     assert sink.delivered == []
+
+
+def test_a_removed_tail_is_not_announced_by_its_name(make_journal: Callable[..., Journal], sink: FakeSink) -> None:
+    """A reading that is to be tried again later may come to its turn when another journal has taken the place."""
+    destination = make_destination(sink)
+    journal = make_journal()
+    before = make_tail(journal, sink, "before")
+    destination.add(before)
+    destination.remove(before)
+    destination.add(make_tail(journal, sink, "after"))
+    lines = journal.lines(0, 10)
+    destination.announce(before)
+    deliver(destination, lambda: len(sink.delivered) >= 10)
+    assert sink.lines("after") == lines
+    assert sink.lines("before") == []
 
 
 def test_a_sink_that_never_has_to_wait_does_not_hold_up_others(journal: Journal) -> None:

@@ -150,6 +150,32 @@ def test_a_frozen_server_gets_again_what_it_may_never_have_read(listener: socket
     assert asyncio.run(drive()) == b"one two "
 
 
+def test_a_server_that_resets_all_connections_does_not_get_the_same_for_ever(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(unanswered, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(unanswered, "_LAST_PAUSE", 0.02)
+    received: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read(100))
+        await asyncio.sleep(0.1)
+        _reset(writer.get_extra_info("socket").dup())
+        writer.transport.abort()
+
+    async def drive() -> None:
+        async with await asyncio.start_server(serve, sock=listener.dup()):
+            stream = stream_to(listener)
+            await stream.send(b"one ")
+            while "not sent once more" not in caplog.text:  # noqa: ASYNC110 (nothing else tells)
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
+            await stream.close()
+
+    asyncio.run(asyncio.wait_for(drive(), 60))
+    assert received == [b"one "] * 9
+
+
 def test_no_more_than_4_mib_are_sent_again(listener: socket.socket) -> None:
     payloads = [bytes([number]) * 1_500_000 for number in range(4)]
 

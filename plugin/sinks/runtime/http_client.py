@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from plugin.engine.secrets import Secret
-from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
+from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, UnavailableError
 from plugin.sinks.http_answers import Judge, failure
 from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.http_url import HttpUrl, parse_url
@@ -144,7 +144,7 @@ class HttpClient:
 
     def _connection_failure(self, error: Exception) -> SinkError:
         if isinstance(error, aiohttp.ClientProxyConnectionError):
-            return RetryError(f"cannot connect to the proxy {self._proxy}: {_reason(error)}")
+            return UnavailableError(f"cannot connect to the proxy {self._proxy}: {_reason(error)}")
         tls_fault = _tls_fault(error)
         if isinstance(tls_fault, ssl.SSLCertVerificationError):
             return MisconfiguredError(
@@ -156,7 +156,7 @@ class HttpClient:
         if isinstance(error, aiohttp.InvalidURL | UnicodeError):
             return MisconfiguredError(f"{self._site}: the URL cannot be used")
         if isinstance(error, aiohttp.ClientConnectorError):
-            return RetryError(f"cannot connect to {self._site}: {_reason(error)}")
+            return UnavailableError(f"cannot connect to {self._site}: {_reason(error)}")
         return RetryError(f"the connection to {self._site} failed: {_reason(error)}")
 
 
