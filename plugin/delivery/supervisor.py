@@ -67,8 +67,9 @@ class Supervisor:
             self._stopping.set()
         for process in list(self._processes.values()):
             process.terminate()
+        deadline = time.monotonic() + _STOP_WITHIN
         for thread in self._threads:
-            thread.join(_STOP_WITHIN)
+            thread.join(max(0.0, deadline - time.monotonic()))
         for process in list(self._processes.values()):
             process.kill()
 

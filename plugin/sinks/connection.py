@@ -26,6 +26,8 @@ _SEND_QUEUE: Final = termios.TIOCOUTQ
 _SLICE = 65_536
 _FIRST_LOOK = 0.0005
 _LAST_LOOK = 0.01
+# What comes at the end of TLS, the peer's goodbye and how its kernel ends the connection, comes at once.
+_END_TAKES = 0.05
 
 _ABORT = struct.pack("ii", 1, 0)
 
@@ -138,6 +140,8 @@ class StreamConnection:
         """
         while self._socket is not None:
             await _readable(self._socket)
+            if self._client_tls is not None:
+                await asyncio.sleep(_END_TAKES)
             try:
                 self._take_incoming()
             except SinkError:
@@ -253,8 +257,8 @@ class StreamConnection:
 
     def _forget(self) -> None:
         if self._socket is not None:
+            self.ended_orderly = self._is_ended and _is_closed_in_order(self._socket)
             self._socket.close()
-            self.ended_orderly = self._is_ended
         self._socket = None
         self._tls = None
         self._received.clear()
@@ -270,6 +274,17 @@ async def _readable(connection: socket.socket) -> None:
         await event.wait()
     finally:
         loop.remove_reader(connection)
+
+
+def _is_closed_in_order(connection: socket.socket) -> bool:
+    """Tell whether the peer's kernel has ended the connection, and not by a reset; its goodbye over TLS tells nothing.
+
+    False also while that is yet to come.
+    """
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return False
 
 
 def _unacknowledged(connection: socket.socket) -> int:

@@ -1,9 +1,11 @@
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trustme
@@ -13,6 +15,8 @@ from plugin.sinks.connection import StreamConnection
 from plugin.sinks.dialling import Address, Limits
 from plugin.sinks.tls import ClientTls
 from tests.testbed.waiting import wait_until
+
+Done = TypeVar("Done")
 
 QUICK = Limits(connect=1, write=0.3, read=0.3, trial=0.2)
 
@@ -323,3 +327,54 @@ def test_a_server_that_does_not_speak_tls_is_a_misconfiguration(listener: socket
 def test_a_server_that_never_shakes_hands_is_given_up(listener: socket.socket) -> None:
     with pytest.raises(RetryError, match="within 1 s"):
         asyncio.run(connection_to(listener, ClientTls(verify=False)).open())
+
+
+class TlsByHand:
+    """A TLS server that reads no more of its connection than it is told to."""
+
+    def __init__(self, listener: socket.socket, context: ssl.SSLContext) -> None:
+        self._peer, _ = listener.accept()
+        self._peer.settimeout(60)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._until_done(self._tls.do_handshake)
+
+    def read(self) -> bytes:
+        return self._until_done(lambda: self._tls.read(100))
+
+    def say_goodbye_and_close(self) -> None:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._peer.sendall(self._outgoing.read())
+        self._peer.close()
+
+    def _until_done(self, step: Callable[[], Done]) -> Done:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self._peer.sendall(self._outgoing.read())
+                self._incoming.write(self._peer.recv(65_536))
+            finally:
+                self._peer.sendall(self._outgoing.read())
+
+
+@pytest.mark.parametrize("left_unread", [b"", b"two"])
+def test_a_goodbye_over_tls_does_not_say_that_all_was_read(
+    listener: socket.socket, authority: trustme.CA, tmp_path: Path, left_unread: bytes
+) -> None:
+    async def drive() -> bool:
+        connection = connection_to(listener, trusting(authority, tmp_path))
+        accepting = asyncio.get_running_loop().run_in_executor(None, TlsByHand, listener, server_context(authority))
+        sending = asyncio.create_task(connection.send(b"one"))
+        server = await accepting
+        await sending
+        assert server.read() == b"one"
+        if left_unread:
+            await connection.send(left_unread)
+        server.say_goodbye_and_close()
+        await connection.ended()
+        assert not connection.is_open
+        return connection.ended_orderly
+
+    assert asyncio.run(drive()) == (not left_unread)
