@@ -80,6 +80,7 @@ class Destination:
         self._settings = settings
         self._renewed = renewed
         self._batch_size = settings.batch_size
+        self._is_clean = True
         self._backoff = Backoff(settings.retry_min, settings.retry_max)
         self._ready: deque[Tail] = deque()
         self._queued: set[Tail] = set()
@@ -106,7 +107,9 @@ class Destination:
     async def run(self) -> None:
         """Deliver until cancelled."""
         while True:
-            await self._deliver(await self._collect())
+            groups = await self._collect()
+            self._is_clean = True
+            await self._deliver(groups)
 
     async def _collect(self) -> list[Group]:
         """Wait for records and collect a batch of them."""
@@ -215,6 +218,7 @@ class Destination:
         """
         if _is_one_record(groups):
             self.state.dead += 1
+            self._is_clean = False
             self._batch_size = min(self._batch_size, _SMALLEST_PIECE)
             groups[0].tail.bury(groups[0].records[0], str(error))
         elif isinstance(error, TooLargeError):
@@ -235,8 +239,9 @@ class Destination:
         count = sum(len(group.records) for group in groups)
         self._backoff.reset()
         if self._batch_size < self._settings.batch_size:
-            larger = max(self._batch_size + self._batch_size // 16, _size(groups))
-            self._batch_size = min(self._settings.batch_size, larger)
+            larger = self._batch_size + self._batch_size // 16
+            taken = _size(groups) if self._is_clean else 0  # what was taken in one piece can be taken again
+            self._batch_size = min(self._settings.batch_size, max(larger, taken))
         self.state.failing_since = 0
         self.state.misconfigured = False
         self.state.batches += 1

@@ -195,6 +195,19 @@ def test_a_container_of_which_every_line_is_refused_does_not_keep_others_waiting
     assert destination.state.dead - dead[0] < 1_500, "it waits for two small batches"
 
 
+def test_batches_stay_small_after_one_with_a_refused_record_whatever_else_was_in_it(
+    make_journal: Callable[..., Journal], sink: FakeSink
+) -> None:
+    bad, good = make_journal("aa"), make_journal("bb")
+    sink.refused = set(bad.lines(900_000, 1))
+    good.lines(0, 10_000)
+    destination = make_destination(sink)
+    destination.add(make_tail(bad, sink, "bad"))
+    destination.add(make_tail(good, sink, "good"))
+    deliver(destination, lambda: len(sink.lines("good")) == 10_000)
+    assert sink.batches[2] < sink.batches[1] / 2, "the first two are the halves of one batch"
+
+
 def test_misconfiguration_is_loud_and_retried(
     journal: Journal, sink: FakeSink, caplog: pytest.LogCaptureFixture
 ) -> None:
