@@ -151,8 +151,8 @@ class Destination:
                 records = tail.read(size)
             except Exception:
                 logger.exception("container %s: its journal cannot be read now", tail.container_id)
-                asyncio.get_running_loop().call_later(_REREAD, self.announce, tail)
-                records = []
+                asyncio.get_running_loop().call_later(_REREAD, self._read_again, tail)
+                continue  # it counts as queued until then, whatever is announced: it may grow all the time
             if not records:
                 self._queued.discard(tail)
                 continue
@@ -160,6 +160,10 @@ class Destination:
             groups.append(Group(tail, records))
             return max(1, tail.position - before)
         return 0
+
+    def _read_again(self, tail: Tail) -> None:
+        self._queued.discard(tail)
+        self.announce(tail)
 
     async def _deliver(self, groups: list[Group]) -> None:
         """Deliver a batch for good: until it is acknowledged, or what is at fault is a dead letter.

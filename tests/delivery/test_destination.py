@@ -7,6 +7,7 @@ from itertools import accumulate, pairwise
 import orjson
 import pytest
 
+from plugin.delivery import destination as module
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
 from plugin.engine.frames import Entry, PartialMetadata
@@ -299,6 +300,53 @@ def test_a_removed_tail_is_not_announced_by_its_name(make_journal: Callable[...,
     deliver(destination, lambda: len(sink.delivered) >= 10)
     assert sink.lines("after") == lines
     assert sink.lines("before") == []
+
+
+class TestUnreadable:
+    """A journal that cannot be read, as with too many open files."""
+
+    def test_it_is_read_again_later(
+        self, journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(module, "_REREAD", 0.01)
+        tail = make_tail(journal, sink)
+        read = tail.read
+        faults = iter([OSError("too many open files")] * 3)
+
+        def fail(size: int) -> object:
+            for fault in faults:
+                raise fault
+            return read(size)
+
+        monkeypatch.setattr(tail, "read", fail)
+        destination = make_destination(sink)
+        destination.add(tail)
+        lines = journal.lines(0, 10)
+        deliver(destination, lambda: len(sink.delivered) >= 10)
+        assert sink.lines() == lines
+        assert caplog.text.count("cannot be read now") == 3
+
+    def test_it_is_left_alone_until_then_although_it_grows(
+        self, journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(_size: int) -> object:
+            raise OSError("too many open files")
+
+        tail = make_tail(journal, sink)
+        monkeypatch.setattr(module, "_REREAD", 600)
+        monkeypatch.setattr(tail, "read", fail)
+        destination = make_destination(sink)
+        destination.add(tail)
+        announced = []
+
+        async def grow() -> None:
+            for number in range(20):
+                destination.announce(tail)
+                await asyncio.sleep(0.005)
+                announced.append(number)
+
+        deliver(destination, lambda: len(announced) == 20, grow())
+        assert caplog.text.count("cannot be read now") == 1
 
 
 def test_a_sink_that_never_has_to_wait_does_not_hold_up_others(journal: Journal) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 import trustme
 
-from plugin.sinks.base import MisconfiguredError, RetryError
+from plugin.sinks.base import MisconfiguredError, RetryError, UnavailableError
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.dialling import Address, Limits
 from plugin.sinks.tls import ClientTls
@@ -146,13 +146,13 @@ def test_an_answer_that_does_not_come_is_not_waited_for(listener: socket.socket)
 def test_nobody_listens(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     listener.close()
-    with pytest.raises(RetryError, match=f"cannot connect to localhost:{port}: Connection refused"):
+    with pytest.raises(UnavailableError, match=f"cannot connect to localhost:{port}: Connection refused"):
         asyncio.run(StreamConnection(Address("localhost", port)).open())
 
 
 @pytest.mark.parametrize("host", ["a" * 80, "name.invalid", "a..b"])
 def test_a_name_that_cannot_be_found(host: str) -> None:
-    with pytest.raises(RetryError, match="cannot connect"):
+    with pytest.raises(UnavailableError, match="cannot connect"):
         asyncio.run(StreamConnection(Address(host, 1), limits=QUICK).open())
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.sinks.base import RejectError, RetryError
+from plugin.sinks.base import RejectError, RetryError, UnavailableError
 from plugin.sinks.datagrams import LARGEST_UDP, DatagramConnection, joined, pack, unpack
 from plugin.sinks.dialling import Address, Limits
 
@@ -80,7 +80,7 @@ def test_a_refusal_is_noticed_and_the_names_next_address_gets_its_turn(monkeypat
 
             monkeypatch.setattr(loop, "getaddrinfo", look_up)
             connection = DatagramConnection(Address("name", 1))
-            with pytest.raises(RetryError, match="refused"):
+            with pytest.raises(UnavailableError, match="refused"):
                 await connection.send(pack([b"one"]))
             await connection.send(pack([b"one"]))
             await connection.close()
@@ -114,5 +114,5 @@ def test_a_name_is_looked_up_again_after_half_a_minute(monkeypatch: pytest.Monke
 
 
 def test_a_name_that_cannot_be_found() -> None:
-    with pytest.raises(RetryError, match="cannot send to"):
+    with pytest.raises(UnavailableError, match="cannot send to"):
         send(Address("a" * 80, 1), b"x")

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from plugin.engine.info import Info
 from plugin.errors import OptionError
 from plugin.sinks import json_lines, rotated_file
-from plugin.sinks.base import MisconfiguredError, RetryError, Sink
+from plugin.sinks.base import MisconfiguredError, Sink, UnavailableError
 from plugin.sinks.rotated_file import Rotation
 from tests.sinks.made import origin_of, records_of, sink_of
 from tests.testbed.waiting import wait_until
@@ -243,7 +243,7 @@ class TestFiles:
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
         try:
-            with pytest.raises(RetryError, match=r"cannot write .*web\.log': File too large"):
+            with pytest.raises(UnavailableError, match=r"cannot write .*web\.log': File too large"):
                 deliver(sink, payload)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -294,7 +294,7 @@ class TestFiles:
         other = os.open(tmp_path / locked, os.O_RDONLY)
         fcntl.flock(other, fcntl.LOCK_EX)
         sink = sink_of(json_file_path=str(file), json_file_max_size="4")
-        with pytest.raises(RetryError, match="another process has held the lock"):
+        with pytest.raises(UnavailableError, match="another process has held the lock"):
             deliver(sink, sink.encode(records_of(sink, [b"1"])))
         assert file.read_bytes() == b"old\n"
         os.close(other)

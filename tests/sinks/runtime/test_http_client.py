@@ -10,7 +10,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from plugin.engine.secrets import Secret
-from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError
+from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError, UnavailableError
 from plugin.sinks.http_headers import Headers
 from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.http_url import parse_url
@@ -390,6 +390,6 @@ def test_the_proxy_of_the_environment(server: HTTPServer, monkeypatch: pytest.Mo
     monkeypatch.setenv("http_proxy", f"127.0.0.1:{server.port}")
     monkeypatch.setenv("no_proxy", "inside.example")
     send(settings_for("http://outside.example/"))
-    assert isinstance(failure_of(settings_for("http://inside.example:1/")), RetryError)
-    assert isinstance(failure_of(settings_for(f"http://127.0.0.1:{closed_port()}/")), RetryError)
+    assert isinstance(failure_of(settings_for("http://inside.example:1/")), UnavailableError)
+    assert isinstance(failure_of(settings_for(f"http://127.0.0.1:{closed_port()}/")), UnavailableError)
     assert [request.environ["REQUEST_URI"] for request in requests_of(server)] == ["http://outside.example/"]
