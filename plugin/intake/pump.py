@@ -29,6 +29,9 @@ T = TypeVar("T")
 PAUSE = 0.003
 """Seconds between two rounds of reading while streams are busy: their pipes collect meanwhile."""
 
+_FILLING = FULL_PIPE // 2
+"""Bytes of one pipe in one round, from which on the next round comes at once: a full pipe holds its container up."""
+
 _ENLARGED_AT_MOST = 16
 """Pipes of 1 MiB at the same time: a quarter of what the kernel allows a user, whose other pipes must not shrink."""
 
@@ -97,8 +100,8 @@ class Pump(threading.Thread):
 
     def _pump(self) -> None:
         while not self._stopping:
-            busy = self._round(self._epoll.poll(_CHORES))
-            if busy and not self._calls:
+            pipes_may_collect = self._round(self._epoll.poll(_CHORES))
+            if pipes_may_collect and not self._calls:
                 self._only_wake.poll(PAUSE * 1000)
         self._ended = True
         self._refuse_calls()
@@ -202,7 +205,8 @@ class Pump(threading.Thread):
         self._stopping = True
 
     def _round(self, events: list[tuple[int, int]]) -> bool:
-        busy = False
+        """Do what there is to do; tells whether streams are busy, and may be left to collect for a while."""
+        busy = filling = False
         # A descriptor that is closed in this round can be another stream's before the round ends: its event is not.
         found = [(descriptor, self._by_descriptor.get(descriptor), mask) for descriptor, mask in events]
         for descriptor, stream, mask in found:
@@ -216,14 +220,14 @@ class Pump(threading.Thread):
             if mask & select.EPOLLIN and stream.container.throttled:
                 self._trickle(stream)
             elif mask & select.EPOLLIN:
-                self._serve_safely(stream, FULL_PIPE)
+                filling |= self._serve_safely(stream, FULL_PIPE) >= _FILLING
             else:
                 self._end(stream)
         now = time.monotonic()
         if now >= self._next_chores:
             self._next_chores = now + _CHORES
             self._do_chores(now)
-        return busy
+        return busy and not filling
 
     def _run_calls(self) -> None:
         while self._calls:

@@ -59,6 +59,15 @@ class TestTaking:
         assert bench.changed == [ONE]
         assert bench.rotated == []
 
+    def test_pipes_may_collect_unless_one_of_them_fills_up(self, bench: Bench) -> None:
+        fifo = bench.begin("a")
+        told = []
+        for size in (1 << 15, 1 << 18, 3 << 18):  # the first one is enough for the pipe to be enlarged
+            fifo.write(frames(1, size=size))
+            told.append(bench.pump._round(bench.pump._epoll.poll(0)))
+        assert told == [True, True, False]
+        assert not bench.pump._round([])
+
     def test_a_container_that_never_prints_has_no_journal(self, bench: Bench) -> None:
         fifo = bench.begin("a")
         bench.turn()
