@@ -8,6 +8,8 @@ cdef int _LETTER_E
 cdef class Joiner:
     cdef list _starts, _sizes, _ids
 
+    cpdef give_up(self, int source)
+
     @cython.locals(source=int)
     cpdef int accept(self, Fields fields, bytes buffer, long long offset)
 

@@ -42,6 +42,10 @@ class Joiner:
         """How many lines are incomplete: 0, 1 or 2 (one each for stdout and stderr)."""
         return (self._starts[0] >= 0) + (self._starts[1] >= 0)
 
+    def give_up(self, source: int) -> None:
+        """Wait no more for the rest of a line; ``source`` is as of ``source_index``."""
+        self._starts[source] = -1
+
     def accept(self, fields: Fields, buffer: bytes, offset: int) -> int:
         """Take note of the entry at ``offset`` whose fields were located in ``buffer``; returns the bits above."""
         source = source_index(fields, buffer)

@@ -27,4 +27,4 @@ cdef class Decoder:
     cdef _handle_part(self, bytes buffer, long long frame, long long behind, int action, int source)
 
     @cython.locals(parts=list)
-    cdef _emit_held(self, long long behind, int source)
+    cdef _emit_held(self, long long behind, int source, bint delivered)

@@ -84,9 +84,9 @@ class Decoder:
 
     def flush(self, offset: int) -> None:
         """Give up waiting for the rest of lines: what there is of them, up to ``offset``, becomes records."""
-        self._joiner = Joiner()
         for source in (0, 1):
-            self._emit_held(offset, source)
+            self._joiner.give_up(source)
+            self._emit_held(offset, source, offset < self._first)
 
     def _add_part(self, buffer: bytes, frame: int, behind: int, source: int) -> None:
         fields = self._fields
@@ -101,19 +101,23 @@ class Decoder:
     def _handle_part(self, buffer: bytes, frame: int, behind: int, action: int, source: int) -> None:
         fields = self._fields
         if action & FLUSH_BEFORE:
-            self._emit_held(frame, source)
+            self._emit_held(frame, source, frame < self._first)
         if not self._parts[source]:
             self._times[source] = fields.time_nano
         self._parts[source].append(buffer[fields.line_start : fields.line_end])
         self._last[source] = frame
         if action & (COMPLETE | FLUSH_AFTER):
-            self._emit_held(behind, source)
+            self._emit_held(behind, source, behind <= self._first)
 
-    def _emit_held(self, behind: int, source: int) -> None:
+    def _emit_held(self, behind: int, source: int, delivered: bool) -> None:
+        """Make a record of the parts that are held, unless it was ``delivered`` in an earlier process.
+
+        One that lacks its last part ends where another may end, too: at ``first``, it is delivered rather again.
+        """
         parts = self._parts[source]
         if not parts:
             return
-        if behind > self._first:
+        if not delivered:
             resume = self._joiner.held_from if self._joiner.held else behind
             line = b"".join(parts)
             time_nano = self._times[source]
