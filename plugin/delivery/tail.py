@@ -22,6 +22,7 @@ _PATIENCE = 5.0
 _SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
 _LOOK_AHEAD = 2 << 20
+_TICK = 100_000_000  # nanoseconds; file systems tell times by a clock that stands still for some milliseconds
 
 
 @dataclass(slots=True)
@@ -46,13 +47,14 @@ class Tail:
         self._reader = JournalReader(folder, cursor.resume)
         self._decoder = Decoder(prepared, joined=sink.joins_parts, first=cursor.offset)
         self._position = cursor.resume
-        self._gap_bytes = 0
+        self._gaps: list[tuple[int, int]] = []
         self._held_since = 0.0
         self._unsaved = False
         self._buried = 0
         self._next_word = 0.0
         self._looks = 0
         self._seen_size = self._seen_folder = -1
+        self._at_end = False
         self._fresh = True
         self._open_folder = -1
 
@@ -66,29 +68,29 @@ class Tail:
         """How far it has been read, as an offset."""
         return self._position
 
-    def has_news(self) -> bool:
-        """Tell whether there may be something to read: the segment has grown, or (a rarer look) there are others.
+    def has_news(self, *, thorough: bool = False) -> bool:
+        """Tell whether there may be something to read: the segment has grown, or there are others.
 
-        Cheap enough to be asked often of many journals of which few have something.
+        For these it looks now and then only, unless it is to be ``thorough``: cheap enough to be asked often of many
+        journals of which few have something.
         """
         size = self._reader.written()
         news = size != self._seen_size
         self._seen_size = size
-        if self._looks % _LOOKS_AT_FOLDER == 0:
+        if thorough or self._looks % _LOOKS_AT_FOLDER == 0:
             try:
                 folder = os.stat(self.folder).st_mtime_ns
             except FileNotFoundError:
                 return False
             news = news or folder != self._seen_folder
-            self._seen_folder = folder
+            self._seen_folder = folder if time.time_ns() - folder > _TICK else -1
         self._looks += 1
         return news or (self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE)
 
     def rest(self) -> None:
-        """Close what is open until there is more to read, unless something that was read is still to be noted."""
-        if self.cursor.offset >= self._position and not self._unsaved:
+        """Close what is open, unless there is more to read, or something that was read is still to be noted."""
+        if self._open_folder >= 0 and self._at_end and self.cursor.offset >= self._position and not self._unsaved:
             self._reader.rest()
-            self._looks = 0
             self._close_folder()
 
     @property
@@ -126,6 +128,7 @@ class Tail:
             elif not chunk or not self._reader.next_segment():
                 records += self._release()
                 break
+        self._at_end = not records
         if records:
             self._fresh = False
         elif self._fresh:  # most of the journals that are found at the start are delivered already
@@ -185,13 +188,18 @@ class Tail:
             resume=last.resume,
             records=records,
             dead=dead,
-            gap_bytes=self._gap_bytes + self.cursor.gap_bytes,
+            gap_bytes=self.cursor.gap_bytes + self._take_gaps(last.end),
             last_success=last_success,
             birth=self.cursor.birth,
         )
-        self._gap_bytes = 0
         self._unsaved = True
         self.save()
+
+    def _take_gaps(self, end: int) -> int:
+        """Count the bytes of the gaps of which the sink has been told, as records up to ``end`` are delivered."""
+        told = [missing for gap_end, missing in self._gaps if gap_end <= end]
+        del self._gaps[: len(told)]
+        return sum(told)
 
     def save(self) -> None:
         """Write the cursor, unless it has been: a full disk may not have taken it when it moved."""
@@ -221,10 +229,10 @@ class Tail:
         """
         start, offset = self._position, self._reader.offset
         self._position = offset
-        self._gap_bytes += offset - start
         self._decoder.flush(start)
         text = f"peavey: {offset - start} bytes of this container's log are missing here: {reason}"
         logger.warning("container %s, sink %s: %s", self.container_id[:12], self.instance, text)
         end = max(offset, self.cursor.offset)  # what is missing can be the beginning of a line, before the cursor
+        self._gaps.append((end, offset - start))
         gap = Record(self._prepared, "stderr", time.time_ns(), text.encode(), start, end, end)
         return [*self._decoder.take(), gap]

@@ -66,6 +66,7 @@ class Worker:
             if now >= next_report:
                 next_report = now + _REPORT
                 self._retry(now)
+                self._tend(now)
                 self._report()
             try:
                 await asyncio.wait_for(stop.wait(), _POLL)
@@ -92,7 +93,7 @@ class Worker:
         if container_id in self._lively or self._has_changed(container_id):
             return
         container = self._containers.get(container_id)
-        if container is not None and _announce_news(container):
+        if container is not None and _announce_news(container, thorough=True):
             self._lively[container_id] = time.monotonic() + _LIVELY
 
     def _has_changed(self, container_id: str) -> bool:
@@ -122,6 +123,7 @@ class Worker:
             note = read_note(folder)
         except JournalError as error:
             logger.warning("container %s is not delivered: %s", container_id[:12], error)
+            container.retry = time.monotonic() + _RETRY_MISCONFIGURED
             return container
         if note is None:
             return container
@@ -137,8 +139,10 @@ class Worker:
         for choice in options.sinks:
             try:
                 self._begin_or_renew(container, folder, note, choice)
-            except (PeaveyError, ValueError, OSError) as error:
-                self._note_fault(container_id, choice.instance, str(error))
+            except Exception as error:  # noqa: BLE001 (a defect of a sink must not end the delivery of other containers)
+                expected = isinstance(error, PeaveyError | ValueError | OSError)
+                fault = str(error) if expected else f"a defect ({type(error).__name__}), see delivery's log"
+                self._note_fault(container_id, choice.instance, fault, defect=not expected)
                 container.retry = time.monotonic() + _RETRY_MISCONFIGURED
             else:
                 self._faults.pop((container_id, choice.instance), None)
@@ -173,13 +177,14 @@ class Worker:
     def _has_faults(self, container_id: str) -> bool:
         return any(faulty == container_id for faulty, _ in self._faults)
 
-    def _note_fault(self, container_id: str, instance: str, fault: str) -> None:
+    def _note_fault(self, container_id: str, instance: str, fault: str, *, defect: bool) -> None:
         if self._faults.get((container_id, instance)) != fault:
             logger.error(
                 "container %s, sink %s is misconfigured, its log waits in the journal: %s",
                 container_id[:12],
                 instance,
                 fault,
+                exc_info=defect,
             )
         self._faults[container_id, instance] = fault
 
@@ -233,11 +238,24 @@ class Worker:
             if now >= container.retry:
                 self._take_up(container_id, self._data.container(container_id), container.changed)
 
-    def _report(self) -> None:
-        """Write what status and metrics tell, and the cursors that could not be written when they moved."""
-        for container in self._containers.values():
+    def _tend(self, now: float) -> None:
+        """Write the cursors that could not be written when they moved, and see to what was delivered late.
+
+        A destination that was down reads on when nobody looks at the container any more.
+        """
+        for container_id, container in self._containers.items():
+            lively = container_id in self._lively
             for _, tail in container.links.values():
                 tail.save()
+                if lively:
+                    continue
+                if tail.holds:
+                    self._lively[container_id] = now + _LIVELY
+                else:
+                    tail.rest()
+
+    def _report(self) -> None:
+        """Write what status and metrics tell."""
         status = ShareStatus(
             pid=os.getpid(),
             share=self._share,
@@ -255,6 +273,7 @@ class Worker:
 
     async def _end(self) -> None:
         await self._destinations.end(_STOP_WITHIN)
+        self._tend(time.monotonic())
         self._report()
 
 
@@ -284,9 +303,9 @@ class _Container:
         return any(cursor_path(folder, instance).exists() for instance in self.without_cursor)
 
 
-def _announce_news(container: _Container) -> bool:
+def _announce_news(container: _Container, *, thorough: bool = False) -> bool:
     """Tell the destinations of a container's tails that have something to read; true if there are any."""
-    news = [(destination, tail) for destination, tail in container.links.values() if tail.has_news()]
+    news = [(destination, tail) for destination, tail in container.links.values() if tail.has_news(thorough=thorough)]
     for destination, tail in news:
         destination.announce(tail)
     return bool(news)

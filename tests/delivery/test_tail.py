@@ -10,6 +10,7 @@ from plugin.engine.frames import Entry, PartialMetadata, encode_frame
 from plugin.journal.compression import compress_closed
 from plugin.journal.cursors import Cursor, read_cursor, write_cursor
 from plugin.journal.retention import measure, remove_segment
+from plugin.sinks.base import Record
 from tests.delivery.conftest import FakeSink, Journal, make_tail
 
 
@@ -36,6 +37,7 @@ def test_a_tail_that_rests_has_no_file_open_and_sees_what_comes(journal: Journal
     tail = make_tail(journal, sink)
     records = tail.read(50_000)
     assert tail.read(50_000) == []
+    os.utime(journal.folder, (1, 1))
     while tail.has_news():
         pass
     before = len(os.listdir("/proc/self/fd"))
@@ -52,20 +54,39 @@ def test_a_tail_that_rests_has_no_file_open_and_sees_what_comes(journal: Journal
     assert read_all(tail) == more
 
 
-def test_a_tail_that_rests_sees_the_next_segment(make_journal: Callable[..., Journal], sink: FakeSink) -> None:
+def test_a_tail_sees_the_next_segment_at_once_where_something_is_said_to_be_new(
+    make_journal: Callable[..., Journal], sink: FakeSink
+) -> None:
     journal = make_journal(segment_size=1_000)
     journal.lines(0, 10)
     tail = make_tail(journal, sink)
     records = tail.read(50_000)
     tail.acknowledge(records[-1], 10)
+    assert tail.read(50_000) == []
+    os.utime(journal.folder, (1, 1))
     while tail.has_news():
         pass
     tail.rest()
+    assert not any(tail.has_news(thorough=True) for _ in range(7))
     assert journal.writer.rotate()
     more = journal.lines(10, 10)
-    compress_closed(journal.folder)
-    assert tail.has_news()
+    assert tail.has_news(thorough=True)
     assert read_all(tail) == more
+
+    compress_closed(journal.folder)
+    assert tail.has_news(thorough=True)
+    assert read_all(tail) == []
+
+
+def test_a_tail_does_not_rest_while_there_is_more_to_read(journal: Journal, sink: FakeSink) -> None:
+    lines = journal.lines(0, 100)
+    tail = make_tail(journal, sink)
+    before = len(os.listdir("/proc/self/fd"))
+    first = tail.read(100)
+    tail.acknowledge(first[-1], len(first))
+    tail.rest()
+    assert len(os.listdir("/proc/self/fd")) == before + 2
+    assert [record.line for record in first] + read_all(tail) == lines
 
 
 def test_a_cursor_moves_only_when_records_are_acknowledged(journal: Journal, sink: FakeSink) -> None:
@@ -217,3 +238,76 @@ def test_an_incomplete_frame_is_waited_for(journal: Journal, sink: FakeSink) -> 
         assert read_all(tail) == []
     journal.write_bytes(frame[-1:])
     assert read_all(tail) == [b"whole"]
+
+
+def test_a_line_that_waits_for_its_rest_is_delivered_after_a_restart_too_where_all_behind_it_is(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
+    tail = make_tail(journal, sink)
+    (between,) = tail.read(50_000)
+    tail.acknowledge(between, 1)
+
+    monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
+    assert read_all(make_tail(journal, sink)) == [b"one "]
+
+
+def test_a_line_whose_rest_never_comes_is_delivered_after_a_restart_too(journal: Journal, sink: FakeSink) -> None:
+    journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
+    tail = make_tail(journal, sink)
+    (between,) = tail.read(50_000)
+    tail.acknowledge(between, 1)
+
+    journal.write(Entry("stdout", 7_000, b"another"))
+    assert read_all(make_tail(journal, sink)) == [b"one ", b"another"]
+
+
+def test_of_two_lines_whose_rest_does_not_come_one_can_be_delivered_and_the_other_not(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
+    journal.write(part(1, b"prompt> "), part(1, b"error: ", source="stderr"))
+    tail = make_tail(journal, sink)
+    prompt, error = tail.read(50_000)
+    assert (prompt.line, error.line) == (b"prompt> ", b"error: ")
+    tail.acknowledge(prompt, 1)
+    assert read_all(make_tail(journal, sink)) == [b"error: "]
+
+
+def test_a_segment_is_seen_that_came_while_the_clock_of_the_file_system_stood_still(
+    make_journal: Callable[..., Journal], sink: FakeSink
+) -> None:
+    journal = make_journal(segment_size=1_000)
+    journal.lines(0, 10)
+    tail = make_tail(journal, sink)
+    moment = time.time_ns()
+    os.utime(journal.folder, ns=(moment, moment))
+    for _ in range(10):
+        if tail.has_news():
+            read_all(tail)
+
+    assert journal.writer.rotate()
+    more = journal.lines(10, 10)
+    os.utime(journal.folder, ns=(moment, moment))
+    assert any(tail.has_news() for _ in range(10))
+    assert read_all(tail) == more
+
+
+def test_what_is_missing_counts_when_the_destination_was_told(
+    make_journal: Callable[..., Journal], sink: FakeSink
+) -> None:
+    journal = make_journal(segment_size=1)
+    journal.lines(0, 4)
+    gone = measure(journal.folder)[1]
+    remove_segment(gone)
+    tail = make_tail(journal, sink)
+    records: list[Record] = []
+    while more := tail.read(50_000):
+        records += more
+    before, gap, behind = records[:3]
+    tail.acknowledge(before, 1)
+    assert tail.cursor.gap_bytes == 0
+    tail.acknowledge(gap, 1)
+    assert tail.cursor.gap_bytes == gone.bytes
+    tail.acknowledge(behind, 1)
+    assert tail.cursor.gap_bytes == gone.bytes

@@ -1,6 +1,7 @@
 """The worker, in one process with the test, on a data folder made by hand; its destination is an HTTP server."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -13,7 +14,11 @@ from plugin.delivery import watching as watching_module
 from plugin.delivery import worker as worker_module
 from plugin.delivery.worker import Worker
 from plugin.engine.frames import Entry, PartialMetadata
+from plugin.errors import JournalError
 from plugin.journal.cursors import Cursor, cursor_path, read_cursor, write_cursor
+from plugin.journal.growth import GrowthTeller
+from plugin.journal.note import read_note
+from plugin.sinks.registry import known_sinks
 from tests.delivery.conftest import Journal
 from tests.delivery.house import House, until, working
 from tests.sinks.receivers import PROTOCOLS, Receiver
@@ -25,6 +30,8 @@ class Web:
     def __init__(self, folder: Path, receiver: Receiver) -> None:
         self.receiver = receiver
         self.house = House(folder, {"http-url": f"http://127.0.0.1:{receiver.port}", "http-timeout": "5s"})
+        self._own_files = 0
+        self._own_files = len(self.open_files())
 
     @property
     def journal(self) -> Journal:
@@ -34,6 +41,11 @@ class Web:
     def working(self) -> AbstractAsyncContextManager[Worker]:
         """Have a worker work meanwhile."""
         return working(self.house.data)
+
+    def open_files(self) -> list[str]:
+        """The open files of its journal, besides those of the writer."""
+        found = (os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd"))
+        return [path for path in found if path.startswith(str(self.journal.folder))][self._own_files :]
 
     def lines(self) -> list[bytes]:
         """What has arrived."""
@@ -78,6 +90,76 @@ def test_a_last_line_without_its_end_arrives_although_the_destination_was_down_m
             await asyncio.sleep(1)  # the container is watched no more
             web.receiver.start()
             await until(lambda: b"prompt> " in web.lines())
+
+    asyncio.run(story())
+
+
+def test_a_journal_whose_destination_was_down_rests_when_all_is_delivered(web: Web) -> None:
+    async def story() -> None:
+        web.receiver.stop()
+        lines = web.journal.lines(0, 100)
+        GrowthTeller(web.house.data).tell(web.house.container)
+        async with web.working() as worker:
+            await until(lambda: any(d.state.retries for _, d in worker._destinations))
+            await until(lambda: not worker._lively)
+            web.receiver.start()
+            await until(lambda: web.lines() == lines)
+            await until(lambda: not web.open_files())
+
+    asyncio.run(story())
+
+
+def test_a_last_line_without_its_end_is_waited_for_no_longer_where_hints_tell_of_all_else(web: Web) -> None:
+    async def story() -> None:
+        web.receiver.stop()
+        web.journal.lines(0, 1)
+        teller = GrowthTeller(web.house.data)
+        teller.tell(web.house.container)
+        async with web.working() as worker:
+            await until(lambda: any(d.state.retries for _, d in worker._destinations))
+            web.journal.write(
+                Entry("stdout", 5, b"prompt> ", partial=True, metadata=PartialMetadata(last=False, id="a", ordinal=1))
+            )
+            teller.tell(web.house.container)
+            await until(lambda: not worker._lively)
+            surveyed = worker._watch._next_survey
+            web.receiver.start()
+            await until(lambda: b"prompt> " in web.lines())
+            assert worker._watch._next_survey == surveyed
+
+    asyncio.run(story())
+
+
+def test_a_defect_of_a_sink_ends_the_delivery_of_no_other_container(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("defect")
+
+    async def story() -> None:
+        monkeypatch.setattr(known_sinks()["gelf"], "prepare", fail)
+        other = House(web.house.data, {"gelf-address": "udp://127.0.0.1:9"}, "0000" * 16)
+        other.journal.lines(0, 10)
+        other.journal.close()
+        lines = web.journal.lines(0, 100)
+        async with web.working() as worker:
+            await until(lambda: web.lines() == lines)
+            assert list(worker._faults) == [("0000" * 16, "gelf")]
+
+    asyncio.run(story())
+
+
+def test_a_journal_whose_note_could_not_be_read_once_is_delivered_later(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path) -> None:
+        monkeypatch.setattr(worker_module, "read_note", read_note)
+        raise JournalError(f"cannot use {folder}: too many open files")
+
+    async def story() -> None:
+        monkeypatch.setattr(worker_module, "read_note", fail)
+        monkeypatch.setattr(worker_module, "_RETRY_MISCONFIGURED", 0.1)
+        lines = web.journal.lines(0, 100)
+        async with web.working():
+            await until(lambda: web.lines() == lines)
 
     asyncio.run(story())
 
