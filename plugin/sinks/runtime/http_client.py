@@ -92,6 +92,10 @@ class HttpClient:
         try:
             # It is all in memory anyway, but aiohttp sends only files piece by piece.
             status, answer_headers, answer = await self._exchange(url, method, io.BytesIO(body), headers)
+        except aiohttp.ConnectionTimeoutError as error:
+            site = f"the proxy {self._proxy}" if self._proxy else self._site
+            limit = min(_CONNECT_SECONDS, self._settings.timeout)
+            raise UnavailableError(f"cannot connect to {site} within {limit:g} s") from error
         except TimeoutError as error:
             raise RetryError(f"{self._site} did not answer within {self._settings.timeout:g} s") from error
         except aiohttp.ClientHttpProxyError as error:

@@ -1,6 +1,7 @@
 """What the client makes of servers that behave, and of those that do not."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkE
 from plugin.sinks.http_headers import Headers
 from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.http_url import parse_url
+from plugin.sinks.runtime import http_client
 from plugin.sinks.runtime.http_client import HttpClient
 from tests.sinks.http_receivers import (
     Authority,
@@ -393,3 +395,18 @@ def test_the_proxy_of_the_environment(server: HTTPServer, monkeypatch: pytest.Mo
     assert isinstance(failure_of(settings_for("http://inside.example:1/")), UnavailableError)
     assert isinstance(failure_of(settings_for(f"http://127.0.0.1:{closed_port()}/")), UnavailableError)
     assert [request.environ["REQUEST_URI"] for request in requests_of(server)] == ["http://outside.example/"]
+
+
+def test_a_host_from_which_nothing_comes_cannot_be_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "_CONNECT_SECONDS", 0.3)
+    with socket.socket() as full, contextlib.ExitStack() as others:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # once one waits to be accepted, the kernel drops what comes
+        for _ in range(3):
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        fault = failure_of(settings_for(f"http://127.0.0.1:{full.getsockname()[1]}/"))
+    assert isinstance(fault, UnavailableError)
+    assert "cannot connect to http://127.0.0.1" in str(fault)
+    assert "within 0.3 s" in str(fault)
