@@ -65,9 +65,10 @@ class DataFolder:
         return b"".join(contents)
 
     def size(self) -> int:
-        """Bytes of all files."""
+        """Bytes of all files but the reserve for a full disk."""
         total = 0
-        for folder, _, names in os.walk(self._path):
+        for folder, folders, names in os.walk(self._path):
+            folders[:] = [name for name in folders if name != "reserve"]
             for name in names:
                 with contextlib.suppress(FileNotFoundError):  # it was removed between looking and asking
                     total += os.stat(os.path.join(folder, name)).st_size
@@ -90,5 +91,5 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
-        if path.relative_to(folder).parts[0] not in ("grown", "reserve")
+        if not {"grown", "reserve"}.intersection(path.relative_to(folder).parts)
     }
