@@ -45,9 +45,10 @@ class GrowthTeller:
             logger.debug("%s: %s", self._path, error)
 
     def _open(self) -> None:
-        """Go on with the counters of an earlier process."""
+        """Go on with the counters of an earlier process; have room for all of them now, as the disk may fill up."""
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._counters = _read(os.pread(self._file, _SIZE, 0))
+        os.pwrite(self._file, self._counters.tobytes(), 0)
 
 
 class GrowthListener:

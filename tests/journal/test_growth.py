@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,11 @@ def test_counting_goes_on_after_a_restart(data: DataFolder) -> None:
     listener.listen()
     GrowthTeller(data).tell(ONE)
     assert listener.listen() == {counter_of(ONE)}
+
+
+def test_a_disk_that_fills_up_has_room_for_all_counters_already(data: DataFolder) -> None:
+    GrowthTeller(data).tell(ONE)
+    assert os.stat(data.path / "grown").st_blocks * 512 >= 4096 * 4
 
 
 def test_counting_begins_anew_at_the_end_of_numbers(data: DataFolder) -> None:
