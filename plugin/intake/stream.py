@@ -4,8 +4,6 @@ import fcntl
 import logging
 import os
 import select
-import struct
-import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from plugin.errors import JournalError
 from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.journal.note import JournalNote, read_note, write_note
 from plugin.journal.placing import birth_by_cursors
+from plugin.journal.splicing import waiting
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
@@ -63,8 +62,7 @@ class Stream:
 
     def waiting(self) -> int:
         """Count the bytes that wait in the FIFO."""
-        answer = fcntl.ioctl(self.descriptor, termios.FIONREAD, b"\0\0\0\0")
-        return int(struct.unpack("i", answer)[0])
+        return waiting(self.descriptor)
 
     def has_ended(self) -> bool | None:
         """Tell whether nobody holds the writing end; ``None`` where that cannot be told without reading.

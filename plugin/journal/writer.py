@@ -18,7 +18,7 @@ from plugin.journal.index import clean_points, read_points
 from plugin.journal.newest import NewestSegment, create_segment, open_segment
 from plugin.journal.reader import segment_end
 from plugin.journal.spanning import joiner_at
-from plugin.journal.splicing import UnwrittenError, move
+from plugin.journal.splicing import UnwrittenError, move, waiting
 from plugin.journal.walker import NO_TIME, Walker, frame_behind, missing_bytes
 
 logger = logging.getLogger(__name__)
@@ -152,14 +152,19 @@ class JournalWriter:
         self._segment.close()
 
     def _drop(self, fifo: int, limit: int) -> int:
-        """Take from a FIFO and drop, and note at once where the journal will go on."""
-        count = self.dropped.take(fifo, limit)
+        """Note where the journal will go on, then take from a FIFO and drop: a kill in between has noted too much.
+
+        Noted afterwards, what a kill finds read but not noted would be lost without a trace.
+        """
+        coming = min(limit, waiting(fifo))
+        self._note_gap(coming)
+        count = self.dropped.take(fifo, coming or limit)
         self._note_gap()
         return count
 
-    def _note_gap(self) -> None:
+    def _note_gap(self, coming: int = 0) -> None:
         if self._opened:
-            self._gap.write(self._end + self.dropped.bytes + len(self.dropped.tail))
+            self._gap.write(self._end + self.dropped.bytes + len(self.dropped.tail) + coming)
 
     def _end_dropping(self, check: Callable[[], None]) -> bool:
         """Go on behind what was dropped, unless ``check``, or the disk, raises ``OSError``."""

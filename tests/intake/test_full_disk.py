@@ -11,7 +11,9 @@ from plugin.engine.options import validate_leniently
 from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.room import DiskBounds
 from plugin.intake.stream import Dropped
+from plugin.journal.dropping import Dropper
 from plugin.journal.folder import gap_path, list_segments
+from plugin.journal.gap import noted_gap
 from plugin.journal.note import read_note
 from tests.intake.material import ONE, Bench, frames
 from tests.journal.material import fill, small_disk
@@ -131,6 +133,30 @@ class TestTheEndOfAContainer:
         bench.changed.clear()
         bench.pump._do_chores(0.0)
         assert bench.changed == [ONE]
+
+
+class TestWhatIsDropped:
+    def test_is_noted_before_it_is_read_lest_a_kill_loses_it_untold(
+        self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fifo = bench.begin("a")
+        fifo.write(BEFORE)
+        bench.turn()
+        fill(disk)
+        fifo.write(MISSED + MISSED)
+        bench.turn()
+        assert bench.pump.containers.dropping()
+        noted = []
+        take = Dropper.take
+
+        def look_and_take(dropper: Dropper, descriptor: int, limit: int) -> int:
+            noted.append(noted_gap(bench.data.container(ONE)))
+            return take(dropper, descriptor, limit)
+
+        monkeypatch.setattr(Dropper, "take", look_and_take)
+        fifo.write(MISSED)
+        bench.turn()
+        assert noted[0] == len(BEFORE + MISSED + MISSED + MISSED)
 
 
 class TestWhatAKilledPluginLeft:
