@@ -9,7 +9,7 @@ from typing import Any
 
 from plugin.delivery.dead_letters import bury
 from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
-from plugin.journal.cursors import Cursor, write_cursor
+from plugin.journal.cursors import Cursor, move_cursor
 from plugin.journal.missing import NO_ENTRIES, why_missing
 from plugin.journal.reader import JournalReader
 from plugin.journal.walker import frame_behind
@@ -207,7 +207,7 @@ class Tail:
             return
         try:
             # By the folder itself, not by its name: that may be another journal's by now.
-            write_cursor(Path(f"/proc/self/fd/{self._open_folder}"), self.instance, self.cursor)
+            move_cursor(self._open_folder, self.instance, self.cursor)
             self._unsaved = False
         except OSError as error:
             if self.folder.exists():

@@ -1,10 +1,18 @@
 """Cursors: how far each sink of a container has come in its journal. One file per sink: ``cursors/<instance>.msgpack``.
 
-StartLogging writes the first one, so that retention knows of the sink even while delivery is down; delivery writes
-those after it. They are not forced to the disk: what a power cut makes of them is mended by ``plugin.journal.placing``
-and ``plugin.delivery.beginning``.
+StartLogging writes the first one, so that retention knows of the sink even while delivery is down; delivery moves it.
+They are not forced to the disk: what a power cut makes of them is mended by ``plugin.journal.placing`` and
+``plugin.delivery.beginning``.
+
+A cursor file has always the same size, well below that of a disk's sector, and begins with a checksum, so that delivery
+can write over it where it lies: for each batch, and each container that has lines in it, a file and a rename would cost
+more than all else. A kill falls before or after such a write; who reads at the very moment of one reads again.
 """
 
+import errno
+import os
+import struct
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +24,10 @@ from plugin.journal.folder import write_atomically
 
 _SUFFIX = ".msgpack"
 _DAMAGED_SUFFIX = ".damaged"
+_SIZE = 256
+_HEADER = struct.Struct(">IH")
+"""The CRC-32 of all that follows it, and the length of the MessagePack behind this header; zeros fill up the file."""
+_READINGS = 3
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,14 +71,18 @@ def read_cursor(folder: Path, instance: str) -> Cursor | None:
     Raises ``DamagedCursorError`` if it is damaged, another ``JournalError`` if it cannot be read now.
     """
     path = cursor_path(folder, instance)
-    try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=Cursor)
-    except FileNotFoundError:
-        return None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DamagedCursorError(f"{path} is damaged: {error}") from error
-    except OSError as error:
-        raise JournalError(f"cannot use {path}: {error}") from error
+    for _ in range(_READINGS):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise JournalError(f"cannot use {path}: {error}") from error
+        try:
+            return _unpack(content)
+        except (ValueError, UnicodeDecodeError, RecursionError) as error:  # it may just be being written
+            fault = error
+    raise DamagedCursorError(f"{path} is damaged: {fault}") from fault
 
 
 def cursor_in(folder: Path, instance: str, birth: int) -> Cursor | None:
@@ -89,12 +105,45 @@ def is_of(cursor: Cursor, birth: int) -> bool:
 def write_cursor(folder: Path, instance: str, cursor: Cursor) -> None:
     """Write a cursor, atomically, if the journal's folder is there. Raises ``OSError``."""
     path = cursor_path(folder, instance)
-    content = msgspec.msgpack.encode(cursor)
+    content = _pack(cursor)
     try:
         write_atomically(path, content)
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_atomically(path, content)
+
+
+def move_cursor(folder: int, instance: str, cursor: Cursor) -> None:
+    """Write a cursor over the one that is there, if there is one; ``folder`` is a descriptor. Raises ``OSError``.
+
+    No room is needed for it, on file systems that write where a file lies.
+    """
+    try:
+        file = os.open(f"cursors/{instance}{_SUFFIX}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        write_cursor(Path(f"/proc/self/fd/{folder}"), instance, cursor)
+        return
+    try:
+        if os.pwrite(file, _pack(cursor), 0) != _SIZE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(file)
+
+
+def _pack(cursor: Cursor) -> bytes:
+    content = msgspec.msgpack.encode(cursor)
+    rest = struct.pack(f">H{_SIZE - _HEADER.size}s", len(content), content)
+    return struct.pack(">I", zlib.crc32(rest)) + rest
+
+
+def _unpack(content: bytes) -> Cursor:
+    """Raise ``ValueError``, or what else msgspec raises, for what is no cursor."""
+    if len(content) != _SIZE:
+        raise ValueError(f"it has {len(content)} bytes instead of {_SIZE}")
+    checksum, length = _HEADER.unpack_from(content)
+    if checksum != zlib.crc32(content[4:]):
+        raise ValueError("its checksum does not fit")
+    return msgspec.msgpack.decode(content[_HEADER.size : _HEADER.size + length], type=Cursor)
 
 
 def keep_damaged(folder: Path, instance: str) -> Path:

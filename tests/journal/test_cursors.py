@@ -1,5 +1,8 @@
 """Cursors: what is read of those that are there, are not there, are damaged, or are of another journal."""
 
+import os
+import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,12 @@ from plugin.journal.cursors import (
     floor,
     instances_with_cursors,
     keep_damaged,
+    move_cursor,
     read_cursor,
     write_cursor,
 )
 from plugin.sinks.registry import schema
+from tests.journal.material import fill, small_disk
 
 HTTP = {"http-url": "http://127.0.0.1:1"}
 SYSLOG = {"syslog-address": "udp://127.0.0.1:1"}
@@ -46,8 +51,59 @@ def test_what_is_written_is_read(folder: Path) -> None:
     assert instances_with_cursors(folder) == ["http"]
 
 
-def test_one_of_an_older_version_does_not_know_its_journal(folder: Path) -> None:
-    leave(folder, msgspec.msgpack.encode({"offset": 500, "resume": 400, "records": 5}))
+def test_it_is_moved_where_it_lies_and_made_where_there_is_none(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        move_cursor(descriptor, "http", CURSOR)
+        assert read_cursor(folder, "http") == CURSOR
+        file = cursor_path(folder, "http").stat()
+        for cursor in (Cursor(offset=2**63, resume=2**63, birth=2**63), Cursor(offset=1, resume=0)):
+            move_cursor(descriptor, "http", cursor)
+            assert read_cursor(folder, "http") == cursor
+            moved = cursor_path(folder, "http").stat()
+            assert (moved.st_ino, moved.st_size) == (file.st_ino, file.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def test_it_is_moved_on_a_full_disk() -> None:
+    with small_disk(1 << 20) as disk:
+        write_cursor(disk, "http", CURSOR)
+        fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            write_cursor(disk, "http", Cursor(offset=600, resume=600))
+        descriptor = os.open(disk, os.O_PATH | os.O_DIRECTORY)
+        try:
+            move_cursor(descriptor, "http", Cursor(offset=700, resume=700))
+        finally:
+            os.close(descriptor)
+        assert read_cursor(disk, "http") == Cursor(offset=700, resume=700)
+
+
+def test_none_is_ever_read_in_parts_while_it_is_moved(folder: Path) -> None:
+    write_cursor(folder, "http", Cursor(offset=0, resume=0))
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    done = threading.Event()
+
+    def move() -> None:
+        for number in range(2_000):
+            move_cursor(descriptor, "http", Cursor(offset=number << 40, resume=number << 40, records=number << 40))
+        done.set()
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        while not done.is_set():
+            cursor = read_cursor(folder, "http")
+            assert cursor is not None
+            assert cursor.records == cursor.offset
+    finally:
+        mover.join()
+        os.close(descriptor)
+
+
+def test_one_of_an_unknown_journal_may_be_of_any(folder: Path) -> None:
+    write_cursor(folder, "http", Cursor(offset=500, resume=400, records=5))
     assert read_cursor(folder, "http") == Cursor(offset=500, resume=400, records=5, birth=0)
     assert cursor_in(folder, "http", 12) == Cursor(offset=500, resume=400, records=5, birth=0)
 
@@ -65,8 +121,18 @@ def test_none_is_written_for_a_journal_that_is_gone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def damaged(**values: Any) -> bytes:
-    return msgspec.msgpack.encode({"offset": 1, "resume": 1} | values)
+def packed(**values: Any) -> bytes:
+    """Make the content of a cursor's file, as its module describes it."""
+    content = msgspec.msgpack.encode({"offset": 1, "resume": 1} | values)
+    rest = len(content).to_bytes(2) + content.ljust(250, b"\0")
+    return zlib.crc32(rest).to_bytes(4) + rest
+
+
+def test_it_lies_there_as_described(folder: Path) -> None:
+    leave(folder, packed(offset=7))
+    assert read_cursor(folder, "http") == Cursor(offset=7, resume=1)
+    write_cursor(folder, "http", CURSOR)
+    assert cursor_path(folder, "http").read_bytes() == packed(**msgspec.structs.asdict(CURSOR))
 
 
 @pytest.mark.parametrize(
@@ -77,10 +143,12 @@ def damaged(**values: Any) -> bytes:
         b"\xff",
         b"\x81\xa6off\xff",
         b"\x83\xa1x" + b"\x91" * 5_000,
-        damaged()[:-1],
-        damaged(offset="1"),
-        damaged(offset=-1, resume=-1),
-        damaged(resume=2),
+        b"\0" * 256,
+        packed()[:-1],
+        packed(offset=7)[:12] + packed()[12:],
+        packed(offset="1"),
+        packed(offset=-1, resume=-1),
+        packed(resume=2),
     ],
 )
 def test_a_damaged_one_is_told_from_one_that_cannot_be_read_now(folder: Path, content: bytes) -> None:
@@ -115,7 +183,7 @@ class TestFloor:
         write_cursor(folder, "syslog", Cursor(offset=900, resume=900, birth=12))
         assert floor(folder, self.sinks(HTTP | SYSLOG), 12, running=False) == 400
 
-    @pytest.mark.parametrize("content", [b"\0", msgspec.msgpack.encode(CURSOR)])
+    @pytest.mark.parametrize("content", [b"\0", packed(birth=12)])
     def test_one_whose_cursor_is_damaged_or_of_another_journal_needs_all(self, folder: Path, content: bytes) -> None:
         leave(folder, content)
         assert floor(folder, self.sinks(HTTP), 13, running=False) == 0

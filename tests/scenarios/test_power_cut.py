@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from plugin.journal.cursors import read_cursor
 from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
 from tests.testbed.folders import DataFolder
 from tests.testbed.lifetimes import dying_engine
@@ -47,9 +47,9 @@ def print_and_wait(container: Container, receiver: ReceiverProcess, lines: list[
 
 def cut_power(server: Server, data: DataFolder, container: Container, size: int, index_size: int) -> None:
     """End all processes, and take the end of the newest segment and of its index."""
-    cursor = server.data / "containers" / container.id / "cursors" / "http.msgpack"
+    folder = server.data / "containers" / container.id
     end = len(data.journal(container.id))
-    wait_until(lambda: msgspec.msgpack.decode(cursor.read_bytes())["offset"] == end, "all is noted as delivered")
+    wait_until(lambda: getattr(read_cursor(folder, "http"), "offset", 0) == end, "all is noted as delivered")
     server.kill()
     server.kill_delivery()
     newest = data.segments(container.id)[-1]
