@@ -9,14 +9,13 @@ import os
 import select
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from plugin.engine.options import SinkChoice
-from plugin.errors import StoppedError
 from plugin.intake.attachments import Attachment, Attachments
+from plugin.intake.calls import Calls
 from plugin.intake.containers import Containers
 from plugin.intake.stream import FULL_PIPE, Container, Stream
 from plugin.journal.folder import DataFolder, list_segments
@@ -62,13 +61,10 @@ class Pump(threading.Thread):
         self._streams: dict[str, Stream] = {}
         self._by_descriptor: dict[int, Stream] = {}
         self._unsaved: dict[str, Attachment] = {}
-        self._calls: deque[tuple[Callable[[], None], Future[Any]]] = deque()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._calls = Calls()
         self._epoll = select.epoll()
-        self._epoll.register(self._wake, select.EPOLLIN)
-        self._only_wake = select.poll()
-        self._only_wake.register(self._wake, select.POLLIN)
-        self._stopping = self._ended = False
+        self._epoll.register(self._calls.descriptor, select.EPOLLIN)
+        self._stopping = False
         self._next_chores = 0.0
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
@@ -76,19 +72,7 @@ class Pump(threading.Thread):
 
         That is ``StoppedError`` once the thread has ended.
         """
-        future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(function(*args, **kwargs))
-            except Exception as error:  # noqa: BLE001 (it is the caller's, who gets it from the future)
-                future.set_exception(error)
-
-        self._calls.append((run, future))
-        os.eventfd_write(self._wake, 1)
-        if self._ended:
-            self._refuse_calls()
-        return future
+        return self._calls.add(function, *args, **kwargs)
 
     def run(self) -> None:
         """Pump until ``stop`` was called; a defect ends the process, since the next one goes on without loss."""
@@ -101,19 +85,9 @@ class Pump(threading.Thread):
     def _pump(self) -> None:
         while not self._stopping:
             pipes_may_collect = self._round(self._epoll.poll(_CHORES))
-            if pipes_may_collect and not self._calls:
-                self._only_wake.poll(PAUSE * 1000)
-        self._ended = True
-        self._refuse_calls()
-
-    def _refuse_calls(self) -> None:
-        """Answer the calls that came too late; a caller does it too, as it may not have seen that the thread ended."""
-        while self._calls:
-            try:
-                _, future = self._calls.popleft()
-            except IndexError:  # the other has it
-                return
-            future.set_exception(StoppedError("the plugin is stopping; ask again when it is back"))
+            if pipes_may_collect:
+                self._calls.wait(PAUSE)
+        self._calls.end()
 
     # What follows is called in the pump's thread only, by others through ``call``.
 
@@ -210,9 +184,8 @@ class Pump(threading.Thread):
         # A descriptor that is closed in this round can be another stream's before the round ends: its event is not.
         found = [(descriptor, self._by_descriptor.get(descriptor), mask) for descriptor, mask in events]
         for descriptor, stream, mask in found:
-            if descriptor == self._wake:
-                os.eventfd_read(self._wake)
-                self._run_calls()
+            if descriptor == self._calls.descriptor:
+                self._calls.run()
                 continue
             if stream is None or stream.closed:
                 continue
@@ -228,11 +201,6 @@ class Pump(threading.Thread):
             self._next_chores = now + _CHORES
             self._do_chores(now)
         return busy and not filling
-
-    def _run_calls(self) -> None:
-        while self._calls:
-            run, _ = self._calls.popleft()
-            run()
 
     def _trickle(self, stream: Stream) -> None:
         """Take little of a throttled container, so that it slows down but never stops."""
