@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from plugin.journal.folder import write_atomically
 from plugin.transforms.record import Record
 
 _BOUND = 10_000_000
@@ -79,13 +80,15 @@ def bury(folder: Path, instance: str, record: Record, reason: str, now: int) -> 
     """Keep a refused record; ``now`` is in nanoseconds since 1970 UTC. Raises ``OSError``."""
     path = dead_letters_path(folder, instance)
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    letter = msgspec.json.encode(Letter.of(record, reason, now)) + b"\n"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        if os.fstat(descriptor).st_size > _BOUND:
-            content = os.pread(descriptor, _BOUND, os.fstat(descriptor).st_size - _BOUND // 2)
-            file.truncate(0)
-            file.write(content[content.find(b"\n") + 1 :])
-        file.write(msgspec.json.encode(Letter.of(record, reason, now)) + b"\n")
+        size = os.fstat(descriptor).st_size
+        if size <= _BOUND:
+            file.write(letter)
+            return
+        newer = os.pread(descriptor, _BOUND, size - _BOUND // 2)
+    write_atomically(path, newer[newer.find(b"\n") + 1 :] + letter)
 
 
 def read_letter(line: bytes) -> Letter | None:

@@ -177,10 +177,13 @@ class Destination:
                 await self._deliver_halves(groups)
                 return
             await asyncio.sleep(0)  # a sink that has nothing to send may never wait, and others must have their turns
+            payload = None
             try:
                 payload = self.sink.encode([record for group in groups for record in group.records])
                 await self.sink.send(payload)
             except RejectError as error:
+                if payload is not None:  # the destination has answered
+                    self._is_well()
                 await self._narrow_down(groups, error)
                 return
             except SinkError as error:
@@ -238,16 +241,12 @@ class Destination:
             await self._deliver(half)
 
     def _succeeded(self, groups: list[Group], size: int) -> None:
-        if self.state.failing_since:
-            logger.info("destination %s takes records again", self.label)
+        self._is_well()
         count = sum(len(group.records) for group in groups)
-        self._backoff.reset()
         if self._batch_size < self._settings.batch_size:
             larger = self._batch_size + self._batch_size // 16
             taken = _size(groups) if self._is_clean else 0  # what was taken in one piece can be taken again
             self._batch_size = min(self._settings.batch_size, max(larger, taken))
-        self.state.failing_since = 0
-        self.state.misconfigured = False
         self.state.batches += 1
         self.state.records += count
         self.state.bytes += size
@@ -259,6 +258,13 @@ class Destination:
             last[group.tail] = group.records[-1]
         for tail, record in last.items():
             tail.acknowledge(record, counts[tail])
+
+    def _is_well(self) -> None:
+        if self.state.failing_since:
+            logger.info("destination %s takes records again", self.label)
+        self._backoff.reset()
+        self.state.failing_since = 0
+        self.state.misconfigured = False
 
     def _failed(self, error: SinkError) -> float:
         """Note a failure; returns the seconds to wait."""

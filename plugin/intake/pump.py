@@ -306,7 +306,8 @@ class Pump(threading.Thread):
         self.containers.finish()
         for container in self.containers.running():
             self._resume(container)
-            container.write_note()
+            if container.write_note():
+                self._on_change(container.id)
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
                 self._retire(container)
 

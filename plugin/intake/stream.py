@@ -277,15 +277,20 @@ class Container:
         self._unnoted = stream
         self.write_note()
 
-    def write_note(self) -> None:
-        """Write the journal's info.json, unless it has been: a full disk may not have taken it when it changed."""
+    def write_note(self) -> bool:
+        """Write the journal's info.json, unless it has been: a full disk may not have taken it when it changed.
+
+        True if that was done now.
+        """
         if self._unnoted is None:
-            return
+            return False
         try:
             write_note(self.folder, self._unnoted.info, self._unnoted.name, self._birth)
-            self._unnoted = None
         except OSError as error:
             logger.debug("container %s: cannot update the journal's info.json yet: %s", self.id, error)
+            return False
+        self._unnoted = None
+        return True
 
     def _cut_tail(self, writer: JournalWriter) -> None:
         torn = writer.cut_tail()

@@ -7,6 +7,7 @@ from itertools import accumulate, pairwise
 import orjson
 import pytest
 
+from plugin.delivery import dead_letters
 from plugin.delivery import destination as module
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
@@ -174,6 +175,32 @@ def test_a_refused_record_becomes_a_dead_letter_and_the_rest_goes_on(
     assert cursor_of(journal).dead == 2
     assert caplog.text.count("refused for good") == 1, "a word for each would flood the plugin's own log"
     assert cursor_of(journal).offset == journal.writer.offset
+
+
+def test_a_destination_that_refuses_is_not_down(journal: Journal, sink: FakeSink) -> None:
+    lines = journal.lines(0, 2)
+    sink.answers = [RetryError("down")]
+    sink.refused = set(lines)
+    destination = make_destination(sink)
+    destination.add(make_tail(journal, sink))
+    deliver(destination, lambda: destination.state.dead == 2)
+    assert destination.state.retries == 1
+    assert destination.state.failing_since == 0
+
+
+def test_dead_letters_are_bounded_and_the_newest_stay(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "_BOUND", 1_000)
+    lines = journal.lines(0, 50)
+    sink.refused = set(lines)
+    destination = make_destination(sink)
+    destination.add(make_tail(journal, sink))
+    deliver(destination, lambda: destination.state.dead == 50)
+    content = dead_letters_path(journal.folder, "fake").read_bytes()
+    kept = [orjson.loads(line)["line"].encode() for line in content.splitlines()]
+    assert len(content) < 1_500
+    assert kept == lines[-len(kept) :]
 
 
 def test_a_container_of_which_every_line_is_refused_does_not_keep_others_waiting(

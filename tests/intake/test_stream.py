@@ -203,9 +203,10 @@ def test_a_note_that_cannot_be_written_stops_no_log_and_is_written_later(
     with monkeypatch.context() as full:
         full.setattr("plugin.journal.note.write_atomically", refuse)
         assert container.writer_for(stream) is not None
-        container.write_note()
+        assert not container.write_note()
         assert read_note(container.folder) is None
-    container.write_note()
+    assert container.write_note()
+    assert not container.write_note(), "it is there"
     note = read_note(container.folder)
     assert note is not None
     assert note.stream == stream.name

@@ -77,19 +77,20 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "logs"
-        self._away = folder / "away"
+        self._itself = folder / "itself"
+        self._itself.mkdir()
+        self._next = folder / "next"
+        self.start()
 
     def start(self) -> None:
         """Put the folder where it belongs."""
-        self.folder.unlink(missing_ok=True)
-        if self._away.exists():
-            self._away.rename(self.folder)
+        self._next.symlink_to(self._itself)
+        self._next.replace(self.folder)
 
     def stop(self) -> None:
-        """Put a file in the folder's place."""
-        if self.folder.exists():
-            self.folder.rename(self._away)
-        self.folder.touch()
+        """Put a file in the folder's place, at one stroke: the sink would make a folder where there is nothing."""
+        self._next.touch()
+        self._next.replace(self.folder)
 
     @property
     def received(self) -> list[Received]:
