@@ -73,6 +73,7 @@ def test_a_container_that_floods_does_not_starve_another(server: Server, engine:
     print_all(flooding, lines)
     wait_until(lambda: told(server, receiver)["retries"] > 0, "a batch of the flood is on its way")
     quiet.print(b"at last\n")
+    wait_until(lambda: told(server, receiver)["containers"] == 2, "it is known that there is another")
 
     receiver.thaw()
     receiver.wait_for(quiet.name, b"at last")
