@@ -25,11 +25,10 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PAUSE = 0.003
+PAUSE = 0.005
 """Seconds between two rounds of reading while streams are busy: their pipes collect meanwhile."""
 
-_FILLING = FULL_PIPE // 2
-"""Bytes of one pipe in one round, from which on the next round comes at once: a full pipe holds its container up."""
+_LEAST = 1 << 12
 
 _ENLARGED_AT_MOST = 16
 """Pipes of 1 MiB at the same time: a quarter of what the kernel allows a user, whose other pipes must not shrink."""
@@ -193,7 +192,9 @@ class Pump(threading.Thread):
             if mask & select.EPOLLIN and stream.container.throttled:
                 self._trickle(stream)
             elif mask & select.EPOLLIN:
-                filling |= self._serve_safely(stream, FULL_PIPE) >= _FILLING
+                # No more than what is there: what comes meanwhile may collect, as all else does.
+                taken = self._serve_safely(stream, max(stream.waiting(), _LEAST))
+                filling |= stream.is_filling(taken)
             else:
                 self._end(stream)
         now = time.monotonic()

@@ -19,6 +19,7 @@ from plugin.journal.writer import JournalWriter
 logger = logging.getLogger(__name__)
 
 FULL_PIPE = 1 << 20
+_PIPE = 1 << 16
 _BUSY = 1 << 15
 
 
@@ -59,6 +60,7 @@ class Stream:
         self.container = container
         self.closed = False
         self.enlarged = False
+        self._capacity = _PIPE
 
     def waiting(self) -> int:
         """Count the bytes that wait in the FIFO."""
@@ -83,6 +85,10 @@ class Stream:
         """Tell, by what one reading took, whether the pipe is worth enlarging; it has not been yet."""
         return taken >= _BUSY and not self.enlarged
 
+    def is_filling(self, taken: int) -> bool:
+        """Tell, by what one round took, whether the pipe may soon be full, which holds its container up."""
+        return taken >= self._capacity // 2
+
     def enlarge(self) -> None:
         """Enlarge the pipe, once.
 
@@ -90,7 +96,7 @@ class Stream:
         """
         self.enlarged = True
         try:
-            fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, FULL_PIPE)
+            self._capacity = fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, FULL_PIPE)
         except OSError as error:
             logger.debug("pipe of stream %s stays as it is: %s", self.name, error)
 

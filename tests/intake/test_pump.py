@@ -68,6 +68,30 @@ class TestTaking:
         assert told == [True, True, False]
         assert not bench.pump._round([])
 
+    def test_what_comes_while_a_pipe_is_read_is_left_to_collect(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fifo = bench.begin("a")
+        fifo.write(frames(1, size=1 << 14))
+        take = JournalWriter.take
+
+        def take_while_more_comes(writer: JournalWriter, descriptor: int, limit: int) -> int:
+            fifo.write(WHOLE)
+            return take(writer, descriptor, limit)
+
+        with monkeypatch.context() as busy:
+            busy.setattr(JournalWriter, "take", take_while_more_comes)
+            assert bench.pump._round(bench.pump._epoll.poll(0))
+        assert bench.written() == frames(1, size=1 << 14)
+        bench.turn()
+        assert bench.written() == frames(1, size=1 << 14) + WHOLE
+
+    def test_a_pipe_that_stayed_small_fills_up_sooner(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pump_module, "_ENLARGED_AT_MOST", 0)
+        fifo = bench.begin("a")
+        fifo.write(frames(1, size=1 << 15))
+        assert not bench.pump._round(bench.pump._epoll.poll(0))
+
     def test_a_container_that_never_prints_has_no_journal(self, bench: Bench) -> None:
         fifo = bench.begin("a")
         bench.turn()
