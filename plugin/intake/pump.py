@@ -29,6 +29,7 @@ PAUSE = 0.005
 """Seconds between two rounds of reading while streams are busy: their pipes collect meanwhile."""
 
 _LEAST = 1 << 12
+"""Bytes to ask a pipe for that seems to hold nothing: its end of file must be met, too."""
 
 _ENLARGED_AT_MOST = 16
 """Pipes of 1 MiB at the same time: a quarter of what the kernel allows a user, whose other pipes must not shrink."""
