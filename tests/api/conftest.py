@@ -14,11 +14,8 @@ from tests.intake.material import Bench
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """The folders and the engine; the pump is that of the intake."""
-    made = Bench(tmp_path)
-    try:
+    with Bench(tmp_path) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

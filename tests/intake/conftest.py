@@ -13,11 +13,8 @@ from tests.intake.material import Bench, Clock
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A pump and what belongs to it."""
-    made = Bench(tmp_path)
-    try:
+    with Bench(tmp_path) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

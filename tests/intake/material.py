@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Self
 
 from plugin.engine.info import Info
 from plugin.intake.attachments import Attachment, Attachments
@@ -93,6 +94,12 @@ class Bench:
         self.rotated: list[str] = []
         self.pump = Pump(self.data, self.changed.append, self.rotated.append)
         self._fifos: list[Fifo] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def fifo(self, name: str) -> Fifo:
         """Make a FIFO in the logging folder, and the engine's end of it."""

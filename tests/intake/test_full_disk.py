@@ -1,7 +1,5 @@
 """A disk that is really full: what is dropped is a gap of the journal, however the container or the plugin ends."""
 
-import errno
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +13,8 @@ from plugin.journal.dropping import Dropper
 from plugin.journal.folder import gap_path, list_segments
 from plugin.journal.gap import noted_gap
 from plugin.journal.note import read_note
-from tests.intake.material import ONE, Bench, frames
-from tests.journal.material import fill, small_disk
+from tests.intake.material import ONE, Bench, Fifo, frames
+from tests.journal.material import fill, no_new_segments, small_disk
 
 BEFORE, MISSED, AFTER = (frames(50, start, 100) for start in (0, 50, 100))
 
@@ -31,13 +29,23 @@ def disk() -> Iterator[Path]:
 @pytest.fixture
 def bench(disk: Path) -> Iterator[Bench]:
     """A pump whose data folder lies on it."""
-    made = Bench(disk)
-    try:
+    with Bench(disk) as made:
         yield made
-    finally:
-        made.close()
-        for name in list(made.pump._streams):
-            made.pump.detach(name)
+    for name in list(made.pump._streams):
+        made.pump.detach(name)
+
+
+@pytest.fixture
+def dropping(bench: Bench, disk: Path) -> Fifo:
+    """A container of which ``BEFORE`` was kept, and ``MISSED`` twice came to a full disk."""
+    fifo = bench.begin("a")
+    fifo.write(BEFORE)
+    bench.turn()
+    fill(disk)
+    fifo.write(MISSED + MISSED)
+    bench.turn()
+    assert bench.pump.containers.dropping()
+    return fifo
 
 
 def bases(bench: Bench) -> list[int]:
@@ -76,17 +84,9 @@ class TestTheEndOfAContainer:
         assert note.info.container_id == ONE
         assert bench.pump.containers.remove(ONE)
 
-    def test_whose_disk_refuses_even_an_empty_file_is_tried_again(
-        self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        fifo = bench.begin("a")
-        fifo.write(BEFORE)
-        bench.turn()
-        fill(disk)
-        fifo.write(MISSED + MISSED)
-        bench.turn()
-        with monkeypatch.context() as patch:
-            patch.setattr("plugin.journal.writer.create_segment", refuse)
+    @pytest.mark.usefixtures("dropping")
+    def test_whose_disk_refuses_even_an_empty_file_is_tried_again(self, bench: Bench) -> None:
+        with no_new_segments():
             bench.pump.detach("a")
             bench.pump._do_chores(0.0)
             assert bases(bench) == [0]
@@ -98,13 +98,10 @@ class TestTheEndOfAContainer:
         assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]
         assert not bench.pump.containers.dropping()
 
-    def test_that_begins_again_before_that_goes_on_counting(
-        self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_that_begins_again_before_that_goes_on_counting(self, bench: Bench, disk: Path) -> None:
         first, second = bench.begin("a"), bench.fifo("b")
         ballast = fill(disk)
-        with monkeypatch.context() as patch:
-            patch.setattr("plugin.journal.writer.create_segment", refuse)
+        with no_new_segments():
             first.write(MISSED)
             bench.turn()
             bench.pump.detach("a")
@@ -119,15 +116,9 @@ class TestTheEndOfAContainer:
         assert bench.written() == AFTER
         assert bases(bench)[-1] == 2 * len(MISSED)
 
-    def test_is_told_to_delivery_when_its_gap_could_be_made(
-        self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        fifo = bench.begin("a")
-        fill(disk)
-        fifo.write(MISSED)
-        bench.turn()
-        with monkeypatch.context() as patch:
-            patch.setattr("plugin.journal.writer.create_segment", refuse)
+    @pytest.mark.usefixtures("dropping")
+    def test_is_told_to_delivery_when_its_gap_could_be_made(self, bench: Bench, disk: Path) -> None:
+        with no_new_segments():
             bench.pump.detach("a")
         (disk / "ballast").unlink()
         bench.changed.clear()
@@ -137,15 +128,8 @@ class TestTheEndOfAContainer:
 
 class TestWhatIsDropped:
     def test_is_noted_before_it_is_read_lest_a_kill_loses_it_untold(
-        self, bench: Bench, disk: Path, monkeypatch: pytest.MonkeyPatch
+        self, bench: Bench, dropping: Fifo, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        fifo = bench.begin("a")
-        fifo.write(BEFORE)
-        bench.turn()
-        fill(disk)
-        fifo.write(MISSED + MISSED)
-        bench.turn()
-        assert bench.pump.containers.dropping()
         noted = []
         take = Dropper.take
 
@@ -154,7 +138,7 @@ class TestWhatIsDropped:
             return take(dropper, descriptor, limit)
 
         monkeypatch.setattr(Dropper, "take", look_and_take)
-        fifo.write(MISSED)
+        dropping.write(MISSED)
         bench.turn()
         assert noted[0] == len(BEFORE + MISSED + MISSED + MISSED)
 
@@ -190,7 +174,3 @@ class TestWhatAKilledPluginLeft:
         fifo.write(AFTER)
         left.pump.call(left.pump.drain).result()
         assert left.written() == BEFORE + AFTER
-
-
-def refuse(*_: object) -> tuple[int, int]:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,7 +1,6 @@
 """What intake tells of its containers, for status and metrics."""
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,15 +8,6 @@ import pytest
 from plugin.intake.stream import Dropped
 from plugin.journal import newest, splicing, writer
 from tests.intake.material import ONE, OTHER, Bench, frames
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the tests of the journal work with: entries as an engine may send them, and a naive model of their lines."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from plugin.engine.frames import HEADER_SIZE, Entry, PartialMetadata, decode_entry, encode_frame, entry_size
 from plugin.engine.partials import MAX_JOINED
+from plugin.journal import writer as writer_module
 from plugin.journal.folder import list_segments
+from plugin.journal.newest import NewestSegment
 from plugin.journal.writer import JournalWriter
 
 SMALL_JOINED = 400
@@ -233,6 +236,18 @@ def fill(disk: Path) -> Path:
         except OSError:
             pass
     return ballast
+
+
+@contextmanager
+def no_new_segments() -> Iterator[None]:
+    """Have the disk refuse even the empty file of a new segment meanwhile."""
+
+    def refuse(*_: object) -> NewestSegment:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer_module, "create_segment", refuse)
+        yield
 
 
 @contextmanager

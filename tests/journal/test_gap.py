@@ -1,7 +1,6 @@
 """What a full disk had dropped is a gap of the journal, also after a kill and at the end of a container."""
 
 import errno
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,18 @@ from plugin.journal.folder import gap_path, list_segments
 from plugin.journal.gap import GapNote, noted_gap
 from plugin.journal.walker import Walker
 from plugin.journal.writer import JournalWriter
-from tests.journal.material import Pipe, append, drain, encode, fill, numbered, on_disk, pipe, small_disk
+from tests.journal.material import (
+    Pipe,
+    append,
+    drain,
+    encode,
+    fill,
+    no_new_segments,
+    numbered,
+    on_disk,
+    pipe,
+    small_disk,
+)
 
 BEFORE, MISSED, AFTER = (encode(numbered(50, start, size=100)) for start in (0, 50, 100))
 SEGMENT_SIZE = 1 << 20
@@ -127,16 +137,13 @@ class TestEnd:
         assert [segment.base for segment in list_segments(folder)] == [0, end]
         assert noted_gap(folder) == 0
 
-    def test_a_disk_that_refuses_even_that_is_asked_again(
-        self, disk: Path, fifo: Pipe, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_disk_that_refuses_even_that_is_asked_again(self, disk: Path, fifo: Pipe) -> None:
         folder = disk / "journal"
         writer = JournalWriter(folder, SEGMENT_SIZE)
         append(writer, fifo, BEFORE)
         fill(disk)
         end = drop(writer, fifo)
-        with monkeypatch.context() as patch:
-            patch.setattr("plugin.journal.writer.create_segment", refuse)
+        with no_new_segments():
             assert not writer.settle()
             writer.close()
         assert writer.settle()
@@ -190,7 +197,3 @@ def drop(writer: JournalWriter, fifo: Pipe) -> int:
     assert writer.dropped.active
     assert writer.dropped.bytes
     return writer.offset + writer.dropped.bytes
-
-
-def refuse(*_: object) -> tuple[int, int]:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
