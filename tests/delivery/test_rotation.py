@@ -1,8 +1,11 @@
 """Tokens, keys and certificates that are replaced in their files while logs are delivered: nothing is restarted."""
 
 import asyncio
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -10,6 +13,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from plugin.delivery import worker as worker_module
+from plugin.delivery.worker import Worker
 from tests.delivery.house import House, until, working
 from tests.sinks.forward_server import ForwardServer
 from tests.sinks.http_receivers import Authority, answer_by, http_server, make_authority
@@ -22,12 +26,46 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def forward_servers() -> Iterator[list[ForwardServer]]:
-    """Servers that are ended with the test."""
+def forward_server() -> Iterator[Callable[..., ForwardServer]]:
+    """Starts a server at a port (0: any) with these options; it is ended with the test."""
     servers: list[ForwardServer] = []
-    yield servers
+
+    def start(port: int, **options: Any) -> ForwardServer:
+        server = ForwardServer(listenOptions={"host": "127.0.0.1", "port": port}, **options)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
     for server in servers:
         server.kill()
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    """A file with the old token."""
+    path = tmp_path / "token"
+    path.write_text("old\n")
+    return path
+
+
+def renew(token: Path) -> None:
+    """Put the new token in its file."""
+    token.write_text("new\n")
+
+
+def with_token(server: HTTPServer, token: Path) -> dict[str, str]:
+    """The log-opts for a server that wants the token of a file."""
+    return {"http-url": server.url_for("/"), "http-bearer-token-file": str(token)}
+
+
+@asynccontextmanager
+async def delivering(folder: Path, options: Mapping[str, str]) -> AsyncIterator[tuple[House, Worker]]:
+    """Have the log of a container with these log-opts delivered meanwhile."""
+    house = House(folder, options)
+    async with working(house.data) as worker:
+        yield house, worker
+    house.journal.close()
 
 
 def take(server: HTTPServer, token: str = "") -> list[bytes]:
@@ -45,70 +83,55 @@ def take(server: HTTPServer, token: str = "") -> list[bytes]:
 
 
 @pytest.mark.parametrize("first", ["server", "file"])
-def test_a_token(tmp_path: Path, first: str) -> None:
-    token = tmp_path / "token"
-    token.write_text("old\n")
-
+def test_a_token(tmp_path: Path, token: Path, first: str) -> None:
     async def story() -> None:
         with http_server() as server:
-            house = House(tmp_path, {"http-url": server.url_for("/"), "http-bearer-token-file": str(token)})
             lines = take(server, "old")
-            async with working(house.data) as worker:
+            async with delivering(tmp_path, with_token(server, token)) as (house, worker):
                 before = house.journal.lines(0, 10)
                 await until(lambda: lines == before)
                 ((_, destination),) = worker._destinations
 
                 if first == "file":
-                    token.write_text("new\n")
+                    renew(token)
                 lines = take(server, "new")
                 after = house.journal.lines(10, 10)
                 if first == "server":
                     await until(lambda: destination.state.misconfigured)
-                    token.write_text("new\n")
+                    renew(token)
                 await until(lambda: lines == after)
                 await until(lambda: not destination.state.failing_since)
-            house.journal.close()
 
     asyncio.run(story())
 
 
-def test_a_token_that_was_replaced_before_it_is_refused_is_used_at_once(tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text("old\n")
-
+def test_a_token_that_was_replaced_before_it_is_refused_is_used_at_once(tmp_path: Path, token: Path) -> None:
     async def story() -> None:
         with http_server() as server:
-            slow = {"http-url": server.url_for("/"), "retry-min": "1h", "retry-max": "1h"}
-            house = House(tmp_path, slow | {"http-bearer-token-file": str(token)})
             lines = take(server, "old")
-            async with working(house.data):
+            slow = {"retry-min": "1h", "retry-max": "1h"}
+            async with delivering(tmp_path, with_token(server, token) | slow) as (house, _):
                 before = house.journal.lines(0, 10)
                 await until(lambda: lines == before)
-                token.write_text("new\n")
+                renew(token)
                 lines = take(server, "new")
                 after = house.journal.lines(10, 10)
                 await until(lambda: lines == after)
-            house.journal.close()
 
     asyncio.run(story())
 
 
-def test_a_token_whose_file_is_away_for_a_while(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    token = tmp_path / "token"
-    token.write_text("old\n")
-
+def test_a_token_whose_file_is_away_for_a_while(tmp_path: Path, token: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         with http_server() as server:
-            house = House(tmp_path, {"http-url": server.url_for("/"), "http-bearer-token-file": str(token)})
             lines = take(server, "new")
-            async with working(house.data) as worker:
+            async with delivering(tmp_path, with_token(server, token)) as (house, worker):
                 await until(lambda: list(worker._destinations))
-                token.unlink()
+                os.unlink(token)
                 printed = house.journal.lines(0, 10)
                 await until(lambda: str(token) in caplog.text)
-                token.write_text("new\n")
+                renew(token)
                 await until(lambda: lines == printed)
-            house.journal.close()
 
     asyncio.run(story())
 
@@ -136,10 +159,9 @@ def test_certificates(tmp_path: Path, first: str) -> None:
                 "http-tls-cert-file": str(used / "cert.pem"),
                 "http-tls-key-file": str(used / "key.pem"),
             }
-            house = House(tmp_path, options)
             lines = take(server)
-            before = house.journal.lines(0, 10)
-            async with working(house.data) as worker:
+            async with delivering(tmp_path, options) as (house, worker):
+                before = house.journal.lines(0, 10)
                 await until(lambda: lines == before)
                 ((_, destination),) = worker._destinations
 
@@ -153,29 +175,22 @@ def test_certificates(tmp_path: Path, first: str) -> None:
                         await until(lambda: destination.state.misconfigured)
                         write_certificate(new, used)
                     await until(lambda: lines == after)
-            house.journal.close()
 
     asyncio.run(story())
 
 
-def test_the_shared_key_of_a_forward_server(tmp_path: Path, forward_servers: list[ForwardServer]) -> None:
+def test_the_shared_key_of_a_forward_server(tmp_path: Path, forward_server: Callable[..., ForwardServer]) -> None:
     key = tmp_path / "key"
     key.write_text("old\n")
 
     def serve(shared_key: str, port: int = 0) -> ForwardServer:
-        server = ForwardServer(
-            listenOptions={"host": "127.0.0.1", "port": port},
-            security={"serverHostname": "server", "sharedKey": shared_key},
-        )
-        forward_servers.append(server)
-        server.start()
-        return server
+        return forward_server(port, security={"serverHostname": "server", "sharedKey": shared_key})
 
     async def story() -> None:
         server = serve("old")
-        house = House(tmp_path, {"fluentd-address": server.address, "fluentd-shared-key-file": str(key)})
-        house.journal.lines(0, 10)
-        async with working(house.data) as worker:
+        options = {"fluentd-address": server.address, "fluentd-shared-key-file": str(key)}
+        async with delivering(tmp_path, options) as (house, worker):
+            house.journal.lines(0, 10)
             await until(lambda: len(server.entries) == 10)
             ((_, destination),) = worker._destinations
             server.kill()
@@ -184,12 +199,11 @@ def test_the_shared_key_of_a_forward_server(tmp_path: Path, forward_servers: lis
             await until(lambda: destination.state.misconfigured)
             key.write_text("new\n")
             await until(lambda: len(server.entries) == 10)
-        house.journal.close()
 
     asyncio.run(story())
 
 
-def test_tls_of_a_forward_server(tmp_path: Path, forward_servers: list[ForwardServer]) -> None:
+def test_tls_of_a_forward_server(tmp_path: Path, forward_server: Callable[..., ForwardServer]) -> None:
     ca = tmp_path / "ca.pem"
 
     def serve(port: int = 0) -> ForwardServer:
@@ -197,24 +211,17 @@ def test_tls_of_a_forward_server(tmp_path: Path, forward_servers: list[ForwardSe
         authority.cert_pem.write_to_path(ca)
         own = authority.issue_cert("127.0.0.1")
         pem = b"".join(blob.bytes() for blob in own.cert_chain_pems).decode()
-        server = ForwardServer(
-            listenOptions={"host": "127.0.0.1", "port": port},
-            tlsOptions={"key": own.private_key_pem.bytes().decode(), "cert": pem},
-        )
-        forward_servers.append(server)
-        server.start()
-        return server
+        return forward_server(port, tlsOptions={"key": own.private_key_pem.bytes().decode(), "cert": pem})
 
     async def story() -> None:
         server = serve()
-        house = House(tmp_path, {"fluentd-address": f"tls://{server.address}", "fluentd-tls-ca-cert": str(ca)})
-        house.journal.lines(0, 10)
-        async with working(house.data):
+        options = {"fluentd-address": f"tls://{server.address}", "fluentd-tls-ca-cert": str(ca)}
+        async with delivering(tmp_path, options) as (house, _):
+            house.journal.lines(0, 10)
             await until(lambda: len(server.entries) == 10)
             server.kill()
             server = serve(server.port)
             house.journal.lines(10, 10)
             await until(lambda: len(server.entries) == 10)
-        house.journal.close()
 
     asyncio.run(story())

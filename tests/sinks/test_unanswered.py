@@ -23,12 +23,18 @@ def stream_to(listener: socket.socket) -> UnansweredStream:
     return UnansweredStream(StreamConnection(Address("127.0.0.1", listener.getsockname()[1]), limits=QUICK))
 
 
-async def left_with_bytes_unread(listener: socket.socket) -> UnansweredStream:
-    """Send to a server that reads "one ", and dies before it has read "two "."""
+async def with_one_read(listener: socket.socket) -> tuple[UnansweredStream, socket.socket]:
+    """Send "one " to a server that reads it; gives the server's end, too."""
     stream = stream_to(listener)
     await stream.send(b"one ")
     first, _ = listener.accept()
     assert first.recv(100) == b"one "
+    return stream, first
+
+
+async def left_with_bytes_unread(listener: socket.socket) -> UnansweredStream:
+    """Send to a server that reads "one ", and dies before it has read "two "."""
+    stream, first = await with_one_read(listener)
     await stream.send(b"two ")
     first.close()
     return stream
@@ -42,14 +48,19 @@ def read_all(server: socket.socket) -> bytes:
     return data
 
 
+def read_next(listener: socket.socket) -> bytes:
+    """Read all that comes over the next connection."""
+    connection, _ = listener.accept()
+    with connection:
+        return read_all(connection)
+
+
 def test_what_a_server_left_unread_when_it_died_is_sent_again(listener: socket.socket) -> None:
     async def drive() -> bytes:
         stream = await left_with_bytes_unread(listener)
         await stream.send(b"three ")
         await stream.close()
-        second, _ = listener.accept()
-        with second:
-            return read_all(second)
+        return read_next(listener)
 
     # What was read cannot be told from what was not.
     assert asyncio.run(drive()) == b"one two three "
@@ -76,10 +87,7 @@ def test_it_is_sent_again_although_nothing_follows(listener: socket.socket, monk
 
 def test_nothing_is_sent_when_a_server_closes_in_order(listener: socket.socket) -> None:
     async def drive() -> None:
-        stream = stream_to(listener)
-        await stream.send(b"one ")
-        first, _ = listener.accept()
-        assert first.recv(100) == b"one "
+        stream, first = await with_one_read(listener)
         first.close()
         while stream._connection.is_open:  # noqa: ASYNC110 (nothing else tells)
             await asyncio.sleep(0.001)
@@ -107,25 +115,18 @@ def test_what_is_sent_again_in_vain_goes_with_the_next_payload(listener: socket.
         with socket.create_server(("127.0.0.1", port)) as again:
             await stream.send(b"two ")
             await stream.close()
-            second, _ = again.accept()
-            with second:
-                return read_all(second)
+            return read_next(again)
 
     assert asyncio.run(drive()) == b"one two "
 
 
 def test_what_a_server_has_read_before_it_closed_is_not_sent_again(listener: socket.socket) -> None:
     async def drive() -> bytes:
-        stream = stream_to(listener)
-        await stream.send(b"one ")
-        first, _ = listener.accept()
-        assert first.recv(100) == b"one "
+        stream, first = await with_one_read(listener)
         first.close()
         await stream.send(b"two ")
         await stream.close()
-        second, _ = listener.accept()
-        with second:
-            return read_all(second)
+        return read_next(listener)
 
     assert asyncio.run(drive()) == b"two "
 
@@ -143,9 +144,7 @@ def test_a_frozen_server_gets_again_what_it_may_never_have_read(listener: socket
         with frozen:
             await stream.send(b"two ")
             await stream.close()
-            second, _ = listener.accept()
-            with second:
-                return read_all(second)
+            return read_next(listener)
 
     assert asyncio.run(drive()) == b"one two "
 
