@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.testbed.waiting import wait_until
@@ -165,3 +165,19 @@ def plugin_environment(extra: Mapping[str, str]) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith("PEAVEY_") and name != "LOG_LEVEL"
     }
     return {**inherited, "PYTHONUNBUFFERED": "1", "PEAVEY_DISK_FREE": "1m", **extra}
+
+
+def run_to_end(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of the plugin to its end; gives what it printed."""
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=plugin_environment({}), capture_output=True, timeout=_SAFETY_NET, check=False
+    )
+
+
+def refusal(command: Sequence[str]) -> str:
+    """Run a command of the plugin that cannot do what it is asked for; gives what it says of that."""
+    done = run_to_end(command)
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode != 0, said
+    assert "Traceback" not in said
+    return said
