@@ -16,7 +16,7 @@ from plugin.journal.cursors import read_cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.writer import JournalWriter
 from plugin.sinks.registry import schema
-from tests.intake.material import ONE, OTHER, THIRD, Bench, Clock, frames
+from tests.intake.material import ONE, OTHER, THIRD, Bench, Clock, Fifo, frames
 from tests.journal.material import write_journal
 
 WHOLE = frames(3)
@@ -420,6 +420,15 @@ class TestEnds:
         assert "Read-only file system" in caplog.text
 
 
+def begin_two(bench: Bench) -> Fifo:
+    """Begin a stream that ends within an entry, and a newer one that has to wait for its rest; gives the older."""
+    older, newer = bench.begin("older"), bench.begin("newer")
+    older.write(WHOLE + HALF)
+    bench.turn()
+    newer.write(NEWER)
+    return older
+
+
 class TestTwoStreamsOfOneContainer:
     def test_what_the_older_one_holds_comes_first(self, bench: Bench) -> None:
         older, newer = bench.begin("older"), bench.begin("newer")
@@ -443,10 +452,7 @@ class TestTwoStreamsOfOneContainer:
         assert bench.written() == NEWER
 
     def test_the_newer_one_waits_for_the_end_of_an_entry(self, bench: Bench, clock: Clock) -> None:
-        older, newer = bench.begin("older"), bench.begin("newer")
-        older.write(WHOLE + HALF)
-        bench.turn()
-        newer.write(NEWER)
+        older = begin_two(bench)
         bench.turn(3)
         assert bench.written() == WHOLE + HALF
 
@@ -457,10 +463,7 @@ class TestTwoStreamsOfOneContainer:
         assert bench.attached() == {"older", "newer"}
 
     def test_one_that_never_completes_its_entry_is_given_up_after_a_time(self, bench: Bench, clock: Clock) -> None:
-        older, newer = bench.begin("older"), bench.begin("newer")
-        older.write(WHOLE + HALF)
-        bench.turn()
-        newer.write(NEWER)
+        begin_two(bench)
         bench.turn()
         clock.pass_by(1.9)
         bench.turn()
@@ -481,10 +484,7 @@ class TestTwoStreamsOfOneContainer:
         assert bench.attached() == {"older", "newer"}
 
     def test_it_begins_anew_with_each_entry(self, bench: Bench, clock: Clock) -> None:
-        older, newer = bench.begin("older"), bench.begin("newer")
-        older.write(WHOLE + HALF)
-        bench.turn()
-        newer.write(NEWER)
+        older = begin_two(bench)
         bench.turn()
         clock.pass_by(1.5)
         older.write(REST + HALF)
@@ -494,10 +494,7 @@ class TestTwoStreamsOfOneContainer:
         assert bench.attached() == {"older", "newer"}
 
     def test_detaching_the_newer_one_does_not_wait(self, bench: Bench) -> None:
-        older, newer = bench.begin("older"), bench.begin("newer")
-        older.write(WHOLE + HALF)
-        bench.turn()
-        newer.write(NEWER)
+        begin_two(bench)
         bench.pump.detach("newer")
         assert bench.written() == WHOLE + NEWER
         assert bench.pump.containers.attached() == bench.attached() == set()

@@ -1,7 +1,8 @@
 """Reading back: whatever the journal looks like, the lines are those that a naive model chooses."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -93,10 +94,7 @@ class TestModel:
     def test_lines_are_those_of_the_model(
         self, sent: list[Entry], segment_size: int, tail: int, since: int, until: int, data: st.DataObject
     ) -> None:
-        with TemporaryDirectory() as path:
-            folder = Path(path)
-            write_journal(folder, encode(sent), segment_size)
-            compress_some(folder, data)
+        with journal_of(sent, segment_size, data) as folder:
             found = answer(folder, LogQuery(tail=tail, since=since, until=until))
         assert found == choose(lines_of(sent), tail=tail, since=since, until=until)
 
@@ -104,10 +102,7 @@ class TestModel:
     def test_damaged_indexes_change_nothing(
         self, sent: list[Entry], segment_size: int, tail: int, since: int, data: st.DataObject
     ) -> None:
-        with TemporaryDirectory() as path:
-            folder = Path(path)
-            write_journal(folder, encode(sent), segment_size)
-            compress_some(folder, data)
+        with journal_of(sent, segment_size, data) as folder:
             for index in sorted(folder.glob("*.idx")):
                 data.draw(st.sampled_from(DAMAGES), label=index.name)(index)
             found = answer(folder, LogQuery(tail=tail, since=since))
@@ -180,12 +175,19 @@ class TestLongLines:
     def test_pieces_are_those_of_the_model(
         self, sent: list[Entry], segment_size: int, tail: int, since: int, until: int, data: st.DataObject
     ) -> None:
-        with TemporaryDirectory() as path:
-            folder = Path(path)
-            write_journal(folder, encode(sent), segment_size)
-            compress_some(folder, data)
+        with journal_of(sent, segment_size, data) as folder:
             found = answer(folder, LogQuery(tail=tail, since=since, until=until))
         assert found == choose(lines_of(sent, SMALL_JOINED), tail=tail, since=since, until=until)
+
+
+@contextmanager
+def journal_of(sent: list[Entry], segment_size: int, data: st.DataObject) -> Iterator[Path]:
+    """Make the journal of some entries, with any segments compressed."""
+    with TemporaryDirectory() as path:
+        folder = Path(path)
+        write_journal(folder, encode(sent), segment_size)
+        compress_some(folder, data)
+        yield folder
 
 
 def compress_some(folder: Path, data: st.DataObject) -> None:
