@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed.containers import Containers
+from tests.testbed.containers import Container, Containers
 from tests.testbed.dockerd import PrivateEngine
 from tests.testbed.tally import numbered
 from tests.testbed.unmanaged import Driver
@@ -80,6 +80,15 @@ def test_the_driver_stopped_and_started_while_a_container_prints(counting: Count
     counting.finish_without_a_fault()
 
 
+def it_prints_while_the_driver_is_down(container: Container, driver: Driver, shared: Path) -> None:
+    """See that a container which has printed "before" goes on, as soon as it may, although nobody reads."""
+    wait_until(lambda: container.logs() == b"before\n", "the container prints")
+    driver.server.kill()
+    (shared / "go").touch()
+    wait_until((shared / "printed").exists, "the container prints on while nobody reads")
+    driver.server.start()
+
+
 def test_a_container_does_not_wait_for_a_driver_that_is_down(
     containers: Containers, driver: Driver, tmp_path: Path
 ) -> None:
@@ -88,11 +97,7 @@ def test_a_container_does_not_wait_for_a_driver_that_is_down(
         "seq 1000; touch /shared/printed; while [ ! -e /shared/end ]; do usleep 10000; done; echo after",
         flags=[f"--volume={tmp_path}:/shared"],
     )
-    wait_until(lambda: container.logs() == b"before\n", "the container prints")
-    driver.server.kill()
-    (tmp_path / "go").touch()
-    wait_until((tmp_path / "printed").exists, "the container prints on while nobody reads")
-    driver.server.start()
+    it_prints_while_the_driver_is_down(container, driver, tmp_path)
     (tmp_path / "end").touch()
     assert container.wait() == 0
     assert container.logs() == b"before\n" + numbered(1000) + b"after\n"
@@ -103,11 +108,7 @@ def test_a_container_that_ends_while_the_driver_is_down(containers: Containers, 
         "echo before; while [ ! -e /shared/go ]; do usleep 10000; done; seq 500; touch /shared/printed",
         flags=[f"--volume={tmp_path}:/shared"],
     )
-    wait_until(lambda: container.logs() == b"before\n", "the container prints")
-    driver.server.kill()
-    (tmp_path / "go").touch()
-    wait_until((tmp_path / "printed").exists, "the container ends while the driver is down")
-    driver.server.start()
+    it_prints_while_the_driver_is_down(container, driver, tmp_path)
     assert container.wait() == 0
     assert container.logs() == b"before\n" + numbered(500)
 
