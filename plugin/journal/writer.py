@@ -154,13 +154,12 @@ class JournalWriter:
     def _drop(self, fifo: int, limit: int) -> int:
         """Note where the journal will go on, then take from a FIFO and drop: a kill in between has noted too much.
 
-        Noted afterwards, what a kill finds read but not noted would be lost without a trace.
+        Noted afterwards, what a kill finds read but not noted would be lost without a trace. So no more is read than
+        was there, and noted; or one byte, to meet the end of file, which may be one that has come this very moment.
         """
         coming = min(limit, waiting(fifo))
         self._note_gap(coming)
-        count = self.dropped.take(fifo, coming or limit)
-        self._note_gap()
-        return count
+        return self.dropped.take(fifo, coming or 1)
 
     def _note_gap(self, coming: int = 0) -> None:
         if self._opened:

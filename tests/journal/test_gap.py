@@ -87,6 +87,22 @@ class TestKill:
         kill(writer)
         assert end_of(folder) == len(MISSED)
 
+    def test_what_came_after_it_was_looked_for_is_not_read_before_it_is_noted(
+        self, disk: Path, fifo: Pipe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = disk / "journal"
+        writer = JournalWriter(folder, SEGMENT_SIZE)
+        append(writer, fifo, BEFORE)
+        fill(disk)
+        end = drop(writer, fifo)
+        fifo.write(MISSED)
+        with monkeypatch.context() as patch:
+            patch.setattr("plugin.journal.writer.waiting", lambda _: 0)
+            assert writer.take(fifo.reader, len(MISSED)) == 1, "it could have been the end of file"
+        assert writer.take(fifo.reader, len(MISSED)) == len(MISSED) - 1
+        kill(writer)
+        assert end_of(folder) == end + len(MISSED)
+
     def test_an_entry_that_was_torn_by_the_kill_is_a_part_of_the_gap(self, disk: Path, fifo: Pipe) -> None:
         folder = disk / "journal"
         writer = JournalWriter(folder, SEGMENT_SIZE)
