@@ -1,12 +1,13 @@
 """Dropping what a full disk cannot hold: the container goes on, whole frames are given up and counted."""
 
 import os
+from pathlib import Path
 
 from plugin.engine.partials import Joiner
-from plugin.journal.walker import Walker, frame_behind
+from plugin.journal.corruption import bytes_to_skip
+from plugin.journal.walker import Walker
 
-_UNCLEAR = 1 << 20
-"""Bytes that are kept while it is not clear where frames go on in them."""
+_ROOM_TO_RESUME = 1 << 16
 
 
 class Dropper:
@@ -62,15 +63,27 @@ class Dropper:
         walker = Walker(0, self._joiner)
         dropped = walker.walk(buffer)
         while walker.malformed:
-            behind = frame_behind(buffer[dropped:])
-            if behind < 0:
-                if len(buffer) - dropped > _UNCLEAR:
-                    dropped = len(buffer) - _UNCLEAR // 16
+            count = bytes_to_skip(buffer[dropped:])
+            if not count:
                 break
-            dropped += behind
+            dropped += count
             walker.restart(dropped, walker.lines, walker.latest)
             dropped += walker.walk(buffer[dropped:])
         self.lines += walker.lines
         self.bytes += dropped
         self.tail = buffer[dropped:]
         return len(content)
+
+
+def require_room(folder: Path) -> None:
+    """Raise ``OSError`` unless a journal's folder has room for more than an empty file, which a full disk takes too."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / ".room"
+    try:
+        probe = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(probe, 0, _ROOM_TO_RESUME)
+        finally:
+            os.close(probe)
+    finally:
+        path.unlink(missing_ok=True)

@@ -91,6 +91,15 @@ def open_segment(folder: Path, base: int, known: Sequence[tuple[int, int, int, i
     return NewestSegment(base, file, index, index_end)
 
 
+def cut_closed_segment(folder: Path, base: int, end: int) -> None:
+    """Cut off what lies behind an offset in a segment that is open no more; it stays where the disk refuses that."""
+    path = segment_path(folder, base)
+    try:
+        os.truncate(path, end - base)
+    except OSError as error:
+        logger.debug("%s keeps what lies behind its end: %s", path, error)
+
+
 def _open_index(folder: Path, base: int, flags: int) -> int:
     try:
         return os.open(index_path(folder, base), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)

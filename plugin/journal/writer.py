@@ -5,26 +5,22 @@ point to the end and goes on there.
 """
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from plugin.engine.frames import HEADER_SIZE
 from plugin.engine.partials import Joiner
-from plugin.journal.dropping import Dropper
-from plugin.journal.folder import corrupt_path, index_path, list_segments, segment_path, write_atomically
-from plugin.journal.gap import GapNote, noted_gap
-from plugin.journal.index import clean_points, read_points
-from plugin.journal.newest import NewestSegment, create_segment, open_segment
-from plugin.journal.reader import segment_end
-from plugin.journal.spanning import joiner_at
+from plugin.journal.corruption import bytes_to_skip, set_aside
+from plugin.journal.dropping import Dropper, require_room
+from plugin.journal.gap import GapNote
+from plugin.journal.newest import NewestSegment, create_segment, cut_closed_segment
+from plugin.journal.recovery import find_end
 from plugin.journal.splicing import UnwrittenError, move, waiting
-from plugin.journal.walker import NO_TIME, Walker, frame_behind, missing_bytes
+from plugin.journal.walker import NO_TIME, Walker, missing_bytes
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
-_ROOM_TO_RESUME = 1 << 16
 
 
 class JournalWriter:
@@ -105,7 +101,7 @@ class JournalWriter:
         The journal goes on in a new segment whose offset counts the dropped bytes too: a gap between segments tells
         every reader that, and how much, is missing.
         """
-        return self._end_dropping(self._probe_room)
+        return self._end_dropping(lambda: require_room(self.folder))
 
     def settle(self) -> bool:
         """End dropping because nothing more comes: the gap is made, for which no room is needed, only a new file.
@@ -200,11 +196,9 @@ class JournalWriter:
         room = self.segment_size - (self._end - self.base)
         if room > 0:
             return room
-        if self._walker.offset == self._end:
+        if self._walker.offset == self._end or self._walker.malformed:
             return _CHUNK
         tail = self._segment.read(self._walker.offset, self._walker.offset + HEADER_SIZE)
-        if self._walker.malformed:
-            return _CHUNK
         return missing_bytes(tail) - max(0, self._end - self._walker.offset - len(tail))
 
     def _rotate_if_full(self) -> None:
@@ -256,74 +250,36 @@ class JournalWriter:
         self._save_points()
 
     def _open(self) -> None:
-        """Find the journal's end, and open or make the segment to go on with; what it holds is still to be walked.
+        """Go on at the journal's end, or make the journal; what the segment holds is still to be walked.
 
-        Where a killed process was dropping, the end is the one that it noted. Raises ``OSError``; nothing may be
-        written until the end is found (``_opened``).
+        Raises ``OSError``; nothing may be written until the end is found (``_opened``).
         """
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        for leftover in self.folder.glob(".*"):
-            leftover.unlink(missing_ok=True)
-        segments = list_segments(self.folder)
-        end = segment_end(segments[-1]) if segments else 0
-        noted = noted_gap(self.folder)
-        if segments and not segments[-1].compressed and noted <= end:
-            self._recover(segments[-1].base, end)
-        else:
-            self._end = max(end, noted)
-            self._walker.restart(self._end, 0, NO_TIME)
-            self._opened = True
+        found = find_end(self.folder)
+        self._end, self._segment, self._walker = found.offset, found.segment, found.walker
+        self._opened = True
+        if not self._segment.is_open:
             self._switch(self._end)
         self._gap.clear()
-
-    def _recover(self, base: int, end: int) -> None:
-        points = clean_points(read_points(index_path(self.folder, base), base, end))
-        joiner = joiner_at(self.folder, base) if len(points) <= 1 else Joiner()
-        self._segment = open_segment(self.folder, base, points)
-        self._end, self._opened = end, True
-        self._walker.joiner = joiner
-        if points:
-            self._walker.restart(points[-1].offset, points[-1].lines, points[-1].latest)
-        else:
-            self._walker.restart(base, 0, NO_TIME)
-            self._walker.points = [self._walker.point()]
 
     def _skip_malformed(self) -> bool:
         """Go on behind bytes that are no frames, if the next frame can be found; else they wait for more bytes."""
         bad = self._walker.offset
-        buffer = self._segment.read(bad, min(self._end, bad + 2 * _CHUNK))
-        following = frame_behind(buffer)
-        if following < 0:
-            if self._end - bad <= _CHUNK:
-                return False
-            following = len(buffer) - _CHUNK // 16
-        self._set_aside(bad + following)
-        return True
+        count = bytes_to_skip(self._segment.read(bad, min(self._end, bad + 2 * _CHUNK)))
+        if count:
+            self._set_aside(bad + count)
+        return count > 0
 
     def _set_aside(self, good: int) -> None:
         """Move the bytes from the walker's offset up to ``good`` into a file of their own, the rest into a segment.
 
         Killed in between, the old segment still holds all of it, and readers stop in it where the new one begins.
         """
-        bad = self._walker.offset
-        corrupt = self._segment.read(bad, good)
+        base, bad = self.base, self._walker.offset
         rest = self._segment.read(good, self._end)
-        logger.warning(
-            "%s: %d bytes at offset %d are no log entries (%s …): set aside in %s",
-            self.folder.name,
-            len(corrupt),
-            bad,
-            corrupt[:16].hex(" "),
-            corrupt_path(self.folder, bad).name,
-        )
-        old = segment_path(self.folder, self.base)
-        size = bad - self.base
-        write_atomically(corrupt_path(self.folder, bad), corrupt)
+        set_aside(self.folder, bad, self._segment.read(bad, good))
         self._switch(good, rest)
-        try:
-            os.truncate(old, size)
-        except OSError as error:
-            logger.debug("%s keeps what was set aside: %s", old, error)
+        cut_closed_segment(self.folder, base, bad)
 
     def _begin_dropping(self, reason: OSError, unwritten: bytes = b"") -> None:
         """Turn to dropping where the disk takes no more; an incomplete frame is taken back, it may still be saved."""
@@ -340,16 +296,3 @@ class JournalWriter:
         self._note_gap()  # before the tail is only in memory
         if self._segment.is_open:
             self._segment.cut(self._end)
-
-    def _probe_room(self) -> None:
-        """Raise ``OSError`` unless there is room for more than an empty file, which a full disk still takes."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        path = self.folder / ".room"
-        try:
-            probe = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(probe, 0, _ROOM_TO_RESUME)
-            finally:
-                os.close(probe)
-        finally:
-            path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import pytest
 
 from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.intake.stream import FULL_PIPE, Container, Stream
-from plugin.journal import writer as writer_module
+from plugin.journal import recovery
 from plugin.journal.cursors import Cursor, read_cursor, write_cursor
 from plugin.journal.folder import segment_path
 from plugin.journal.note import read_note, write_note
@@ -142,7 +142,7 @@ def test_a_journal_that_cannot_be_opened_is_not_taken_for_a_new_one(
     ahead = Cursor(offset=10_000, resume=10_000, birth=12)
     write_cursor(container.folder, "loki", ahead)
     with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "open_segment", fail)
+        patch.setattr(recovery, "open_segment", fail)
         writer = container.writer_for(stream)
         assert writer is not None
         assert (writer.found, writer.began) == (None, False)

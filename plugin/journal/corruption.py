@@ -1,0 +1,37 @@
+"""Bytes that are no frames: how many of them to skip, and where they are kept."""
+
+import logging
+from pathlib import Path
+
+from plugin.journal.folder import corrupt_path, write_atomically
+from plugin.journal.walker import frame_behind
+
+logger = logging.getLogger(__name__)
+
+UNCLEAR = 1 << 20
+"""Bytes that are kept while it is not clear where frames go on in them."""
+
+
+def bytes_to_skip(buffer: bytes) -> int:
+    """Count the bytes at a buffer's beginning to be skipped, since they are no frames; 0 while more have to come first.
+
+    Where no frame is found in more than ``UNCLEAR`` bytes, all are skipped but a rest, in which one may begin.
+    """
+    behind = frame_behind(buffer)
+    if behind >= 0:
+        return behind
+    return len(buffer) - UNCLEAR // 16 if len(buffer) > UNCLEAR else 0
+
+
+def set_aside(folder: Path, offset: int, content: bytes) -> None:
+    """Keep the bytes that are no frames at an offset of a journal in a file of their own. Raises ``OSError``."""
+    path = corrupt_path(folder, offset)
+    logger.warning(
+        "%s: %d bytes at offset %d are no log entries (%s …): set aside in %s",
+        folder.name,
+        len(content),
+        offset,
+        content[:16].hex(" "),
+        path.name,
+    )
+    write_atomically(path, content)
