@@ -190,14 +190,14 @@ class Pump(threading.Thread):
             if stream is None or stream.closed:
                 continue
             busy = True
-            if mask & select.EPOLLIN and stream.container.throttled:
+            if not mask & select.EPOLLIN:
+                self._end(stream)
+            elif stream.container.throttled:
                 self._trickle(stream)
-            elif mask & select.EPOLLIN:
+            elif time.monotonic() >= stream.container.left_alone_until:
                 # No more than what is there: what comes meanwhile may collect, as all else does.
                 taken = self._serve_safely(stream, max(stream.waiting(), _LEAST))
                 filling |= stream.is_filling(taken)
-            else:
-                self._end(stream)
         now = time.monotonic()
         if now >= self._next_chores:
             self._next_chores = now + _CHORES
@@ -214,14 +214,14 @@ class Pump(threading.Thread):
     def _serve_safely(self, stream: Stream, budget: int) -> int:
         """Serve a stream; what goes wrong with one container must not end the service of all others.
 
-        Its journal is opened anew, which recovers it from what is on disk.
+        Its journal is opened anew after a while, which recovers it from what is on disk.
         """
         try:
             return self._serve(stream, budget)
         except Exception:
             logger.exception("container %s: taking its log failed; its journal is opened anew", stream.container.id)
             stream.container.reopen()
-            time.sleep(_AFTER_FAILURE)
+            stream.container.left_alone_until = time.monotonic() + _AFTER_FAILURE
             return 0
 
     def _serve(self, stream: Stream, budget: int) -> int:

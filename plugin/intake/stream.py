@@ -133,6 +133,7 @@ class Container:
         self.blocked_since = 0.0
         self.throttled = False
         self.trickled = 0.0
+        self.left_alone_until = 0.0
         self._cursors = cursors
         self._placed = False
         self._birth = 0

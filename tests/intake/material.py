@@ -32,7 +32,6 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.wall = time.time_ns()
-        self.slept = 0.0
 
     def monotonic(self) -> float:
         """Seconds since some moment."""
@@ -41,11 +40,6 @@ class Clock:
     def time_ns(self) -> int:
         """Nanoseconds since 1970 UTC."""
         return self.wall
-
-    def sleep(self, seconds: float) -> None:
-        """Take the time without waiting."""
-        self.slept += seconds
-        self.pass_by(seconds)
 
     def pass_by(self, seconds: float) -> None:
         """Let time pass."""
