@@ -5,6 +5,7 @@ since the engine shows the text of ``Err`` only then without a prefix; but those
 engine would take what comes with 200 for frames.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from plugin.intake.service import Intake
 logger = logging.getLogger(__name__)
 
 _CONTENT_TYPE = "application/vnd.docker.plugins.v1.2+json"
+_FRAMES_TYPE = "application/octet-stream"
 Handler = Callable[[bytes], Awaitable[Response]]
 
 
@@ -72,10 +74,10 @@ class LogDriver:
         that the work is done.
         """
         if not body.strip():
-            await to_thread.run_sync(self._intake.drain)
+            await asyncio.wrap_future(self._intake.drain())
             return _answer({"Err": ""})
         request = decode(body, StopLogging, "StopLogging")
-        if not await to_thread.run_sync(self._intake.detach, request.file):
+        if not await asyncio.wrap_future(self._intake.detach(request.file)):
             logger.debug("StopLogging of %s, which is not attached", request.file)
         return _answer({"Err": ""})
 
@@ -83,14 +85,18 @@ class LogDriver:
         """Stream the frames that ``docker logs`` wants."""
         request = decode(body, ReadLogs, "ReadLogs")
         session = await self._reader.open(request.info.container_id, request.query())
-        return _ReadingResponse(session)
+        frames = session.all_frames()
+        if frames is None:
+            return _ReadingResponse(session)
+        session.close()
+        return Response(frames, media_type=_FRAMES_TYPE)
 
 
 class _ReadingResponse(StreamingResponse):
     """Streams a reading, and closes it also when the client left before the first frame."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session.frames(), media_type="application/octet-stream")
+        super().__init__(session.frames(), media_type=_FRAMES_TYPE)
         self._session = session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

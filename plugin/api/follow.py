@@ -65,8 +65,8 @@ class LogReader:
 class Session:
     """One reading, from ReadLogs to its end.
 
-    Nothing is read ahead: the next piece is read when the last one has been taken, so that a reader that stops
-    reading costs one piece of memory, and one that waits for more costs nothing else.
+    The first piece is read at once. From then on nothing is read ahead, but the next piece when the last one has been
+    taken, so that a reader that stops reading costs one piece of memory, and one that waits for more nothing else.
     """
 
     def __init__(self, reader: LogReader, intake: Intake, container_id: str, query: LogQuery) -> None:
@@ -76,6 +76,7 @@ class Session:
         self._query = query
         self._streams: list[Stream] = []
         self._reading: LogReading | None = None
+        self._first_frames = b""
         self._stopped = False
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -83,21 +84,31 @@ class Session:
             intake.subscribe(container_id, self._wake)
 
     async def begin(self) -> None:
-        """Take what the container's FIFOs hold, and find where to read from."""
-        self._streams = await to_thread.run_sync(self._intake.collect, self._container_id)
-        folder = self._intake.data.container(self._container_id)
-        self._reading = await self._reader.in_thread(LogReading, folder, self._query)
+        """Take what the container's FIFOs hold, find where to read from, and read the first piece."""
+        self._streams = await asyncio.wrap_future(self._intake.collect(self._container_id))
+        await self._reader.in_thread(self._open)
+
+    def _open(self) -> None:
+        self._reading = LogReading(self._intake.data.container(self._container_id), self._query)
+        self._first_frames = self._reading.read()
+
+    def all_frames(self) -> bytes | None:
+        """Give all frames if the first piece holds them, as it does when only the last lines are wanted."""
+        reading = self._reading
+        return self._first_frames + reading.finish() if reading is not None and reading.done else None
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield the frames; when following, until all streams that were there at the beginning have ended."""
         reading = self._reading
         if reading is None:
             return
+        if self._first_frames:
+            yield self._first_frames
         ended = not self._query.follow
         while True:
             self._changed.clear()
             ended = ended or self._stopped or all(stream.closed for stream in self._streams)
-            while frames := await self._reader.in_thread(reading.read):
+            while not reading.done and (frames := await self._reader.in_thread(reading.read)):
                 yield frames
             if ended or reading.done:
                 break

@@ -24,8 +24,12 @@ class Calls:
         self._poll.register(self.descriptor, select.POLLIN)
 
     def add(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Have a function called; the future gives its result: ``StoppedError`` after ``end``. For other threads."""
+        """Have a function called; the future gives its result: ``StoppedError`` after ``end``. For other threads.
+
+        Once asked for it is done, even if nobody waits for it any more: the future cannot be cancelled.
+        """
         future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
 
         def run() -> None:
             try:

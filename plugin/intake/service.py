@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 from plugin.engine.info import Info
@@ -32,6 +33,8 @@ _FILE_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
 
 class Intake:
     """Owns the pump, the housekeeper and the attachments of one data folder.
+
+    What is done in the pump's thread gives a future of it.
 
     ``logging_dir`` is the only folder in which FIFOs may lie; ``options_of`` gives the options of a container whose
     options were accepted once; ``need_delivery`` is called when a container has a sink. All methods may be called from
@@ -147,17 +150,17 @@ class Intake:
         if not stat.S_ISFIFO(mode):
             raise RequestError(f"File {file} is no FIFO")
 
-    def detach(self, file: str) -> bool:
+    def detach(self, file: str) -> Future[bool]:
         """End a stream after its last byte is in the journal; false if there is no such stream."""
-        return self._pump.call(self._pump.detach, Path(file).name).result()
+        return self._pump.call(self._pump.detach, Path(file).name)
 
-    def drain(self) -> None:
+    def drain(self) -> Future[None]:
         """Take what all FIFOs hold now."""
-        self._pump.call(self._pump.drain).result()
+        return self._pump.call(self._pump.drain)
 
-    def collect(self, container_id: str) -> list[Stream]:
-        """Take what a container's FIFOs hold now; returns its streams, whose ``closed`` tells when they have ended."""
-        return self._pump.call(self._pump.collect, container_id).result()
+    def collect(self, container_id: str) -> Future[list[Stream]]:
+        """Take what a container's FIFOs hold now; gives its streams, whose ``closed`` tells when they have ended."""
+        return self._pump.call(self._pump.collect, container_id)
 
     def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
         """Tell how the containers with streams are now, and what was dropped of those without, by id.

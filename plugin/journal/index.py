@@ -8,8 +8,7 @@ a closed segment's last record is its end.
 import os
 import struct
 from collections.abc import Iterable
-from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 _RECORD = struct.Struct("<qqqq")
 
@@ -28,13 +27,15 @@ def pack_points(points: Iterable[tuple[int, int, int, int]]) -> bytes:
     return b"".join([_RECORD.pack(*point) for point in points])
 
 
-def read_points(path: str | os.PathLike[str], base: int, end: int) -> list[Point]:
+def read_points(path: str | os.PathLike[str], base: int, end: int, last: int | None = None) -> list[Point]:
     """Read the index of the segment that begins at ``base``, as far as it is sound and not beyond ``end``.
 
-    Returns an empty list if there is no index or its beginning is damaged.
+    Where only the ``last`` so many records are wanted, those between the first one and them are passed over. Returns
+    an empty list if there is no index or its beginning is damaged.
     """
     try:
-        content = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            content = file.read() if last is None else _ends(file, last)
     except FileNotFoundError:
         return []
     points: list[Point] = []
@@ -50,6 +51,14 @@ def read_points(path: str | os.PathLike[str], base: int, end: int) -> list[Point
             break
         points.append(point)
     return points
+
+
+def _ends(file: BinaryIO, last: int) -> bytes:
+    """Read the first record and the last so many."""
+    first = file.read(_RECORD.size)
+    records = file.seek(0, os.SEEK_END) // _RECORD.size
+    file.seek(max(1, records - last) * _RECORD.size)
+    return first + file.read()
 
 
 def clean_points(points: list[Point]) -> list[Point]:

@@ -48,8 +48,8 @@ class LogReading:
 
     @property
     def done(self) -> bool:
-        """Whether the query's ``until`` was passed."""
-        return self._reframer.done
+        """Whether nothing more will come: ``until`` was passed, or the end as it was when the reading began."""
+        return self._reframer.done or (self._limit is not None and self._reader.offset >= self._limit)
 
     def read(self) -> bytes:
         """Give the next frames, with whole lines; empty when there are no more (yet)."""

@@ -12,6 +12,7 @@ from plugin.journal.spanning import joiner_at
 from plugin.journal.walker import NO_TIME, Walker
 
 _CHUNK = HEADER_SIZE + MAX_ENTRY_SIZE
+_FEW_POINTS = 64
 
 
 class Start(NamedTuple):
@@ -84,12 +85,15 @@ def _find_tail(folder: Path, segments: list[Segment], end: int, tail: int, count
     for number in reversed(range(len(segments))):
         newest = number == len(segments) - 1
         segment_limit = end if newest else segments[number + 1].base
-        points, held = _points(folder, segments[number].base, segment_limit, newest=newest)
-        lines = points[-1].lines + (held if newest and count_incomplete else 0)
-        if tail <= lines:
+        for last in (_FEW_POINTS, None):
+            points, held = _points(folder, segments[number].base, segment_limit, newest=newest, last=last)
+            lines = points[-1].lines + (held if newest and count_incomplete else 0)
             before = lines - tail
+            if before < 0:
+                break
             point = [p for p in points if p.lines <= before][-1]
-            return Start(point.resume, point.offset, before - point.lines)
+            if last is None or point is not points[0]:  # behind the first there may be points that were passed over
+                return Start(point.resume, point.offset, before - point.lines)
         tail -= lines
     return None
 
@@ -107,15 +111,18 @@ def _find_since(folder: Path, segments: list[Segment], end: int, since: int) -> 
     return found
 
 
-def _points(folder: Path, base: int, limit: int, *, newest: bool) -> tuple[list[Point], int]:
+def _points(folder: Path, base: int, limit: int, *, newest: bool, last: int | None = None) -> tuple[list[Point], int]:
     """Give all points of a segment up to its end, or to ``limit``, and, for the newest, how many lines are incomplete.
 
-    The last point is where the complete frames end. What the index on disk lacks is found by walking.
+    The last point is where the complete frames end. What the index on disk lacks is found by walking. With ``last``
+    the points are the first and about so many of the last ones.
     """
-    stored = read_points(index_path(folder, base), base, limit)
+    stored = read_points(index_path(folder, base), base, limit, last)
     if len(stored) > 1 and stored[-1].offset == limit and (stored[-1].resume == limit or not newest):
         return stored, 0
     points = clean_points(stored)
+    if last is not None and len(points) < 2:  # a nearer one to walk from may have been passed over
+        return _points(folder, base, limit, newest=newest)
     start = points[-1] if points else Point(base, 0, NO_TIME, base)
     walker = Walker(start.offset, joiner_at(folder, base) if start.offset == base else Joiner())
     walker.restart(start.offset, start.lines, start.latest)

@@ -113,7 +113,7 @@ class TestStreams:
         fifo.write(frames(2))
         assert asyncio.run(call(app, STOP, body)).error == ""
         assert bench.written() == frames(2)
-        assert len(intake.collect(ONE)) == 1
+        assert len(intake.collect(ONE).result()) == 1
 
     def test_a_stop_of_an_unknown_file_is_done(self, app: Starlette) -> None:
         for content in ({"File": "/none"}, {}):

@@ -39,7 +39,7 @@ def begin(bench: Bench, intake: Intake, container: str = ONE, content: bytes = b
 
 def end(intake: Intake, fifo: Fifo) -> None:
     """Let a container stop."""
-    assert intake.detach(str(fifo.path))
+    assert intake.detach(str(fifo.path)).result()
 
 
 async def texts(given: AsyncIterator[bytes]) -> list[bytes]:
@@ -68,7 +68,7 @@ class TestReading:
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, LogQuery(tail=2))
             fifo.write(frames(3, start=3))
-            intake.drain()
+            intake.drain().result()
             assert await texts(session.frames()) == lines(2, start=1)
             session.close()
 

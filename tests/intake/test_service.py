@@ -45,10 +45,10 @@ class TestAttaching:
         attach(intake, fifo)
         assert intake.is_attached(str(fifo.path), info_of())
         fifo.write(WHOLE)
-        assert intake.detach(str(fifo.path))
+        assert intake.detach(str(fifo.path)).result()
         assert bench.written() == WHOLE
         assert not intake.is_attached(str(fifo.path), info_of())
-        assert not intake.detach(str(fifo.path))
+        assert not intake.detach(str(fifo.path)).result()
 
     def test_a_stream_that_cannot_be_noted_is_read_all_the_same(
         self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -60,7 +60,7 @@ class TestAttaching:
         monkeypatch.setattr(Attachments, "save", refuse)
         attach(intake, fifo)
         fifo.write(WHOLE)
-        intake.drain()
+        intake.drain().result()
         assert bench.written() == WHOLE
         assert bench.attached() == set()
         assert "cannot be noted" in caplog.text
@@ -107,7 +107,7 @@ class TestAttaching:
         intake._pump.call(intake._attach_again).result()
         fifo.connect()
         fifo.write(WHOLE)
-        intake.drain()
+        intake.drain().result()
         assert bench.written() == WHOLE
         assert bench.attached() == bench.fifos() == {"a"}
 
@@ -150,7 +150,7 @@ class TestLives:
         first.stop()
         fifo.write(WHOLE[50:])
         second.start()
-        second.drain()
+        second.drain().result()
         second.stop()
         assert bench.written() == WHOLE
         assert bench.attached() == bench.fifos() == {"a"}
@@ -169,7 +169,7 @@ class TestLives:
         stays.write(WHOLE)
         intake = new_intake(bench.data, bench.logging)
         intake.start()
-        intake.drain()
+        intake.drain().result()
         intake.stop()
         assert bench.written() == WHOLE
         assert bench.attached() == {"stays"}
@@ -181,7 +181,7 @@ class TestLives:
         bench.attachments.save(bench.attachment(fifo))
         intake = new_intake(bench.data, bench.logging)
         intake.start()
-        assert intake.collect(ONE) == []
+        assert intake.collect(ONE).result() == []
         intake.stop()
         assert bench.attached() == bench.fifos() == set()
 
@@ -192,7 +192,7 @@ class TestLives:
         (bench.data.container(ONE) / "info.json").write_bytes(b'{"info": "\xff"}')
         intake = new_intake(bench.data, bench.logging)
         intake.start()
-        streams = [stream.name for container in (ONE, OTHER) for stream in intake.collect(container)]
+        streams = [stream.name for container in (ONE, OTHER) for stream in intake.collect(container).result()]
         intake.stop()
         assert streams == ["a", "b"]
 
@@ -206,9 +206,9 @@ class TestLives:
         )
         bench.attachments.save(bench.attachment(fifo))
         intake.start()
-        intake.drain()
+        intake.drain().result()
         fifo.write(WHOLE)
-        intake.drain()
+        intake.drain().result()
         segments = list_segments(bench.data.container(ONE))
         intake.stop()
         assert len(segments) > 1
@@ -229,14 +229,14 @@ class TestFollowers:
         for name, container in (("other", OTHER), ("a", ONE)):
             attach(intake, bench.fifo(name), container)
         os.write(os.open(bench.logging / "other", os.O_RDWR), WHOLE)
-        intake.collect(OTHER)
+        intake.collect(OTHER).result()
         assert told.empty()
 
         descriptor = os.open(bench.logging / "a", os.O_RDWR)
         os.write(descriptor, WHOLE)
         assert {told.get(timeout=120), told.get(timeout=120)} == {"first", "second"}
         intake.unsubscribe(ONE, callbacks[0])
-        intake.drain()
+        intake.drain().result()
         while not told.empty():
             told.get()
         os.write(descriptor, WHOLE)
@@ -248,7 +248,7 @@ class TestFollowers:
         ended = threading.Event()
         fifo = bench.fifo("a")
         attach(intake, fifo)
-        streams = intake.collect(ONE)
+        streams = intake.collect(ONE).result()
         intake.subscribe(ONE, lambda: ended.set() if streams[0].closed else None)
         fifo.end()
         assert ended.wait(120)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from plugin.engine import partials
-from plugin.journal import walker
+from plugin.journal import seeking, walker
 from tests.journal.material import SMALL_JOINED, SMALL_SPACING
 
 settings.register_profile(
@@ -31,6 +31,7 @@ def close_points() -> Iterator[None]:
     """Make index points close only: lines of both sources are then never so long that they come in pieces."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walker, "POINT_SPACING", SMALL_SPACING)
+        patch.setattr(seeking, "_FEW_POINTS", 2)
         yield
 
 

@@ -25,11 +25,11 @@ def indexes(draw: st.DrawFn) -> list[Point]:
     return points
 
 
-def stored(content: bytes, base: int, end: int = END) -> list[Point]:
+def stored(content: bytes, base: int, end: int = END, last: int | None = None) -> list[Point]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "index"
         path.write_bytes(content)
-        return read_points(path, base, end)
+        return read_points(path, base, end, last)
 
 
 def test_a_record_is_four_little_endian_integers() -> None:
@@ -50,6 +50,12 @@ def test_a_truncated_index_gives_what_is_whole(points: list[Point], data: st.Dat
     content = pack_points(points)
     cut = data.draw(st.integers(0, len(content)))
     assert stored(content[:cut], points[0].offset) == points[: cut // 32]
+
+
+@given(indexes(), st.integers(1, 9), st.integers(0, 31))
+def test_the_last_ones_come_after_the_first(points: list[Point], last: int, torn: int) -> None:
+    content = pack_points(points) + bytes(torn)
+    assert stored(content, points[0].offset, last=last) == [points[0], *points[1:][-last:]]
 
 
 @given(indexes(), st.data())
