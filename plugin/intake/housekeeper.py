@@ -30,6 +30,9 @@ _VISIT_ALL = 30.0
 _GIVE_BACK = 30.0
 _NICE = 10
 
+_BREATHER = 0.05
+"""Seconds to let pass when a journal wants to be tidied up: the engine is waiting for an answer just then."""
+
 
 class Housekeeper(threading.Thread):
     """Keeps every journal within its container's options and all of them within the disk's bounds.
@@ -90,7 +93,8 @@ class Housekeeper(threading.Thread):
                 return
             except Exception:
                 logger.exception("housekeeping failed; it is tried again")
-            self._wake.wait(_TICK)
+            if self._wake.wait(_TICK) and not self._stopping:
+                time.sleep(_BREATHER)
             self._wake.clear()
 
     def round(self) -> None:
