@@ -36,13 +36,11 @@ class Plain:
     """A protocol without answers: syslog and GELF over TCP, Fluentd's Forward without acknowledgements."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._text = _Text()
 
     def feed(self, piece: bytes) -> Taken:
-        """Count markers, also one that came in two pieces."""
-        text = self._rest + piece
-        self._rest = text[-(len(MARKER) - 1) :]
-        return Taken(text.count(MARKER))
+        """Count the markers."""
+        return Taken(self._text.count(piece, ended=False))
 
 
 class Http:
@@ -50,33 +48,60 @@ class Http:
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
-        self._pieces = bytearray()
-        self._headers: dict[bytes, bytes] = {}
-        self._length = -1
+        self._head = b""
+        self._body: _Text | _Packed | None = None
+        self._left = 0
 
     def feed(self, piece: bytes) -> Taken:
-        """Count the markers in the bodies that are complete."""
-        self._pieces += piece
+        """Count the markers; those of a compressed body when all of it is there."""
         lines = requests = 0
-        while (body := self._next_body()) is not None:
-            lines += decompressed(body, self._headers).count(MARKER)
+        while piece:
+            body = self._body
+            if body is None:
+                head, end, rest = (self._head + piece).partition(_END_OF_HEAD)
+                if not end:
+                    self._head = head
+                    break
+                self._head = b""
+                self._body = body = self._begin_body(headers(head))
+                piece = rest
+            part, piece = piece[: self._left], piece[self._left :]
+            self._left -= len(part)
+            lines += body.count(part, ended=not self._left)
+            if self._left:
+                break
+            self._body = None
             requests += 1
         return Taken(lines, requests, self._answer * requests)
 
-    def _next_body(self) -> bytes | None:
-        if self._length < 0:
-            head, end, rest = self._pieces.partition(_END_OF_HEAD)
-            if not end:
-                return None
-            self._headers = headers(bytes(head))
-            self._length = int(self._headers.get(b"content-length", b"0"))
-            self._pieces = rest
-        if len(self._pieces) < self._length:
-            return None
-        body = bytes(self._pieces[: self._length])
-        del self._pieces[: self._length]
-        self._length = -1
-        return body
+    def _begin_body(self, found: dict[bytes, bytes]) -> "_Text | _Packed":
+        self._left = int(found.get(b"content-length", b"0"))
+        compression = compression_of(found)
+        return _Packed(compression) if compression else _Text()
+
+
+class _Text:
+    """Counts the markers in a text that comes in pieces, also one that came in two of them."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def count(self, piece: bytes, *, ended: bool) -> int:
+        seam = self._rest + piece[: len(MARKER) - 1]
+        self._rest = b"" if ended else (self._rest + piece[-len(MARKER) :])[-(len(MARKER) - 1) :]
+        return seam.count(MARKER) + piece.count(MARKER)
+
+
+class _Packed:
+    """Counts the markers in a compressed body, once all of it is there."""
+
+    def __init__(self, compression: bytes) -> None:
+        self._compression = compression
+        self._pieces: list[bytes] = []
+
+    def count(self, piece: bytes, *, ended: bool) -> int:
+        self._pieces.append(piece)
+        return decompressed(b"".join(self._pieces), self._compression).count(MARKER) if ended else 0
 
 
 class Forward:
@@ -105,16 +130,23 @@ def headers(head: bytes) -> dict[bytes, bytes]:
     return {name.lower(): value.strip() for name, _, value in pairs}
 
 
-def decompressed(body: bytes, headers: dict[bytes, bytes]) -> bytes:
-    """Undo a body's compression: what its headers say, and Snappy for Loki's protobuf, which is never without."""
-    encoding = headers.get(b"content-encoding", b"")
-    if encoding == b"gzip":
-        return zlib.decompress(body, wbits=31)
-    if encoding == b"zstd":
-        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
-    if encoding == b"snappy" or headers.get(b"content-type") == b"application/x-protobuf":
-        return bytes(cramjam.snappy.decompress_raw(body))
-    return body
+def compression_of(headers: dict[bytes, bytes]) -> bytes:
+    """Tell how a body is compressed: what its headers say, and Snappy for Loki's protobuf, which is never without."""
+    if headers.get(b"content-type") == b"application/x-protobuf":
+        return b"snappy"
+    return headers.get(b"content-encoding", b"")
+
+
+def decompressed(body: bytes, compression: bytes) -> bytes:
+    """Undo a body's compression."""
+    match compression:
+        case b"gzip":
+            return zlib.decompress(body, wbits=31)
+        case b"zstd":
+            return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        case b"snappy":
+            return bytes(cramjam.snappy.decompress_raw(body))
+    raise ValueError(f"a body is compressed in a way that this receiver does not know: {compression!r}")
 
 
 KINDS: dict[str, Callable[[], Connection]] = {
