@@ -5,6 +5,8 @@
 As Peavey does, it lets the pipe collect for some milliseconds between two looks at it: a reader that looks at once is
 woken for nearly every line, competes with the engine for the processor, and slows it down. A pipe that was half full is
 read again at once. With the log-opt ``pause=0`` it is the reader that looks at once.
+
+Asked for logs, it always gives the same hundred lines, which lie ready.
 """
 
 import contextlib
@@ -15,13 +17,17 @@ import select
 import socketserver
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+from tests.testbed.wire import LogEntry, encode
+
 PAUSE_OPTION = "pause"
-PAUSE = 0.003
+PAUSE = 0.005
 _PIPE_BYTES = 1 << 20
+
+READY = b"".join(encode(LogEntry("stdout", 1_700_000_000_000_000_000, b"x" * 99 + b"\n")) for _ in range(100))
+"""What is given for logs: frames of a hundred lines of 100 bytes."""
 
 
 class Drain(threading.Thread):
@@ -30,7 +36,7 @@ class Drain(threading.Thread):
     def __init__(self, path: str, pause: float) -> None:
         super().__init__(daemon=True)
         self._pause = pause
-        self._stopping = threading.Event()
+        self._stopping = os.eventfd(0, os.EFD_NONBLOCK)
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with contextlib.suppress(PermissionError):  # beyond what the kernel allows a user
             fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -38,7 +44,9 @@ class Drain(threading.Thread):
     def run(self) -> None:
         """Read, and forget."""
         buffer = bytearray(_PIPE_BYTES)
-        readable = select.poll()
+        stopping, readable = select.poll(), select.poll()
+        for poll in (stopping, readable):
+            poll.register(self._stopping, select.POLLIN)
         readable.register(self._descriptor, select.POLLIN)
         while True:
             try:
@@ -46,44 +54,46 @@ class Drain(threading.Thread):
                 if not size:
                     break
             except BlockingIOError:
-                if self._stopping.is_set():
+                if stopping.poll(0):
                     break
-                readable.poll(100)
+                readable.poll()
                 continue
             if self._pause and size < _PIPE_BYTES // 2:
-                self._stopping.wait(self._pause)
+                stopping.poll(self._pause * 1000)
         os.close(self._descriptor)
+        os.close(self._stopping)
 
     def stop(self) -> None:
         """Read what is left, and end."""
-        self._stopping.set()
+        os.eventfd_write(self._stopping, 1)
         self.join()
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers the engine's requests."""
+class Handler(socketserver.StreamRequestHandler):
+    """Answers the engine's requests on one connection."""
 
-    protocol_version = "HTTP/1.1"
     drains: dict[str, Drain] = {}  # noqa: RUF012 - of the process: a handler is made for each connection
 
-    def do_POST(self) -> None:
-        """Do what the path says."""
-        asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        answer = json.dumps(self._answer(self.path, json.loads(asked or b"{}"))).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+    def handle(self) -> None:
+        """Answer until the engine hangs up."""
+        while request := self.rfile.readline():
+            _, path, _ = request.decode().split()
+            length = 0
+            while header := self.rfile.readline().strip():
+                name, _, value = header.partition(b":")
+                if name.lower() == b"content-length":
+                    length = int(value)
+            answer = self._answer(path, json.loads(self.rfile.read(length) or b"{}"))
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
 
-    def log_message(self, *_: Any) -> None:
-        """Say nothing: its base class would print each request."""
-
-    def _answer(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, path: str, asked: dict[str, Any]) -> bytes:
         match path:
             case "/Plugin.Activate":
-                return {"Implements": ["LogDriver"]}
+                return b'{"Implements": ["LogDriver"]}'
             case "/LogDriver.Capabilities":
-                return {"Cap": {"ReadLogs": False}}
+                return b'{"Cap": {"ReadLogs": true}}'
+            case "/LogDriver.ReadLogs":
+                return READY
             case "/LogDriver.StartLogging":
                 pause = float((asked["Info"].get("Config") or {}).get(PAUSE_OPTION, PAUSE))
                 self.drains[asked["File"]] = drain = Drain(asked["File"], pause)
@@ -91,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
             case "/LogDriver.StopLogging":
                 if known := self.drains.pop(asked.get("File", ""), None):
                     known.stop()
-        return {"Err": ""}
+        return b'{"Err": ""}'
 
 
 class Server(socketserver.ThreadingUnixStreamServer):

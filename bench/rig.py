@@ -31,9 +31,6 @@ TO_LOKI = "peavey → Loki"
 NO_ROTATION = {"max-size": "1g"}
 """For each driver that keeps files: one file, so that nothing is thrown away, and nothing compressed."""
 
-_NO_CACHE = {"cache-disabled": "true"}
-"""For the ceiling: with a driver that cannot read logs the engine keeps a file as well, as `local` does."""
-
 _QUIET_CPU = 0.02
 _QUIET_STEP = 0.25
 _QUIET_WITHIN = 15.0
@@ -99,8 +96,8 @@ def all_drivers() -> Iterator[Rig]:
             Subject("syslog", "syslog", {"syslog-address": tcp}, plain),
             Subject("gelf", "gelf", {"gelf-address": tcp}, plain),
             Subject("fluentd", "fluentd", {"fluentd-address": f"127.0.0.1:{plain.port}"}, plain),
-            Subject(CEILING, discarding, _NO_CACHE, plugin=lambda: [discarder]),
-            Subject(AT_ONCE, discarding, _NO_CACHE | {PAUSE_OPTION: "0"}, plugin=lambda: [discarder]),
+            Subject(CEILING, discarding, plugin=lambda: [discarder]),
+            Subject(AT_ONCE, discarding, {PAUSE_OPTION: "0"}, plugin=lambda: [discarder]),
             _peavey(JOURNAL, alone),
             _peavey(TO_HTTP, delivering, http, {"http-url": f"http://127.0.0.1:{http.port}/"}),
             _peavey(TO_LOKI, delivering, loki, {"loki-url": f"http://127.0.0.1:{loki.port}"}),
@@ -113,9 +110,16 @@ def all_drivers() -> Iterator[Rig]:
 
 @contextmanager
 def readable_drivers() -> Iterator[Rig]:
-    """Set up the subjects whose logs `docker logs` can read; nothing of it remains afterwards."""
-    with PrivateEngine(live_restore=False) as engine, unmanaged_driver(source=PACKAGE_FOLDER) as driver:
-        subjects = (*(_keeping(engine, name) for name in (JSON_FILE, LOCAL)), _peavey(JOURNAL, driver))
+    """Set up the subjects whose logs `docker logs` can read, and the ceiling; nothing of it remains afterwards."""
+    with ExitStack() as stack:
+        engine = stack.enter_context(PrivateEngine(live_restore=False))
+        driver = stack.enter_context(unmanaged_driver(source=PACKAGE_FOLDER))
+        discarding, discarder = stack.enter_context(_discarding())
+        subjects = (
+            *(_keeping(engine, name) for name in (JSON_FILE, LOCAL)),
+            _peavey(JOURNAL, driver),
+            Subject(CEILING, discarding, plugin=lambda: [discarder]),
+        )
         yield Rig(engine, subjects, busybox_image(engine.client))
 
 

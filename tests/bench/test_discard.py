@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bench import discard
+from plugin.intake import pump
+from tests.journal.material import read_lines
 from tests.testbed.client import PluginClient
 from tests.testbed.server import REPOSITORY
 from tests.testbed.standin import Fifo
@@ -31,9 +34,15 @@ def client(folder: Path) -> Iterator[PluginClient]:
         process.wait()
 
 
-def test_it_is_a_log_driver_that_reads_nothing_back(client: PluginClient) -> None:
+def test_it_is_a_log_driver_that_always_gives_the_same_lines(client: PluginClient) -> None:
     assert client.call("Plugin.Activate") == {"Implements": ["LogDriver"]}
-    assert client.call("LogDriver.Capabilities") == {"Cap": {"ReadLogs": False}}
+    assert client.call("LogDriver.Capabilities") == {"Cap": {"ReadLogs": True}}
+    frames = client.post("/LogDriver.ReadLogs", b"{}").body
+    assert [line.text for line in read_lines(frames)] == [b"x" * 99 + b"\n"] * 100
+
+
+def test_it_lets_pipes_collect_as_long_as_peavey() -> None:
+    assert discard.PAUSE == pump.PAUSE
 
 
 @pytest.mark.parametrize("options", [None, {"pause": "0"}])
