@@ -112,9 +112,10 @@ def all_drivers() -> Iterator[Rig]:
 def readable_drivers() -> Iterator[Rig]:
     """Set up the subjects whose logs `docker logs` can read, and the ceiling; nothing of it remains afterwards."""
     with ExitStack() as stack:
-        engine = stack.enter_context(PrivateEngine(live_restore=False))
         driver = stack.enter_context(unmanaged_driver(source=PACKAGE_FOLDER))
         discarding, discarder = stack.enter_context(_discarding())
+        # The last, so that it is the first to end: without its plugins it would wait long for those of its containers.
+        engine = stack.enter_context(PrivateEngine(live_restore=False))
         subjects = (
             *(_keeping(engine, name) for name in (JSON_FILE, LOCAL)),
             _peavey(JOURNAL, driver),
