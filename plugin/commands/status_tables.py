@@ -27,7 +27,7 @@ def render_status(status: Status, before: Status | None = None) -> RenderableTyp
     if status.destinations:
         parts += ["", _destinations(status, before)]
     if status.faults:
-        parts += ["", Text("what cannot be used as it is set up:", _BAD)]
+        parts += ["", Text("what somebody has to mend:", _BAD)]
         parts += [Text(f"  {printable(fault)}") for fault in status.faults]
     return Group(*parts)
 

@@ -38,6 +38,9 @@ _STOP_WITHIN = 3.0
 _LIVELY = 10.0
 _LOOK = 1.0
 _RETRY_MISCONFIGURED = 30.0
+_WHOLE = ""
+"""In the place of a sink's instance: a fault of a container as a whole."""
+_MEND_NOTE = "if it is damaged, start the container again: the first line that it prints has it written anew"
 
 
 class Worker:
@@ -122,7 +125,7 @@ class Worker:
         try:
             note = read_note(folder)
         except JournalError as error:
-            logger.warning("container %s is not delivered: %s", container_id[:12], error)
+            self._note_damage(container_id, error, known=container.info is not None)
             container.retry = time.monotonic() + _RETRY_MISCONFIGURED
             return container
         if note is None:
@@ -187,6 +190,14 @@ class Worker:
                 exc_info=defect,
             )
         self._faults[container_id, instance] = fault
+
+    def _note_damage(self, container_id: str, error: JournalError, *, known: bool) -> None:
+        """Note that a container's log-opts cannot be read, until they can; what was ``known`` of them holds."""
+        what = "its log-opts hold as they were read before" if known else "it is not delivered, its log waits"
+        fault = f"{what}: {error}; {_MEND_NOTE}"
+        if self._faults.get((container_id, _WHOLE)) != fault:
+            logger.error("container %s: %s", container_id[:12], fault)
+        self._faults[container_id, _WHOLE] = fault
 
     def _begin(self, container: "_Container", folder: Path, note: JournalNote, choice: SinkChoice) -> None:
         """Begin to deliver to a sink, unless it is one that is newer than the container."""
@@ -263,7 +274,8 @@ class Worker:
             written=time.time_ns(),
             sinks=[SinkStatus.of(self._names.name(key), destination) for key, destination in self._destinations],
             faults=[
-                f"{container_id[:12]} {instance}: {fault}" for (container_id, instance), fault in self._faults.items()
+                f"{container_id[:12]}{instance and ' '}{instance}: {fault}"
+                for (container_id, instance), fault in self._faults.items()
             ],
         )
         try:

@@ -94,6 +94,7 @@ class Tidier:
         self._options_of = options_of
         self._keep_stopped = keep_stopped
         self._settled: set[str] = set()
+        self._damaged: set[str] = set()
 
     def tidy(self, container_id: str, *, attached: bool) -> KeptJournal | None:
         """Tidy up one journal; ``None`` if there is none, or none any more. Raises ``OSError``."""
@@ -141,15 +142,20 @@ class Tidier:
             return False
         logger.info("container %s: journal removed, %s", container_id, reason)
         self._settled.discard(container_id)
+        self._damaged.discard(container_id)
         self._data.sweep(at_once=at_once)
         return True
 
     def _read_note(self, container_id: str) -> JournalNote | None:
         try:
-            return read_note(self._data.container(container_id))
+            note = read_note(self._data.container(container_id))
         except JournalError as error:
-            logger.warning("container %s: %s", container_id, error)
+            if container_id not in self._damaged:
+                self._damaged.add(container_id)
+                logger.warning("container %s: its log-opts are not known, its journal is kept: %s", container_id, error)
             return None
+        self._damaged.discard(container_id)
+        return note
 
     def _needed_from(
         self, container_id: str, segments: list[SegmentUse], birth: int, options: ContainerOptions, *, attached: bool

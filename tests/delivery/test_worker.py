@@ -12,6 +12,7 @@ import pytest
 from plugin.delivery import tail as tail_module
 from plugin.delivery import watching as watching_module
 from plugin.delivery import worker as worker_module
+from plugin.delivery.status import read_status
 from plugin.delivery.worker import Worker
 from plugin.engine.frames import Entry, PartialMetadata
 from plugin.errors import JournalError
@@ -162,6 +163,62 @@ def test_a_journal_whose_note_could_not_be_read_once_is_delivered_later(
             await until(lambda: web.lines() == lines)
 
     asyncio.run(story())
+
+
+@pytest.fixture
+def quick_to_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that looks again at what is damaged, and tells of it, many times a second."""
+    for pause in ("_RETRY_MISCONFIGURED", "_REPORT", "_LOOK"):
+        monkeypatch.setattr(worker_module, pause, 0.05)
+
+
+def faults_of(web: Web) -> list[str]:
+    return [fault for share in read_status(web.house.data) for fault in share.faults]
+
+
+@pytest.mark.usefixtures("quick_to_retry")
+def test_a_damaged_note_is_told_with_what_to_do_until_the_container_is_started_again(
+    web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        lines = web.journal.lines(0, 100)
+        note = web.journal.folder / "info.json"
+        damage(note)
+        async with web.working() as worker:
+            await until(lambda: faults_of(web))
+            (fault,) = faults_of(web)
+            assert fault.startswith(f"{web.house.container[:12]}: it is not delivered, its log waits: ")
+            assert f"cannot use {note}" in fault
+            assert "start the container again" in fault
+            before = worker._containers[web.house.container].retry
+            await until(lambda: worker._containers[web.house.container].retry > before)
+            assert caplog.text.count(str(note)) == 1, "it is told once"
+
+            web.house.touch()
+            await until(lambda: web.lines() == lines)
+            await until(lambda: not faults_of(web))
+
+    asyncio.run(story())
+
+
+@pytest.mark.usefixtures("quick_to_retry")
+def test_a_note_that_is_damaged_meanwhile_is_told_and_delivery_goes_on(web: Web) -> None:
+    async def story() -> None:
+        lines = web.journal.lines(0, 100)
+        async with web.working():
+            await until(lambda: web.lines() == lines)
+            damage(web.journal.folder / "info.json")
+            more = web.journal.lines(100, 100)
+            await until(lambda: web.lines() == lines + more)
+            await until(lambda: faults_of(web))
+            assert "its log-opts hold as they were read before" in faults_of(web)[0]
+
+    asyncio.run(story())
+
+
+def damage(note: Path) -> None:
+    """Damage it as a power cut can."""
+    note.write_bytes(b"")
 
 
 def test_a_cursor_that_an_older_journal_left_behind_is_not_this_ones(web: Web) -> None:

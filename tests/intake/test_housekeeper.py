@@ -42,11 +42,17 @@ class TestSurplus:
         house.keeper().round()
         assert [int(path.stem) for path in sorted(house.bench.data.container(ONE).glob("*.corrupt"))] == [3, 4, 5, 6, 7]
 
-    def test_a_damaged_note_keeps_all(self, house: House) -> None:
+    def test_a_damaged_note_keeps_all_and_is_told_once(
+        self, house: House, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
         house.stopped(ONE, 5, age=9 * DAY, max_file="2")
         (house.bench.data.container(ONE) / "info.json").write_bytes(b'{"info": "\xff"}')
-        house.keeper(keep_stopped=DAY).round()
+        keeper = house.keeper(keep_stopped=DAY)
+        for _ in range(3):
+            keeper.round()
+            clock.pass_by(60)
         assert house.bases(ONE) == [0, 1, 2, 3, 4]
+        assert caplog.text.count("its log-opts are not known, its journal is kept") == 1
 
 
 class TestMaxAge:

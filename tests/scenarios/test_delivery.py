@@ -16,7 +16,7 @@ from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
 from tests.testbed.client import PluginError
 from tests.testbed.folders import DataFolder, snapshot
 from tests.testbed.printer import Printer, numbered, plain
-from tests.testbed.server import Server, refusal
+from tests.testbed.server import Server, refusal, run_to_end
 from tests.testbed.standin import Container, Engine
 from tests.testbed.waiting import wait_until
 
@@ -321,6 +321,33 @@ def test_a_misconfigured_sink_is_told_and_disturbs_no_other(
     assert container.id[:12] in server.log
     assert container.output() == b"".join(lines) + END + b"\n"
     assert data.journal(container.id)
+
+
+def test_a_stopped_container_whose_note_is_damaged_is_told_and_delivered_when_it_starts_again(
+    server: Server, engine: Engine, receivers: Receivers
+) -> None:
+    receiver = receivers.down("loki")
+    container = run(engine, receiver)
+    before, after = numbered(1_000, "before"), numbered(10, "after")
+    container.print(b"".join(before))
+    container.stop()
+    assert server.terminate() == 0
+    note = server.data / "containers" / container.id / "info.json"
+    note.write_bytes(b"")
+    server.start()
+    receiver.start()
+    status = [sys.executable, "-m", "plugin", "status", "--socket", str(server.socket), "--json"]
+    wait_until(lambda: "start the container again" in run_to_end(status).stdout.decode(), "status says what to do")
+    (fault,) = json.loads(run_to_end(status).stdout)["faults"]
+    assert fault.startswith(f"{container.id[:12]}: it is not delivered")
+    assert str(note) in fault
+    assert fault.partition(": ")[2] in server.log
+    assert [entry.line for entry in container.logs()] == before
+
+    container.start()
+    print_to_the_end(container, after)
+    assert arrived(receiver, container) == plain(before + after)
+    wait_until(lambda: not json.loads(run_to_end(status).stdout)["faults"], "nothing is left to mend")
 
 
 def test_undelivered_segments_are_held_beyond_the_journals_own_bounds(
