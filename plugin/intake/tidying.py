@@ -12,7 +12,7 @@ from plugin.engine.options import ContainerOptions, SinkChoice
 from plugin.errors import JournalError
 from plugin.intake.pump import Pump
 from plugin.journal.compression import compress_closed
-from plugin.journal.cursors import floor
+from plugin.journal.cursors import floor, floor_of_any
 from plugin.journal.folder import DataFolder
 from plugin.journal.gap import noted_gap
 from plugin.journal.lag import journal_size
@@ -107,7 +107,7 @@ class Tidier:
             silent = not segments and folder.exists() and not (folder / "info.json").exists()
             if not attached and silent:
                 self.remove(container_id, "its container never printed")
-            return KeptJournal(segments) if segments else None
+            return KeptJournal(segments, _ahead(floor_of_any(folder), segments)) if segments else None
         options = self._options_of(note.info)
         needed_from = self._needed_from(container_id, segments, note.birth, options, attached=attached)
         if attached:
@@ -161,8 +161,7 @@ class Tidier:
         self, container_id: str, segments: list[SegmentUse], birth: int, options: ContainerOptions, *, attached: bool
     ) -> int | None:
         """Tell from where on a sink needs the journal: also of what is gone already it has to be told."""
-        needed_from = floor(self._data.container(container_id), options.sinks, birth, running=attached)
-        return needed_from if needed_from is not None and needed_from < journal_size(segments) else None
+        return _ahead(floor(self._data.container(container_id), options.sinks, birth, running=attached), segments)
 
     def _settle_once(self, container_id: str) -> None:
         """Cut off an entry that was never completed, since it would never be delivered."""
@@ -207,6 +206,11 @@ class Tidier:
             compress_closed(self._data.container(container_id), needed_from)
         except (OSError, zstandard.ZstdError) as error:
             logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
+
+
+def _ahead(needed_from: int | None, segments: list[SegmentUse]) -> int | None:
+    """Give an offset that is before the journal's end; ``None`` for any other: all of the journal is passed."""
+    return needed_from if needed_from is not None and needed_from < journal_size(segments) else None
 
 
 def _last_seen(note: JournalNote, segments: list[SegmentUse]) -> int:

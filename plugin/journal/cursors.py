@@ -166,13 +166,24 @@ def floor(folder: Path, sinks: Iterable[SinkChoice], birth: int, *, running: boo
     """
     needed = []
     for choice in sinks:
-        try:
-            cursor = cursor_in(folder, choice.instance, birth)
-        except JournalError:
-            needed.append(0)
-            continue
-        if cursor is not None:
-            needed.append(cursor.resume)
+        resume = _needed_from(folder, choice.instance, birth)
+        if resume is not None:
+            needed.append(resume)
         elif choice.own or running:
             needed.append(0)
     return min(needed, default=None)
+
+
+def floor_of_any(folder: Path) -> int | None:
+    """Tell what ``floor`` does where a container's sinks are not known: each that has a cursor counts."""
+    needed = (_needed_from(folder, instance, None) for instance in instances_with_cursors(folder))
+    return min((resume for resume in needed if resume is not None), default=None)
+
+
+def _needed_from(folder: Path, instance: str, birth: int | None) -> int | None:
+    """Tell by its cursor from where on a sink needs the journal; ``None`` without one. ``birth`` may be unknown."""
+    try:
+        cursor = read_cursor(folder, instance) if birth is None else cursor_in(folder, instance, birth)
+    except JournalError:
+        return 0
+    return None if cursor is None else cursor.resume

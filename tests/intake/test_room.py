@@ -54,6 +54,20 @@ class TestAStoppedJournal:
         assert cursor is not None
         assert (cursor.offset, cursor.gap_bytes) == (3 * SEGMENT, 3 * SEGMENT - SEGMENT // 10)
 
+    def test_whose_note_is_damaged_is_kept_for_whoever_has_a_cursor(self, house: House) -> None:
+        house.stopped(ONE, 3, 0, **SINK)
+        house.stopped(OTHER, 3)
+        folder = needed(house, ONE, SEGMENT // 10)
+        (folder / "info.json").write_bytes(b"")
+        house.keeper(limit=3 * SEGMENT).round()
+        assert house.bases(ONE) == [0, 1, 2], "what all sinks have passed goes first"
+        assert house.bases(OTHER) == []
+
+        house.keeper(limit=0).round()
+        assert house.bases(ONE) == [3]
+        (gap,) = deliver(folder)
+        assert gap.startswith(b"peavey: %d bytes" % (3 * SEGMENT - SEGMENT // 10))
+
     def test_each_sink_is_told_of_what_it_lacks(self, house: House) -> None:
         house.stopped(ONE, 3, http_url="http://127.0.0.1:9/", loki_url="http://127.0.0.1:9/")
         folder = needed(house, ONE, SEGMENT)

@@ -16,6 +16,7 @@ from plugin.journal.cursors import (
     cursor_in,
     cursor_path,
     floor,
+    floor_of_any,
     instances_with_cursors,
     keep_damaged,
     move_cursor,
@@ -197,3 +198,11 @@ class TestFloor:
         assert floor(folder, sinks, 12, running=False) == 400
         assert floor(folder, self.sinks({}, SYSLOG), 12, running=False) is None
         assert floor(folder, sinks, 12, running=True) == 0, "it is about to get one"
+
+    def test_where_the_sinks_are_not_known_each_that_has_a_cursor_counts(self, folder: Path) -> None:
+        assert floor_of_any(folder) is None
+        write_cursor(folder, "http", CURSOR)
+        write_cursor(folder, "syslog", Cursor(offset=900, resume=900, birth=13))
+        assert floor_of_any(folder) == 400
+        leave(folder, b"\0")
+        assert floor_of_any(folder) == 0
