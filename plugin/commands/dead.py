@@ -160,7 +160,7 @@ async def _send_again(boxes: list[_Box], defaults: Mapping[str, str]) -> int:
 
 async def _send_box(box: _Box, defaults: Mapping[str, str]) -> Outcome:
     if box.note is None:
-        raise JournalError("its info.json is missing or damaged: what the sink needs to know of the container is lost")
+        raise JournalError("its info.json, which the sink needs, is missing or damaged; start the container again")
     return await resend(box.folder, box.note, _choice(box.note, box.instance, defaults))
 
 

@@ -14,6 +14,7 @@ import msgspec
 from plugin.delivery.beginning import find_beginning
 from plugin.delivery.destination import Destination
 from plugin.delivery.destinations import Destinations
+from plugin.delivery.faults import Faults
 from plugin.delivery.names import DestinationNames
 from plugin.delivery.origins import make_origin
 from plugin.delivery.status import ShareStatus, SinkStatus, write_status
@@ -38,9 +39,6 @@ _STOP_WITHIN = 3.0
 _LIVELY = 10.0
 _LOOK = 1.0
 _RETRY_MISCONFIGURED = 30.0
-_WHOLE = ""
-"""In the place of a sink's instance: a fault of a container as a whole."""
-_MEND_NOTE = "if it is damaged, start the container again: the first line that it prints has it written anew"
 
 
 class Worker:
@@ -53,7 +51,7 @@ class Worker:
         self._shares = shares
         self._destinations = Destinations(defaults)
         self._containers: dict[str, _Container] = {}
-        self._faults: dict[tuple[str, str], str] = {}
+        self._faults = Faults()
         self._names = DestinationNames(data)
         self._watch = Watch(data, self._is_ours)
         self._lively: dict[str, float] = {}
@@ -125,7 +123,7 @@ class Worker:
         try:
             note = read_note(folder)
         except JournalError as error:
-            self._note_damage(container_id, error, known=container.info is not None)
+            self._faults.note_unreadable(container_id, error, known=container.info is not None)
             container.retry = time.monotonic() + _RETRY_MISCONFIGURED
             return container
         if note is None:
@@ -133,7 +131,7 @@ class Worker:
         if container.birth not in (0, note.birth):  # that journal is gone, this is another
             self._drop(container_id)
             return self._take_up(container_id, folder, changed)
-        if note.info == container.info and not self._has_faults(container_id) and not container.without_cursor:
+        if note.info == container.info and container_id not in self._faults and not container.without_cursor:
             return container
         container.birth = note.birth
         container.info = note.info
@@ -145,10 +143,10 @@ class Worker:
             except Exception as error:  # noqa: BLE001 (a defect of a sink must not end the delivery of other containers)
                 expected = isinstance(error, PeaveyError | ValueError | OSError)
                 fault = str(error) if expected else f"a defect ({type(error).__name__}), see delivery's log"
-                self._note_fault(container_id, choice.instance, fault, defect=not expected)
+                self._faults.note(container_id, choice.instance, fault, defect=not expected)
                 container.retry = time.monotonic() + _RETRY_MISCONFIGURED
             else:
-                self._faults.pop((container_id, choice.instance), None)
+                self._faults.forget(container_id, choice.instance)
         self._destinations.end_unused()
         return container
 
@@ -174,30 +172,7 @@ class Worker:
         for instance in container.links.keys() - instances:
             self._forget(container, instance)
         container.without_cursor &= instances
-        for key in [key for key in self._faults if key[0] == container_id and key[1] not in instances]:
-            del self._faults[key]
-
-    def _has_faults(self, container_id: str) -> bool:
-        return any(faulty == container_id for faulty, _ in self._faults)
-
-    def _note_fault(self, container_id: str, instance: str, fault: str, *, defect: bool) -> None:
-        if self._faults.get((container_id, instance)) != fault:
-            logger.error(
-                "container %s, sink %s is misconfigured, its log waits in the journal: %s",
-                container_id[:12],
-                instance,
-                fault,
-                exc_info=defect,
-            )
-        self._faults[container_id, instance] = fault
-
-    def _note_damage(self, container_id: str, error: JournalError, *, known: bool) -> None:
-        """Note that a container's log-opts cannot be read, until they can; what was ``known`` of them holds."""
-        what = "its log-opts hold as they were read before" if known else "it is not delivered, its log waits"
-        fault = f"{what}: {error}; {_MEND_NOTE}"
-        if self._faults.get((container_id, _WHOLE)) != fault:
-            logger.error("container %s: %s", container_id[:12], fault)
-        self._faults[container_id, _WHOLE] = fault
+        self._faults.forget_all_but(container_id, instances)
 
     def _begin(self, container: "_Container", folder: Path, note: JournalNote, choice: SinkChoice) -> None:
         """Begin to deliver to a sink, unless it is one that is newer than the container."""
@@ -273,10 +248,7 @@ class Worker:
             started=self._started,
             written=time.time_ns(),
             sinks=[SinkStatus.of(self._names.name(key), destination) for key, destination in self._destinations],
-            faults=[
-                f"{container_id[:12]}{instance and ' '}{instance}: {fault}"
-                for (container_id, instance), fault in self._faults.items()
-            ],
+            faults=self._faults.texts(),
         )
         try:
             write_status(self._data, status)
