@@ -86,6 +86,11 @@ class Destination:
         self._queued: set[Tail] = set()
         self._news = asyncio.Event()
 
+    @property
+    def batch_wait(self) -> float:
+        """How long a batch that is not full waits for more, in seconds."""
+        return self._settings.batch_wait
+
     def add(self, tail: Tail) -> None:
         """Begin to deliver a tail."""
         self.tails[tail.container_id, tail.instance] = tail

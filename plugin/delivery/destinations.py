@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -35,6 +36,11 @@ class Destinations:
     def __iter__(self) -> Iterator[tuple[Key, Destination]]:
         """Yield all that run, each with what makes it."""
         return iter(self._running.items())
+
+    @property
+    def shortest_wait(self) -> float:
+        """The least ``batch-wait`` of all, in seconds; infinity without any."""
+        return min((destination.batch_wait for destination in self._running.values()), default=math.inf)
 
     def find(self, choice: SinkChoice) -> Destination | None:
         """Give the destination of a choice, None if it does not run; the choice must have no faults."""

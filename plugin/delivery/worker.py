@@ -32,7 +32,8 @@ from plugin.sinks.registry import schema
 
 logger = logging.getLogger(__name__)
 
-_POLL = 0.2
+_LONGEST_PAUSE = 0.2
+_SHORTEST_PAUSE = 0.02
 _REPORT = 1.0
 _TURN = 0.01
 _STOP_WITHIN = 3.0
@@ -70,10 +71,14 @@ class Worker:
                 self._tend(now)
                 self._report()
             try:
-                await asyncio.wait_for(stop.wait(), _POLL)
+                await asyncio.wait_for(stop.wait(), self._pause())
             except TimeoutError:
                 continue
         await self._end()
+
+    def _pause(self) -> float:
+        """Tell how long to wait before looking again: no longer than a destination waits for a batch to fill up."""
+        return max(_SHORTEST_PAUSE, min(_LONGEST_PAUSE, self._destinations.shortest_wait))
 
     async def _look_around(self, stop: asyncio.Event) -> None:
         """Take up containers that are new or have changed, let go of those whose journal is gone."""
