@@ -5,57 +5,18 @@ Source: the ``Forward Protocol Specification v1`` in fluent/forward-protocol (fo
 
 import gzip
 import hashlib
-import struct
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgpack
 
 from plugin.engine.secrets import Secret
 
-LATEST_SECOND: Final = 2**32 - 1
-"""The last second that an EventTime can hold, as Fluentd and Fluent Bit read it: in the year 2106."""
-
-pack_event_time = struct.Struct(">3sII").pack
-"""Packs `EVENT_TIME_START`, seconds and nanoseconds to the start of an entry."""
-EVENT_TIME_START: Final = b"\x92\xd7\x00"
-"""An array of two, and as the first an extension of type 0 with 8 bytes."""
-
-pack_seconds = struct.Struct(">2sI").pack
-"""Packs `SECONDS_START` and seconds to the start of an entry with the older kind of time."""
-SECONDS_START: Final = b"\x92\xce"
-
-_FIXSTR_LENGTHS = 32
-_STR8_LENGTHS = 256
-_STR16_LENGTHS = 65_536
-SHORT_STR_HEADERS: Final = tuple(
-    bytes((0xA0 | length,)) if length < _FIXSTR_LENGTHS else bytes((0xD9, length)) for length in range(_STR8_LENGTHS)
-)
-"""What comes before a string of fewer than 256 bytes, by its length."""
-
 _COMPRESSION_LEVEL = 4
 _ID_BYTES = 16
 _LONGEST_ANSWER = 65_536
-
-
-def str_header(length: int) -> bytes:
-    """Give what comes before a string of ``length`` bytes, which need not be UTF-8."""
-    if length < _STR8_LENGTHS:
-        return SHORT_STR_HEADERS[length]
-    return struct.pack(">BH", 0xDA, length) if length < _STR16_LENGTHS else struct.pack(">BI", 0xDB, length)
-
-
-def map_start(count: int, pairs: Mapping[str, str]) -> bytes:
-    """Pack the start of a map of ``count`` pairs, of which these are the first."""
-    packer = msgpack.Packer(autoreset=False, unicode_errors="replace")
-    packer.pack_map_header(count)
-    for key, value in pairs.items():
-        packer.pack(key)
-        packer.pack(value)
-    packed: bytes = packer.bytes()
-    return packed
 
 
 def chunk_id(*names: object) -> str:

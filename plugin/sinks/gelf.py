@@ -1,15 +1,9 @@
-"""GELF 1.1, as Graylog and others take it: over UDP, compressed and in chunks, or over TCP.
-
-Messages have the fields of Docker's gelf driver (moby's ``daemon/logger/gelf``), with the time down to the nanosecond.
-"""
+"""GELF 1.1, as Graylog and others take it: over UDP, compressed and in chunks, or over TCP."""
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
-
-import orjson
 
 from plugin.engine import kinds
 from plugin.engine.kinds import Kind
@@ -20,15 +14,8 @@ from plugin.sinks.address import Target, parse_target
 from plugin.sinks.base import Origin, Record, RejectError, Sink
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.datagrams import DatagramConnection
-from plugin.sinks.json_strings import strings
+from plugin.sinks.gelf_messages import Frame, encode_each, encode_stream, prepare_frame
 from plugin.sinks.unanswered import UnansweredStream
-
-_INFO = 6
-_ERR = 3
-
-_NO_TIME = "0001-01-01T00:00:00Z"
-
-_SECOND = 1_000_000_000
 
 _BEST_SPEED = 1
 # What zlib calls the size of its window also says what it writes around the data.
@@ -85,17 +72,6 @@ def _check(values: Mapping[str, Any]) -> Iterable[str]:
             yield f"log-opt '{option.name}' is for {scheme}:// only, and gelf-address is {target.scheme}://"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A container's message without its line and time: what stands before, and at the end, by source."""
-
-    start: bytes
-    out: bytes
-    err: bytes
-    identity: bytes
-    """Of the container and its journal, for ids of chunked messages."""
-
-
 class GelfSink(Sink[Frame]):
     """One GELF server."""
 
@@ -119,25 +95,7 @@ class GelfSink(Sink[Frame]):
 
     def prepare(self, origin: Origin) -> Frame:
         """Write all fields but the line and its time."""
-        info = origin.info
-        extra = {
-            "_command": info.command,
-            "_container_id": info.container_id,
-            "_container_name": info.name,
-            "_created": info.container_created or _NO_TIME,
-            "_image_id": info.container_image_id,
-            "_image_name": info.container_image_name,
-            "_tag": origin.tag,
-            **{_field(name): value for name, value in origin.attributes.items()},
-        }
-        fields = orjson.dumps(extra, option=orjson.OPT_SORT_KEYS)[1:]
-        end = b"" if self._is_udp else b"\0"
-        return Frame(
-            start=b'{"version":"1.1","host":' + orjson.dumps(origin.host) + b',"short_message":"',
-            out=b',"level":%d,%b%b' % (_INFO, fields, end),
-            err=b',"level":%d,%b%b' % (_ERR, fields, end),
-            identity=f"{info.container_id} {origin.birth}".encode(),
-        )
+        return prepare_frame(origin, end=b"" if self._is_udp else b"\0")
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Write the messages, over UDP compressed and in chunks; empty lines are left out, as Docker's driver does.
@@ -145,15 +103,15 @@ class GelfSink(Sink[Frame]):
         Raises `RejectError` for a message that 128 chunks do not hold.
         """
         if not self._is_udp:
-            return b"".join(_messages(records))
+            return encode_stream(records)
+        kept = [record for record in records if record.line]
         packets: list[bytes] = []
-        for record in records:
-            if record.line:
-                message = self._compress(b"".join(_messages((record,))))
-                if len(message) <= _LONGEST_DATAGRAM:
-                    packets.append(message)
-                else:
-                    packets += _chunks(message, record)
+        for record, message in zip(kept, encode_each(kept), strict=True):
+            packet = message if self._window is None else zlib.compress(message, self._level, self._window)
+            if len(packet) <= _LONGEST_DATAGRAM:
+                packets.append(packet)
+            else:
+                packets += _chunks(packet, record)
         return datagrams.pack(packets)
 
     async def send(self, payload: bytes) -> None:
@@ -165,31 +123,8 @@ class GelfSink(Sink[Frame]):
         """Close the connection."""
         await self._route.close()
 
-    def _compress(self, message: bytes) -> bytes:
-        if self._window is None:
-            return message
-        compressor = zlib.compressobj(self._level, zlib.DEFLATED, self._window)
-        return compressor.compress(message) + compressor.flush()
-
 
 SINK = GelfSink
-
-
-def _messages(records: Sequence[Record]) -> list[bytes]:
-    """Return the pieces of all messages."""
-    pieces: list[bytes] = []
-    lines = strings([record.line for record in records])
-    for record, line in zip(records, lines, strict=True):
-        if line:
-            frame: Frame = record.prepared
-            seconds, nanos = divmod(record.time_nano, _SECOND)
-            pieces += (
-                frame.start,
-                line,
-                b'","timestamp":%d.%09d' % (seconds, nanos),
-                frame.err if record.source == "stderr" else frame.out,
-            )
-    return pieces
 
 
 def _chunks(message: bytes, record: Record) -> list[bytes]:
@@ -208,9 +143,3 @@ def _chunks(message: bytes, record: Record) -> list[bytes]:
         b"".join((_CHUNK_MAGIC, name, bytes((number, count)), message[start : start + _LONGEST_CHUNK]))
         for number, start in enumerate(range(0, len(message), _LONGEST_CHUNK))
     ]
-
-
-def _field(name: str) -> str:
-    """Name the field of an attribute as Docker's driver does; ``_id``, which GELF forbids, gains one more ``_``."""
-    field = name if name.startswith("_") else f"_{name}"
-    return "__id" if field == "_id" else field

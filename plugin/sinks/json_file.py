@@ -18,11 +18,10 @@ from plugin.engine.option_schema import Option, SinkOptions
 from plugin.engine.options import SinkChoice
 from plugin.engine.tag import Tag, compile_tag
 from plugin.engine.values import printable, quote
-from plugin.sinks import json_lines
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink, UnavailableError
+from plugin.sinks.json_lines import Container, after_line, encode_lines
 from plugin.sinks.rotated_file import Rotation, append
 
-_NANO = 1_000_000_000
 _EXAMPLE = "/var/log/containers/{{.Name}}-{{.FullID}}.log"
 
 
@@ -86,15 +85,6 @@ def _faults(values: Mapping[str, Any]) -> Iterable[str]:
         yield f"log-opt {quote(COMPRESS.name)} needs {quote(MAX_FILE.name)} of at least 2"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Container:
-    """What is constant for a container's records."""
-
-    path: bytes
-    after_line: Mapping[str, str]
-    """What comes between a line and its time, by source."""
-
-
 class JsonFileSink(Sink[Container]):
     """Files on this host. What is written counts as delivered; nothing is forced to the disk, as in Docker's driver."""
 
@@ -117,39 +107,13 @@ class JsonFileSink(Sink[Container]):
     def prepare(self, origin: Origin) -> Container:
         """Make the path, and the attributes as Docker's driver does: a tag is one of them where there is one."""
         values = dict(origin.attributes) | ({"tag": origin.tag} if origin.tag else {})
-        after_line = {source: json_lines.after_line(source, values) for source in ("stdout", "stderr")}
-        return Container(os.fsencode(self._path.render(origin.info)), after_line)
+        after = {source: after_line(source, values) for source in ("stdout", "stderr")}
+        return Container(os.fsencode(self._path.render(origin.info)), after)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode lines, file by file: pairs of path and content in MessagePack, one behind the other."""
-        files: dict[bytes, list[str]] = {}
-        latest = None
-        second = ""
-        escaped = json_lines.escape([record.line for record in records])
-        for record, line in zip(records, escaped, strict=True):
-            container = record.prepared
-            seconds, nanos = divmod(record.time_nano, _NANO)
-            if seconds != latest:
-                latest = seconds
-                second = json_lines.second(seconds)
-            after = container.after_line[record.source]
-            path = container.path
-            if path not in files:
-                files[path] = []
-            if nanos % 10 and not record.part_ordinal:
-                files[path].append(f'{{"log":"{line}\\n{after}{second}.{nanos:09d}Z"}}\n')
-                continue
-            fraction = f".{nanos:09d}".rstrip("0") if nanos else ""
-            if record.part_ordinal and not record.part_last:
-                # Docker leaves out a line that is empty with its newline.
-                text = f'{{"log":"{line}{after}' if line else f"{{{after[2:]}"
-            else:
-                text = f'{{"log":"{line}\\n{after}'
-            files[path].append(f'{text}{second}{fraction}Z"}}\n')
-        # A surrogate can only be in an attribute, and is no character.
         return b"".join(
-            msgpack.packb((path, "".join(texts).encode(errors="replace")), use_bin_type=True)
-            for path, texts in files.items()
+            msgpack.packb((path, content), use_bin_type=True) for path, content in encode_lines(records).items()
         )
 
     async def send(self, payload: bytes) -> None:

@@ -1,6 +1,8 @@
 """Events for Splunk's HTTP event collector, in the three formats of Docker's driver.
 
 Source: ``daemon/logger/splunk/splunk.go`` in moby. Times have nine digits after the point, six there.
+
+This module also runs compiled (see ``splunk_events.pxd``).
 """
 
 from collections.abc import Callable, Sequence
@@ -8,9 +10,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from plugin.sinks.base import Origin, Record
+from plugin.sinks.base import Origin
 from plugin.sinks.json_strings import strings
+from plugin.sinks.nanoseconds import NO_SECOND, THREE_DIGITS
 from plugin.sinks.text import text
+from plugin.transforms.record import Record
 
 _JSON_STARTS = b'{["-0123456789tfn \t\r'
 
@@ -64,48 +68,56 @@ def _rest(fields: dict[str, object]) -> bytes:
 
 def encode_inline(records: Sequence[Record]) -> bytes:
     """Encode events whose ``line`` is a text."""
-    return _encode_lines(records, _texts([record.line for record in records]))
+    return _encode(records, strings([record.line for record in records]), b'{"event":{"line":"', b'"', True)
 
 
 def encode_json(records: Sequence[Record]) -> bytes:
     """Encode events whose ``line`` is the JSON that was written, where it is JSON, else a text."""
     found = [_json(record.line) for record in records]
-    texts = iter(_texts([record.line for record, value in zip(records, found, strict=True) if value is None]))
-    return _encode_lines(records, [next(texts) if value is None else value for value in found])
-
-
-def _encode_lines(records: Sequence[Record], values: Sequence[bytes]) -> bytes:
-    parts: list[bytes] = []
-    for record, value in zip(records, values, strict=True):
-        prepared = record.prepared
-        moment = b"%010d" % record.time_nano
-        parts += (
-            b'{"event":{"line":',
-            value,
-            prepared.after_line[record.source],
-            moment[:-9],
-            b".",
-            moment[-9:],
-            prepared.after_time,
-        )
-    return b"".join(parts)
+    texts = iter(strings([record.line for record, value in zip(records, found, strict=True) if value is None]))
+    values = [b'"%b"' % next(texts) if value is None else value for value in found]
+    return _encode(records, values, b'{"event":{"line":', b"", True)
 
 
 def encode_raw(records: Sequence[Record]) -> bytes:
     """Encode events that are texts: tag, attributes and line. Blank lines are left out: Splunk would refuse them."""
-    parts: list[bytes] = []
     kept = [record for record in records if not _is_blank(record.line)]
-    texts = _texts([record.prepared.prefix + record.line for record in kept])
-    for record, event in zip(kept, texts, strict=True):
-        moment = b"%010d" % record.time_nano
-        parts += (
-            b'{"event":',
-            event,
-            b',"time":"',
-            moment[:-9],
-            b".",
-            moment[-9:],
-            record.prepared.after_time,
+    texts = strings([record.prepared.prefix + record.line for record in kept])
+    return _encode(kept, texts, b'{"event":"', b'"', False)
+
+
+def _encode(records: Sequence[Record], values: list[bytes], opening: bytes, closing: bytes, is_object: bool) -> bytes:
+    """Put each value between ``opening`` and ``closing`` into its event, which is an object with more fields or not."""
+    parts: list[bytes] = []
+    digits = THREE_DIGITS
+    prepared: PreparedEvents | None = None
+    source = ""
+    second = NO_SECOND
+    after_value = begin = after_time = b""
+    for number, record in enumerate(records):
+        if record.prepared is not prepared or record.source != source:
+            prepared, source = record.prepared, record.source
+            after_value = closing + (record.prepared.after_line[source] if is_object else b',"time":"')
+            after_time = record.prepared.after_time
+        time_nano = record.time_nano
+        nanos = time_nano % 1_000_000_000
+        if time_nano // 1_000_000_000 != second or time_nano < 0:
+            second = time_nano // 1_000_000_000
+            begin = (b"%010d" % time_nano)[:-9] + b"."
+            if time_nano < 0:
+                # Before 1970 the fraction counts backwards.
+                nanos = (1_000_000_000 - nanos) % 1_000_000_000
+        parts.extend(
+            (
+                opening,
+                values[number],
+                after_value,
+                begin,
+                digits[nanos // 1_000_000],
+                digits[nanos // 1_000 % 1_000],
+                digits[nanos % 1_000],
+                after_time,
+            )
         )
     return b"".join(parts)
 
@@ -124,10 +136,6 @@ def _json(line: bytes) -> bytes | None:
             # Not written anew, so that numbers keep all their digits.
             return line.strip(b" \t\r\n")
     return None
-
-
-def _texts(lines: Sequence[bytes]) -> list[bytes]:
-    return [b'"%b"' % string for string in strings(lines)]
 
 
 def _is_blank(line: bytes) -> bool:

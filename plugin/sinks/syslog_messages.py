@@ -1,6 +1,7 @@
 """Syslog messages, byte for byte those of Docker's syslog driver, but with the line's time in place of that of sending.
 
-Source: moby's ``daemon/logger/syslog`` and the formatters of github.com/RackSec/srslog.
+Source: moby's ``daemon/logger/syslog`` and the formatters of github.com/RackSec/srslog. This module also runs compiled
+(see ``syslog_messages.pxd``).
 """
 
 import os
@@ -9,12 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plugin.sinks.base import Origin, Record, RejectError
+from plugin.sinks.base import Origin, RejectError
+from plugin.sinks.nanoseconds import NO_SECOND, THREE_DIGITS
+from plugin.transforms.record import Record
 
 _INFO = 6
 _ERR = 3
 
-_SECOND = 1_000_000_000
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -53,10 +55,12 @@ class MessageFormat:
         Lines keep their bytes, except that a newline within one becomes ``newline``. One that is longer than
         ``longest`` bytes is cut into several messages. Raises `RejectError` for a time without a year of four digits.
         """
-        has_micros = self._has_micros
         stamp = stamp_rfc3339 if self.is_rfc5424 else stamp_rfc3164
-        second = None
-        before = after = micros = b""
+        digits = THREE_DIGITS
+        head: Head | None = None
+        source = ""
+        second = NO_SECOND
+        start = before = after = rest = millis = micros = b""
         messages = []
         for record in records:
             line = record.line
@@ -64,20 +68,26 @@ class MessageFormat:
                 continue
             if b"\n" in line:
                 line = line.replace(b"\n", newline)
-            now, nanos = divmod(record.time_nano, _SECOND)
-            if now != second:
-                before, after = stamp(now)
-                second = now
-            if has_micros:
-                micros = b".%06d" % (nanos // 1000)
-            head: Head = record.prepared
-            lead = head.err if record.source == "stderr" else head.out
+            time_nano = record.time_nano
+            if time_nano // 1_000_000_000 != second:
+                before, after = stamp(time_nano // 1_000_000_000)
+                second = time_nano // 1_000_000_000
+                head = None
+            if record.prepared is not head or record.source != source:
+                head, source = record.prepared, record.source
+                lead = record.prepared.err if source == "stderr" else record.prepared.out
+                start = lead + before + b"." if self._has_micros else lead + before
+                rest = after + record.prepared.tail
+            if self._has_micros:
+                nanos = time_nano % 1_000_000_000
+                millis = digits[nanos // 1_000_000]
+                micros = digits[nanos // 1_000 % 1_000]
             if len(line) <= longest:
-                messages.append(b"".join((lead, before, micros, after, head.tail, line, b"\n")))
+                messages.append(b"".join((start, millis, micros, rest, line, b"\n")))
                 continue
-            for start in range(0, len(line), longest):
-                part = line[start : start + longest]
-                messages.append(b"".join((lead, before, micros, after, head.tail, part, b"\n")))
+            for begin in range(0, len(line), longest):
+                part = line[begin : begin + longest]
+                messages.append(b"".join((start, millis, micros, rest, part, b"\n")))
         return messages
 
 

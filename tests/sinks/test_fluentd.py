@@ -20,6 +20,7 @@ from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, Record, RetryError, Sink
 from plugin.sinks.fluentd_options import ADDRESS
 from plugin.sinks.registry import schema
+from tests.sinks.batches import SECOND, batches
 from tests.sinks.forward_server import ForwardServer
 from tests.sinks.made import INFO, TIME, origin_of, records_of, sink_of
 from tests.sinks.scripted_forward import Peer, ScriptedServer, stay_silent, take_all, take_one_and_close
@@ -174,6 +175,37 @@ class TestEncoding:
         ids = [decoded(sink.encode(batch))[0][2]["chunk"] for batch in batches]
         assert len(set(ids)) == len(batches)
         assert sink.encode(records) == sink.encode(records)
+
+    @pytest.mark.parametrize("precise", ["true", "false"])
+    @given(data=st.data())
+    def test_any_batch_is_its_records_one_by_one_in_the_messages_of_their_tags(
+        self, precise: str, data: st.DataObject
+    ) -> None:
+        sink = sink_of(fluentd_sub_second_precision=precise, fluentd_request_ack="false")
+        origins = [origin_of(tag="web"), origin_of(tag="db", attributes={"app": "shop"}), origin_of(tag="web")]
+        records = data.draw(batches([sink.prepare(origin) for origin in origins]))
+        entries: dict[str, list[bytes]] = {}
+        for record in records:
+            entries.setdefault(record.prepared.tag, []).append(plainly(record, precise=precise == "true"))
+        messages = [(tag, b"".join(packed), {"size": len(packed)}) for tag, packed in entries.items()]
+        assert sink.encode(records) == b"".join(map(msgpack.packb, messages))
+
+
+def plainly(record: Record, *, precise: bool) -> bytes:
+    """Pack the entry of one record without regard to any other."""
+    seconds, nanos = divmod(min(max(record.time_nano, 0), (2**32 - 1) * SECOND), SECOND)
+    packed = seconds.to_bytes(4, "big")
+    time = b"\xd7\x00" + packed + nanos.to_bytes(4, "big") if precise else b"\xce" + packed
+    names = {name: value for name, value in record.prepared.fields.items() if name.startswith("container_")}
+    others = {name: value for name, value in record.prepared.fields.items() if name not in names}
+    if record.part_ordinal:
+        fields = {"source": record.source, **names, **others}
+        fields |= {"partial_message": "true", "partial_id": "1f00", "partial_ordinal": str(record.part_ordinal)}
+        fields |= {"partial_last": "true" if record.part_last else "false"}
+    else:
+        fields = {**names, "source": record.source, **others}
+    line = record.line.decode("utf-8", "replace")
+    return b"\x92" + time + bytes(msgpack.packb({**fields, "log": line}))
 
 
 class TestOptions:

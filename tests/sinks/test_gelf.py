@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 import socket
 import time
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugin.errors import OptionError
-from plugin.sinks.base import RejectError, RetryError, Sink
+from plugin.sinks.base import Record, RejectError, RetryError, Sink
 from plugin.sinks.datagrams import unpack
+from tests.sinks.batches import SECOND, batches
 from tests.sinks.gelf_decoder import Reassembly, decode_stream
 from tests.sinks.made import INFO, TIME, origin_of, records_of, sink_of
 from tests.testbed.waiting import wait_until
@@ -146,6 +148,26 @@ def test_any_bytes_arrive_with_what_is_not_utf8_replaced(lines: list[bytes]) -> 
     for datagram in datagrams_of(sink_of(gelf_address=UDP, gelf_compression_type="zlib"), *lines):
         reader.take(datagram)
     assert [m["short_message"] for m in reader.messages] == expected
+
+
+def plainly(record: Record) -> bytes:
+    """Write one record without regard to any other."""
+    if not record.line:
+        return b""
+    line = json.dumps(record.line.decode("utf-8", "replace"), ensure_ascii=False).encode()
+    seconds, nanos = divmod(record.time_nano, SECOND)
+    end: bytes = record.prepared.out if record.source == "stdout" else record.prepared.err
+    return b"".join((record.prepared.start.removesuffix(b'"'), line, b',"timestamp":%d.%09d' % (seconds, nanos), end))
+
+
+@given(st.data())
+def test_any_batch_is_its_records_one_by_one(data: st.DataObject) -> None:
+    tcp, udp = sink_of(gelf_address=TCP), sink_of(gelf_address=UDP)
+    records = data.draw(batches([tcp.prepare(origin_of(tag=tag)) for tag in ("web", "db")]))
+    assert tcp.encode(records) == b"".join([plainly(record) for record in records])
+    records = data.draw(batches([udp.prepare(origin_of(tag=tag)) for tag in ("web", "db")]))
+    datagrams = [bytes(datagram) for datagram in unpack(udp.encode(records))]
+    assert [gzip.decompress(datagram) for datagram in datagrams] == [plainly(r) for r in records if r.line]
 
 
 @pytest.mark.parametrize(

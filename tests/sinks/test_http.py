@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -14,8 +15,9 @@ from pytest_httpserver import HTTPServer
 
 from plugin.engine.options import validate
 from plugin.errors import OptionError
-from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, Sink
+from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink
 from plugin.sinks.registry import schema
+from tests.sinks.batches import SECOND, batches
 from tests.sinks.http_receivers import answer, closed_port, deliver, failure_of, http_server, requests_of
 from tests.sinks.made import INFO, TIME, origin_of, records_of, sink_of
 
@@ -72,6 +74,24 @@ def test_any_bytes_at_any_time(lines: list[bytes], time: int) -> None:
     assert json.loads(array.encode(records_of(array, lines, time=time))) == records
     assert [record["log"] for record in records] == [line.decode("utf-8", "replace") for line in lines]
     assert records[0]["timestamp"].endswith(f".{time % 10**9:09}Z")
+
+
+def plainly(record: Record) -> bytes:
+    """Write one record without regard to any other."""
+    seconds, nanos = divmod(record.time_nano, SECOND)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    line = json.dumps(record.line.decode("utf-8", "replace"), ensure_ascii=False)
+    begin = f'{{"timestamp":"{moment:%Y-%m-%dT%H:%M:%S}.{nanos:09}Z","log":{line}'
+    rest: bytes = record.prepared.after_line[record.source].removeprefix(b'"')
+    return begin.encode() + rest + f'{record.offset}"}}'.encode()
+
+
+@given(batches([http().prepare(origin_of(tag=tag)) for tag in ("web", "db")]))
+def test_any_batch_is_its_records_one_by_one(records: list[Record]) -> None:
+    written = [plainly(record) for record in records]
+    assert http().encode(records) == b"\n".join(written) + b"\n"
+    if records:
+        assert http(http_format="json").encode(records) == b"[" + b",\n".join(written) + b"]\n"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from hypothesis import strategies as st
 from plugin.engine.info import Info
 from plugin.errors import OptionError
 from plugin.sinks import json_lines, rotated_file
-from plugin.sinks.base import MisconfiguredError, Sink, UnavailableError
+from plugin.sinks.base import MisconfiguredError, Record, Sink, UnavailableError
 from plugin.sinks.rotated_file import Rotation
+from tests.sinks.batches import SECOND, batches
 from tests.sinks.made import origin_of, records_of, sink_of
 from tests.testbed.waiting import wait_until
 
@@ -76,11 +78,11 @@ class TestLines:
     def test_a_line_is_escaped_as_docker_does(self, line: bytes, expected: bytes) -> None:
         for others in ((), (b"plain",), ("größer".encode(),), (b"two\nlines\x01",)):
             escaped = json_lines.escape([*others, line, *others])
-            assert escaped[len(others)].encode() == expected
+            assert escaped[len(others)] == expected
 
     @given(st.lists(st.binary()))
     def test_lines_escaped_together_are_as_if_each_alone(self, lines: list[bytes]) -> None:
-        assert json_lines.escape(lines) == [goes_escape(line) for line in lines]
+        assert json_lines.escape(lines) == [goes_escape(line).encode() for line in lines]
 
     def test_a_line_is_an_object_in_dockers_order(self) -> None:
         assert lines_of(encoder(), b"line1") == (
@@ -122,6 +124,28 @@ class TestLines:
             '{"stream":"stdout","time":"1970-01-01T00:00:00.000000005Z"}',
             '{"log":"two\\n","stream":"stdout","time":"1970-01-01T00:00:00.000000005Z"}',
         ]
+
+    @given(st.data())
+    def test_any_batch_is_its_records_one_by_one_in_their_files(self, data: st.DataObject) -> None:
+        sink = encoder()
+        origins = [origin_of(tag=""), origin_of(OTHER, attributes={"app": "a&b\ud800"})]
+        records = data.draw(batches([sink.prepare(origin) for origin in (*origins, origins[0])]))
+        files: dict[bytes, bytes] = {}
+        for record in records:
+            path = record.prepared.path
+            files[path] = files.get(path, b"") + plainly(record).encode()
+        assert sink.encode(records) == b"".join(map(msgpack.packb, files.items()))
+
+
+def plainly(record: Record) -> str:
+    """Write one record without regard to any other."""
+    after = record.prepared.after_line[record.source].decode()
+    line = goes_escape(record.line) + ("" if record.part_ordinal and not record.part_last else "\\n")
+    seconds, nanos = divmod(record.time_nano, SECOND)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    fraction = f".{nanos:09}".rstrip("0").rstrip(".")
+    begin = f'{{"log":"{line}{after}' if line else "{" + after.removeprefix('",')
+    return f'{begin}{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"}}\n'
 
 
 def goes_escape(line: bytes) -> str:

@@ -15,8 +15,9 @@ from werkzeug import Request, Response
 
 from plugin.engine.options import validate
 from plugin.errors import OptionError
-from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, Sink, TooLargeError
+from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink, TooLargeError
 from plugin.sinks.registry import schema
+from tests.sinks.batches import batches
 from tests.sinks.http_receivers import (
     answer,
     answer_by,
@@ -112,6 +113,38 @@ def test_any_bytes_make_valid_json(lines: list[bytes], form: str) -> None:
         _, position = json.JSONDecoder().raw_decode(content, position)
         count += 1
     assert count == len(lines) or form == "raw"
+
+
+def plainly(record: Record, form: str) -> bytes:
+    """Write one record without regard to any other."""
+    prepared = record.prepared
+    line = record.line.decode("utf-8", "replace")
+    if form == "raw":
+        if not line.strip():
+            return b""
+        begin = b'{"event":' + json.dumps(prepared.prefix.decode() + line, ensure_ascii=False).encode() + b',"time":"'
+    else:
+        is_json = form == "json" and reads_as_json(record.line)
+        value = record.line.strip(b" \t\r\n") if is_json else json.dumps(line, ensure_ascii=False).encode()
+        begin = b'{"event":{"line":' + value + prepared.after_line[record.source]
+    moment = f"{record.time_nano:010}"
+    return begin + f"{moment[:-9]}.{moment[-9:]}".encode() + bytes(prepared.after_time)
+
+
+def reads_as_json(line: bytes) -> bool:
+    try:
+        json.loads(line.decode(), parse_constant=int)
+    except ValueError:
+        return False
+    return not line.startswith(b"\n")
+
+
+@pytest.mark.parametrize("form", ["inline", "json", "raw"])
+@given(data=st.data())
+def test_any_batch_is_its_records_one_by_one(form: str, data: st.DataObject) -> None:
+    sink = splunk(splunk_format=form)
+    records = data.draw(batches([sink.prepare(origin_of(tag=tag)) for tag in ("web", "db")]))
+    assert sink.encode(records) == b"".join([plainly(record, form) for record in records])
 
 
 def test_events_arrive(server: HTTPServer) -> None:

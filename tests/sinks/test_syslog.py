@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 import trustme
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plugin.errors import OptionError
-from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, Sink
+from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink
 from plugin.sinks.datagrams import unpack
 from plugin.sinks.syslog_local import LocalSyslog
+from plugin.sinks.syslog_messages import stamp_rfc3164, stamp_rfc3339
+from tests.sinks.batches import SECOND, batches
 from tests.sinks.made import TIME, origin_of, records_of, sink_of
 from tests.sinks.rsyslog import Rsyslog, free_port, rsyslog
 
@@ -128,9 +130,32 @@ def test_datagrams_hold_one_message_each_and_long_lines_go_in_parts_of_16_kib() 
     assert [len(text) for text in texts] == [16_384, 16_384, 49_000 - 2 * 16_384]
 
 
-def test_a_time_that_has_no_year_of_four_digits_is_rejected() -> None:
-    with pytest.raises(RejectError, match="four digits"):
-        one(syslog(form="rfc5424"), time=2**63 * 1000)
+@pytest.mark.parametrize("second", [2**63, 253_402_300_800, -62_167_305_600])
+def test_a_time_that_has_no_year_of_four_digits_is_rejected(second: int) -> None:
+    for stamp in (stamp_rfc3339, stamp_rfc3164):
+        with pytest.raises(RejectError, match="four digits"):
+            stamp(second)
+
+
+def plainly(record: Record, form: str) -> bytes:
+    """Write one record without regard to any other."""
+    if not record.line:
+        return b""
+    seconds, nanos = divmod(record.time_nano, SECOND)
+    before, after = (stamp_rfc3339 if form.startswith("rfc5424") else stamp_rfc3164)(seconds)
+    fraction = b".%06d" % (nanos // 1000) if form == "rfc5424micro" else b""
+    lead = record.prepared.out if record.source == "stdout" else record.prepared.err
+    line = record.line.replace(b"\n", b"#012")
+    return b"".join((lead, before, fraction, after, record.prepared.tail, line, b"\n"))
+
+
+@pytest.mark.parametrize("form", ["", "rfc3164", "rfc5424", "rfc5424micro"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_batch_is_its_records_one_by_one(form: str, data: st.DataObject) -> None:
+    sink = syslog(form=form)
+    records = data.draw(batches([sink.prepare(origin_of(tag=tag)) for tag in ("web", "db")]))
+    assert sink.encode(records) == b"".join([plainly(record, form) for record in records])
 
 
 @pytest.mark.parametrize(

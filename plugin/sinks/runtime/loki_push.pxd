@@ -1,5 +1,6 @@
 # C types for loki_push.py, for Cython; the Python source runs with and without them.
 cimport cython
+from plugin.transforms.record cimport Record
 
 cdef long long _SECOND, _NO_SECOND
 cdef Py_ssize_t _LOW, _LARGEST_OVERHEAD
@@ -9,9 +10,10 @@ cdef unsigned long long _CONTINUED
 cpdef bytes encode_varint(number)
 
 @cython.locals(
-    streams=dict, parts=list, metadata=bytes, line=bytes, field=bytes, stamps=list, stamp=bytes, middle=bytes, end=bytes,
-    blank_starts=bytes, field_2=list, varints=list, more=list, wanted=bint, room=Py_ssize_t, size=Py_ssize_t,
-    high=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong, second=cython.longlong,
+    record=Record, streams=dict, parts=list, source=str, metadata=bytes, line=bytes, field=bytes, stamps=list,
+    stamp=bytes, middle=bytes, end=bytes, blank_starts=bytes, field_2=list, varints=list, more=list, wanted=bint,
+    room=Py_ssize_t, size=Py_ssize_t, high=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong,
+    second=cython.longlong,
 )
 cpdef bytes encode_push(records, Py_ssize_t longest)
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import cramjam
 
-from plugin.sinks.base import Record
 from plugin.sinks.text import text
+from plugin.transforms.record import Record
 
 _SECOND = 1_000_000_000
 _NO_SECOND = -(2**62)
@@ -154,15 +154,17 @@ def encode_push(records: Sequence[Record], longest: int) -> bytes:
             middle, end = b"", varints[high]
         stamp = stamps[len(middle) + len(end)]
         field = field_2[size]
-        parts += (
-            field_2[len(stamp) + 2 + len(middle) + len(end) + len(field) + size + len(metadata)],
-            stamp,
-            more[nanos & _LOW],
-            middle,
-            end,
-            field,
-            line,
-            metadata,
+        parts.extend(
+            (
+                field_2[len(stamp) + 2 + len(middle) + len(end) + len(field) + size + len(metadata)],
+                stamp,
+                more[nanos & _LOW],
+                middle,
+                end,
+                field,
+                line,
+                metadata,
+            )
         )
     return b"".join([bytes_field(1, labels + b"".join(parts)) for labels, parts in streams.items()])
 

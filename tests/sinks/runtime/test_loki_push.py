@@ -47,13 +47,18 @@ def test_a_request_byte_for_byte() -> None:
             st.integers(min_value=-(2**62), max_value=2**62)
             | st.sampled_from([0, 1, 127, 16_383, 16_384, 2**28 - 1, 2**28, 10**9 - 1, 10**9, TIME]),
             st.sampled_from(["stdout", "stderr"]),
+            st.sampled_from([WEB, dict(WEB), {"stdout": WEB["stdout"]}]),
         )
     )
 )
-def test_any_records_are_what_googles_library_would_write(records: list[tuple[bytes, int, str]]) -> None:
+def test_any_records_are_what_googles_library_would_write(
+    records: list[tuple[bytes, int, str, dict[str, ContainerStream]]],
+) -> None:
     expected = PUSH_REQUEST()
     streams = {}
-    for line, time_nano, source in records:
+    for line, time_nano, source, prepared in records:
+        if source not in prepared:
+            continue
         if not line.decode("utf-8", "replace").strip("\t\n\v\f\r \x85\xa0\u2000\u3000"):
             continue
         if source not in streams:
@@ -63,7 +68,7 @@ def test_any_records_are_what_googles_library_would_write(records: list[tuple[by
         entry.timestamp.SetInParent()
         for name, value in METADATA.items():
             entry.structuredMetadata.add(name=name, value=value)
-    encoded = encode_push([record(line, time_nano, source) for line, time_nano, source in records], LONGEST)
+    encoded = encode_push([record(*values) for values in records], LONGEST)
     assert encoded == expected.SerializeToString(deterministic=True)
 
 
