@@ -17,6 +17,7 @@ cdef class Reframer:
     @cython.locals(
         fields=Fields, joiner=Joiner, end=Py_ssize_t, position=Py_ssize_t, start=Py_ssize_t, entry_end=Py_ssize_t,
         header_size=Py_ssize_t, complete=int, action=int, source=int, head=bytes,
+        characters="const char*",
     )
     cpdef Py_ssize_t feed(self, bytes buffer, long long offset)
 

@@ -2,7 +2,7 @@
 cimport cython
 from plugin.engine.frames cimport Fields, entry_size
 from plugin.engine.partials cimport Joiner, source_index
-from plugin.transforms.record cimport Record
+from plugin.transforms.record cimport Record, whole_line
 
 @cython.final
 cdef class Decoder:
@@ -17,6 +17,7 @@ cdef class Decoder:
         fields=Fields, joiner=Joiner, joined=bint, records=list, first=cython.longlong, end=Py_ssize_t,
         position=Py_ssize_t, start=Py_ssize_t, entry_end=Py_ssize_t, header_size=Py_ssize_t, complete=int, action=int,
         source=int, frame=cython.longlong, behind=cython.longlong, resume=cython.longlong, line=bytes,
+        characters="const char*",
     )
     cpdef Py_ssize_t feed(self, bytes buffer, long long offset)
 

@@ -10,3 +10,6 @@ cdef class Record:
     cdef public str part_id
     cdef public int part_ordinal
     cdef public bint part_last
+
+@cython.locals(record=Record)
+cpdef Record whole_line(object prepared, str source, long long time_nano, bytes line, long long offset, long long end, long long resume)

@@ -57,3 +57,19 @@ class Record:
         self.part_id = part_id
         self.part_ordinal = part_ordinal
         self.part_last = part_last
+
+
+def whole_line(prepared: Any, source: str, time_nano: int, line: bytes, offset: int, end: int, resume: int) -> Record:
+    """Make the record of a line in one piece: what `Record` does, without making numbers of C objects of Python."""
+    record = Record.__new__(Record)
+    record.prepared = prepared
+    record.source = source
+    record.time_nano = time_nano
+    record.line = line
+    record.offset = offset
+    record.end = end
+    record.resume = resume
+    record.part_id = ""
+    record.part_ordinal = 0
+    record.part_last = False
+    return record
