@@ -10,6 +10,7 @@ from typing import Any
 
 from plugin.delivery.backoff import Backoff
 from plugin.delivery.tail import Group, Tail
+from plugin.delivery.yielding import Yielding
 from plugin.errors import PeaveyError
 from plugin.sinks.base import (
     MisconfiguredError,
@@ -85,6 +86,7 @@ class Destination:
         self._ready: deque[Tail] = deque()
         self._queued: set[Tail] = set()
         self._news = asyncio.Event()
+        self._yielding = Yielding()
 
     @property
     def batch_wait(self) -> float:
@@ -115,6 +117,7 @@ class Destination:
             groups = await self._collect()
             self._is_clean = True
             await self._deliver(groups)
+            await asyncio.sleep(self._yielding.pause(min(group.records[0].time_nano for group in groups)))
 
     async def _collect(self) -> list[Group]:
         """Wait for records and collect a batch of them."""

@@ -11,6 +11,7 @@ from plugin.delivery import dead_letters
 from plugin.delivery import destination as module
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.yielding import Yielding
 from plugin.engine.frames import Entry, PartialMetadata
 from plugin.journal.cursors import Cursor, read_cursor
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, TooLargeError, UnavailableError
@@ -46,6 +47,25 @@ def test_a_batch_is_tried_again_until_it_is_taken(journal: Journal, sink: FakeSi
     assert sink.lines() == lines
     assert destination.state.retries == 3
     assert destination.state.failing_since == 0
+
+
+def test_after_each_batch_it_pauses_as_long_as_others_need_the_processors(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[tuple[int, int]] = []
+
+    def pause(_: Yielding, oldest: int) -> float:
+        pauses.append((len(sink.delivered), oldest))
+        return 3600 if len(pauses) == 2 else 0
+
+    monkeypatch.setattr(Yielding, "pause", pause)
+    journal.write(*(Entry("stdout", time_nano, b"x" * 1000) for time_nano in range(1, 10_000)))
+    destination = make_destination(sink)
+    destination.add(make_tail(journal, sink))
+    deliver(destination, lambda: len(pauses) == 2)
+    (first, oldest), (second, next_oldest) = pauses
+    assert (oldest, next_oldest) == (1, first + 1)
+    assert len(sink.delivered) == second < 9_999
 
 
 class Narrow(FakeSink):

@@ -1,0 +1,59 @@
+"""Yielding: while there are too few processors, those who print have them, and delivery comes a little later.
+
+A low priority alone does not see to that: whoever runs shares caches, and often a core, with the others, and what
+delivery sends makes the receiver work, perhaps on the same host.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+_PAUSES = 4.0
+"""How much longer than it works delivery pauses then: it takes at most a fifth of one processor."""
+
+_LONGEST = 1.0
+"""Seconds of a pause at most."""
+
+_CONTENDED = 0.25
+"""There are too few processors if delivery waits for one so long, beside how long it runs."""
+
+_LATEST = 5.0
+"""Seconds that records may be old: delivery that has fallen behind further takes what it can get."""
+
+_SCHEDSTAT = Path("/proc/thread-self/schedstat")
+_SECOND = 1_000_000_000
+
+
+class Times(NamedTuple):
+    """Nanoseconds that a thread has run, and that it was ready to run and had to wait for a processor."""
+
+    run: int
+    waited: int
+
+
+def thread_times() -> Times:
+    """Read the calling thread's times; zeros if the kernel does not tell. Source: Linux, sched-stats.rst."""
+    try:
+        run, waited, _ = _SCHEDSTAT.read_text().split()
+        return Times(int(run), int(waited))
+    except (OSError, ValueError):
+        return Times(0, 0)
+
+
+class Yielding:
+    """Tells how long to send nothing; ``times`` are those of the thread that delivers."""
+
+    def __init__(self, times: Callable[[], Times] = thread_times) -> None:
+        self._times = times
+        self._last = times()
+
+    def pause(self, oldest: int) -> float:
+        """Give seconds to wait after a batch whose oldest record is of this moment, nanoseconds since 1970 UTC."""
+        times = self._times()
+        run, waited = times.run - self._last.run, times.waited - self._last.waited
+        self._last = times
+        is_late = time.time_ns() - oldest > _LATEST * _SECOND
+        if is_late or waited <= run * _CONTENDED:
+            return 0.0
+        return min(_LONGEST, _PAUSES * (run + waited) / _SECOND)

@@ -1,0 +1,67 @@
+"""Yielding: pauses are for those who print while processors are short, and never make delivery late for long."""
+
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from plugin.delivery import yielding
+from plugin.delivery.yielding import Times, Yielding, thread_times
+
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+
+
+def steadily(run: int, waited: int) -> Yielding:
+    """Deliver in a thread that runs and waits for so many milliseconds from one look at its times to the next."""
+    looks = count()
+
+    def times() -> Times:
+        number = next(looks)
+        return Times(number * run * MILLISECOND, number * waited * MILLISECOND)
+
+    return Yielding(times)
+
+
+def test_there_is_no_pause_while_there_are_processors() -> None:
+    assert steadily(run=8, waited=0).pause(time.time_ns()) == 0
+    assert steadily(run=8, waited=2).pause(time.time_ns()) == 0
+
+
+def test_nor_where_the_kernel_does_not_tell() -> None:
+    assert steadily(run=0, waited=0).pause(time.time_ns()) == 0
+
+
+def test_while_they_are_short_a_fifth_of_the_time_is_work() -> None:
+    delivery = steadily(run=8, waited=3)
+    assert [delivery.pause(time.time_ns()) for _ in range(3)] == pytest.approx([0.044] * 3)
+
+
+def test_a_pause_is_never_long() -> None:
+    assert steadily(run=8, waited=3000).pause(time.time_ns()) == 1
+
+
+def test_delivery_that_has_fallen_behind_goes_on_at_once() -> None:
+    delivery = steadily(run=8, waited=3)
+    assert delivery.pause(time.time_ns() - 1 * SECOND) > 0
+    assert delivery.pause(time.time_ns() - 60 * SECOND) == 0
+    assert delivery.pause(1) == 0
+
+
+def test_times_are_the_kernels() -> None:
+    before = thread_times()
+    while thread_times().run == before.run:
+        pass
+    assert thread_times().waited >= before.waited
+
+
+@pytest.mark.parametrize("content", [None, "", "0 0", "one two three"])
+def test_a_kernel_that_does_not_tell_them_gives_zeros(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "schedstat"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setattr(yielding, "_SCHEDSTAT", file)
+    assert thread_times() == Times(0, 0)
