@@ -102,8 +102,9 @@ class Session:
         reading = self._reading
         if reading is None:
             return
-        if self._first_frames:
-            yield self._first_frames
+        frames, self._first_frames = self._first_frames, b""  # a follower may wait for long, and need not keep them
+        if frames:
+            yield frames
         ended = not self._query.follow
         while True:
             self._changed.clear()

@@ -1,6 +1,7 @@
 """Readings: what they give, how they end, and that nothing of them is left."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
@@ -151,6 +152,25 @@ class TestFollowing:
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, LogQuery(follow=True, until=5))
             assert await texts(session.frames()) == [b"in time\n"]
+            session.close()
+
+        run(main())
+
+    def test_one_that_waits_keeps_nothing_of_what_it_has_given(self, bench: Bench, intake: Intake) -> None:
+        begin(bench, intake, content=frames(1))
+
+        async def main() -> None:
+            session = await LogReader(intake, 1).open(ONE, FOLLOW)
+            given = session.frames()
+            first = await anext(given)
+            waiting = asyncio.ensure_future(anext(given))
+            async with asyncio.timeout(10):
+                while sys.getrefcount(first) > 2:  # noqa: ASYNC110 (this one, and the argument; nothing else tells)
+                    await asyncio.sleep(0.01)
+            assert not waiting.done()
+            session.stop()
+            with pytest.raises(StopAsyncIteration):
+                await waiting
             session.close()
 
         run(main())
