@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 0.2
 _SHORTEST_PAUSE = 0.02
+_PAUSES = 9.0
 _REPORT = 1.0
 _TURN = 0.01
 _STOP_WITHIN = 3.0
@@ -63,22 +64,20 @@ class Worker:
         next_report = 0.0
         while not stop.is_set():
             await self._look_around(stop)
+            looked = time.monotonic()
             self._look_for_news()
             now = time.monotonic()
+            pause = pause_between_looks(now - looked, self._destinations.shortest_wait)
             if now >= next_report:
                 next_report = now + _REPORT
                 self._retry(now)
                 self._tend(now)
                 self._report()
             try:
-                await asyncio.wait_for(stop.wait(), self._pause())
+                await asyncio.wait_for(stop.wait(), pause)
             except TimeoutError:
                 continue
         await self._end()
-
-    def _pause(self) -> float:
-        """Tell how long to wait before looking again: no longer than a destination waits for a batch to fill up."""
-        return max(_SHORTEST_PAUSE, min(_LONGEST_PAUSE, self._destinations.shortest_wait))
 
     async def _look_around(self, stop: asyncio.Event) -> None:
         """Take up containers that are new or have changed, let go of those whose journal is gone."""
@@ -264,6 +263,14 @@ class Worker:
         await self._destinations.end(_STOP_WITHIN)
         self._tend(time.monotonic())
         self._report()
+
+
+def pause_between_looks(took: float, shortest_wait: float) -> float:
+    """Tell how long to wait before looking again, in seconds: no longer than a destination waits for a batch to fill.
+
+    But where many containers print, so that to look at them ``took`` long, looking must not be all that is done.
+    """
+    return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, shortest_wait, _PAUSES * took))
 
 
 _Link = tuple[Destination, Tail]

@@ -1,6 +1,7 @@
 """The worker, in one process with the test, on a data folder made by hand; its destination is an HTTP server."""
 
 import asyncio
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from plugin.delivery import tail as tail_module
 from plugin.delivery import watching as watching_module
 from plugin.delivery import worker as worker_module
 from plugin.delivery.status import read_status
-from plugin.delivery.worker import Worker
+from plugin.delivery.worker import Worker, pause_between_looks
 from plugin.engine.frames import Entry, PartialMetadata
 from plugin.errors import JournalError
 from plugin.journal.cursors import Cursor, cursor_path, read_cursor, write_cursor
@@ -330,3 +331,16 @@ def test_a_sink_whose_options_have_changed_goes_on_at_the_new_place(web: Web) ->
             assert len(list(worker._destinations)) == 1
 
     asyncio.run(story())
+
+
+class TestPauseBetweenLooks:
+    def test_it_is_as_long_as_the_most_impatient_destination_waits_within_bounds(self) -> None:
+        waits = (0.0, 0.05, 1.0, math.inf)
+        assert [pause_between_looks(0.0001, wait) for wait in waits] == [0.02, 0.05, 0.2, 0.2]
+
+    def test_looking_at_many_containers_takes_a_tenth_of_the_time_at_most(self) -> None:
+        took = 0.01
+        assert took / (took + pause_between_looks(took, 0.0)) <= 0.1001
+
+    def test_it_is_never_long(self) -> None:
+        assert pause_between_looks(1.0, 0.0) == 0.2
