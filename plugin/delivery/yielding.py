@@ -53,7 +53,7 @@ class Yielding:
         times = self._times()
         run, waited = times.run - self._last.run, times.waited - self._last.waited
         self._last = times
-        is_late = time.time_ns() - oldest > _LATEST * _SECOND
-        if is_late or waited <= run * _CONTENDED:
+        is_recent = abs(time.time_ns() - oldest) <= _LATEST * _SECOND  # after now: the clock was set back since
+        if not is_recent or waited <= run * _CONTENDED:
             return 0.0
         return min(_LONGEST, _PAUSES * (run + waited) / _SECOND)

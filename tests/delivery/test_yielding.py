@@ -49,6 +49,10 @@ def test_delivery_that_has_fallen_behind_goes_on_at_once() -> None:
     assert delivery.pause(1) == 0
 
 
+def test_records_from_before_the_clock_was_set_back_are_not_held_up_until_it_gets_there() -> None:
+    assert steadily(run=8, waited=3).pause(time.time_ns() + 3600 * SECOND) == 0
+
+
 def test_times_are_the_kernels() -> None:
     before = thread_times()
     while thread_times().run == before.run:
