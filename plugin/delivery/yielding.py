@@ -21,24 +21,29 @@ _CONTENDED = 0.25
 _LATEST = 5.0
 """Seconds that records may be old: delivery that has fallen behind further takes what it can get."""
 
+_OUTDATED = 3.0
+"""Seconds since the last batch after which it is not known whether processors are short now."""
+
 _SCHEDSTAT = Path("/proc/thread-self/schedstat")
 _SECOND = 1_000_000_000
 
 
 class Times(NamedTuple):
-    """Nanoseconds that a thread has run, and that it was ready to run and had to wait for a processor."""
+    """Nanoseconds: the monotonic clock; how long a thread has run; and was ready to, but had to wait for a processor."""
 
+    now: int
     run: int
     waited: int
 
 
 def thread_times() -> Times:
     """Read the calling thread's times; zeros if the kernel does not tell. Source: Linux, sched-stats.rst."""
+    now = time.monotonic_ns()
     try:
         run, waited, _ = _SCHEDSTAT.read_text().split()
-        return Times(int(run), int(waited))
+        return Times(now, int(run), int(waited))
     except (OSError, ValueError):
-        return Times(0, 0)
+        return Times(now, 0, 0)
 
 
 class Yielding:
@@ -51,9 +56,10 @@ class Yielding:
     def pause(self, oldest: int) -> float:
         """Give seconds to wait after a batch whose oldest record is of this moment, nanoseconds since 1970 UTC."""
         times = self._times()
-        run, waited = times.run - self._last.run, times.waited - self._last.waited
+        since, run, waited = (now - last for now, last in zip(times, self._last, strict=True))
         self._last = times
+        says_of_now = since <= _OUTDATED * _SECOND
         is_recent = abs(time.time_ns() - oldest) <= _LATEST * _SECOND  # after now: the clock was set back since
-        if not is_recent or waited <= run * _CONTENDED:
+        if not says_of_now or not is_recent or waited <= run * _CONTENDED:
             return 0.0
         return min(_LONGEST, _PAUSES * (run + waited) / _SECOND)
