@@ -29,7 +29,7 @@ _SECOND = 1_000_000_000
 
 
 class Times(NamedTuple):
-    """Nanoseconds: the monotonic clock; how long a thread has run; and was ready to, but had to wait for a processor."""
+    """Nanoseconds: the monotonic clock, how long a thread has run, and how long it has waited for a processor."""
 
     now: int
     run: int
