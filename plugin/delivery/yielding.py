@@ -15,8 +15,11 @@ _PAUSES = 4.0
 _LONGEST = 1.0
 """Seconds of a pause at most."""
 
-_CONTENDED = 0.25
-"""There are too few processors if delivery waits for one so long, beside how long it runs."""
+_CONTENDED = 1.0
+"""There are too few processors if delivery waits for one longer than so many times what it runs.
+
+A receiver on the same host, whom its own sending wakes, makes it wait for less.
+"""
 
 _LATEST = 5.0
 """Seconds that records may be old: delivery that has fallen behind further takes what it can get."""
