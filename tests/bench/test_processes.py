@@ -102,7 +102,7 @@ def test_a_watch_adds_up_processes_from_when_it_began(process: Process) -> None:
     process.do(f"exec({BURN!r})")
     other.do(f"exec({BURN!r})")
     usage = watch.usage()
-    assert 0.08 <= usage.cpu < 10
+    assert 0.07 <= usage.cpu < 10  # 0.1, less what two ticks of the clock may leave out
     resident = resident_bytes(process.pid) + resident_bytes(other.pid)
     assert resident - MEGABYTE <= usage.peak < resident + 40 * MEGABYTE
     other.end()
