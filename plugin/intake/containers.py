@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from plugin.engine.options import SinkChoice
 from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, Dropped
-from plugin.journal.folder import DataFolder
+from plugin.journal.folder import DataFolder, list_segments
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
@@ -121,9 +121,14 @@ class Containers:
         writer.cut_tail()
         return writer
 
-    def remove(self, container_id: str) -> bool:
-        """Take the journal of a container without streams out of sight; false if it has some, or is being ended."""
+    def remove(self, container_id: str, *, only_empty: bool = False) -> bool:
+        """Take the journal of a container without streams out of sight; false if it has some, or is being ended.
+
+        With ``only_empty`` also if it has segments: a container may have printed, and ended, since it was looked at.
+        """
         if container_id in self._running or container_id in self._ended:
+            return False
+        if only_empty and list_segments(self._data.container(container_id)):
             return False
         self._data.remove_container(container_id)
         self._cursors.forget(self._data.container(container_id))

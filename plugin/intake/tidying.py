@@ -106,7 +106,7 @@ class Tidier:
         if note is None:
             silent = not segments and folder.exists() and not (folder / "info.json").exists()
             if not attached and silent:
-                self.remove(container_id, "its container never printed")
+                self.remove(container_id, "its container never printed", only_empty=True)
             return KeptJournal(segments, _ahead(floor_of_any(folder), segments)) if segments else None
         options = self._options_of(note.info)
         needed_from = self._needed_from(container_id, segments, note.birth, options, attached=attached)
@@ -136,9 +136,12 @@ class Tidier:
         quiet_until = self._next_look(note, segments, attached) if is_done else 0
         return KeptJournal(segments, needed_from, set_aside, options, quiet_until, note.birth)
 
-    def remove(self, container_id: str, reason: str, *, at_once: bool = False) -> bool:
-        """Remove the journal of a container without streams; false if it has some. ``at_once`` as for ``sweep``."""
-        if not self._pump.call(self._pump.containers.remove, container_id).result():
+    def remove(self, container_id: str, reason: str, *, at_once: bool = False, only_empty: bool = False) -> bool:
+        """Remove the journal of a container without streams; false if it has some. ``at_once`` as for ``sweep``.
+
+        With ``only_empty`` it stays also if it has something by now.
+        """
+        if not self._pump.call(self._pump.containers.remove, container_id, only_empty=only_empty).result():
             return False
         logger.info("container %s: journal removed, %s", container_id, reason)
         self._settled.discard(container_id)

@@ -315,6 +315,7 @@ class TestFirstCursors:
             patch.setattr(keeper_module, "make_change", refuse)
             bench.pump.attach(bench.attachment(fifo), 1 << 20, fifo.open(), sinks)
             bench.pump.detach("a")
+        assert not bench.pump.containers.remove(ONE, only_empty=True), "it has printed since it was found empty"
         assert bench.pump.containers.remove(ONE)
         clock.pass_by(1.1)
         bench.turn()
