@@ -130,7 +130,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """All of it; ``uptime`` in seconds.
 
     ``faults``
-        what cannot be used as it is set up: sinks of containers, the address of ``PEAVEY_HTTP``
+        what somebody has to mend: sinks of containers, and the address of ``PEAVEY_HTTP``, that cannot be used as they
+        are set up; damaged info.json files
     """
 
     version: str

@@ -36,4 +36,9 @@ def parse_time(text: str) -> int:
 def format_time(nanoseconds: int) -> str:
     """Write a time as ``docker logs -t`` does: RFC 3339 in UTC with all nine fractional digits."""
     seconds, fraction = divmod(nanoseconds, _SECOND)
-    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{fraction:09}Z"
+    return f"{format_second(seconds)}.{fraction:09}Z"
+
+
+def format_second(seconds: int) -> str:
+    """Write a moment in seconds since 1970 UTC as RFC 3339, without fraction and zone."""
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgpack
 
 from plugin.sinks.nanoseconds import NO_SECOND
+from plugin.sinks.text import text
 from plugin.transforms.record import Record
 
 # The last second that an EventTime can hold, as Fluentd and Fluent Bit read it: in the year 2106.
@@ -100,7 +101,7 @@ def encode_entries(records: Sequence[Record], start: int, room: int, precise: bo
         fields = _part_start(record) if record.part_ordinal else whole
         line = record.line
         if not line.isascii():
-            line = _utf8(line)
+            line = text(line).encode()
         length = len(line)
         parts.extend((time, nanos, fields, headers[length] if length < short else _long_str_header(length), line))
         end += 1
@@ -120,14 +121,6 @@ def _part_start(record: Record) -> bytes:
         "partial_last": "true" if record.part_last else "false",
     }
     return record_start(fields)
-
-
-def _utf8(line: bytes) -> bytes:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return line.decode("utf-8", "replace").encode()
-    return line
 
 
 def _long_str_header(length: int) -> bytes:

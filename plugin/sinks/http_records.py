@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from plugin.engine.times import format_second
 from plugin.sinks.base import Origin
 from plugin.sinks.json_strings import strings
 from plugin.sinks.nanoseconds import NO_SECOND, THREE_DIGITS
 from plugin.transforms.record import Record
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_DIGITS = [digits + b'Z","log":"' for digits in THREE_DIGITS]
 
 _OF_COMPOSE_AND_SWARM = {
@@ -75,7 +74,7 @@ def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, 
         nanos = time_nano % 1_000_000_000
         if time_nano // 1_000_000_000 != second:
             second = time_nano // 1_000_000_000
-            begin = f'{{"timestamp":"{_EPOCH + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S}.'.encode()
+            begin = f'{{"timestamp":"{format_second(second)}.'.encode()
         parts.extend(
             (
                 begin,

@@ -12,13 +12,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from plugin.engine.times import format_second
 from plugin.sinks.nanoseconds import NO_SECOND, THREE_DIGITS
 from plugin.transforms.record import Record
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ASCII_ESCAPES = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _HTML = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
@@ -68,7 +66,7 @@ def encode_lines(records: Sequence[Record]) -> dict[bytes, bytes]:
         nanos = time_nano % 1_000_000_000
         if time_nano // 1_000_000_000 != second:
             second = time_nano // 1_000_000_000
-            time = write_second(second)
+            time = format_second(second).encode()
         line = lines[number]
         if not record.part_ordinal or record.part_last:
             parts.extend((b'{"log":"', line, b"\\n", after, time))
@@ -123,8 +121,3 @@ def after_line(source: str, values: Mapping[str, str]) -> bytes:
     attrs = f'"attrs":{attributes(values)},' if values else ""
     # A surrogate can only be in an attribute, and is no character.
     return f'","stream":"{source}",{attrs}"time":"'.encode(errors="replace")
-
-
-def write_second(seconds: int) -> bytes:
-    """Write a moment in seconds since 1970 UTC as RFC 3339, without fraction and zone."""
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19].encode()
