@@ -11,6 +11,7 @@ import http.client
 import io
 import json
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -348,6 +349,8 @@ class GelfDatagrams:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         self.port: int = self._socket.getsockname()[1]
         self._messages = Reassembly()
+        self._taking = threading.Lock()
+        self._is_ending = False
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
@@ -355,6 +358,7 @@ class GelfDatagrams:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_ending = True
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(b"", ("127.0.0.1", self.port))
         self._thread.join()
@@ -362,12 +366,19 @@ class GelfDatagrams:
 
     @property
     def received(self) -> list[Received]:
-        """All that arrived."""
+        """All that was sent until now, with what the kernel still held."""
+        self._take()
         return [of_gelf(message) for message in list(self._messages.messages)]
 
     def _run(self) -> None:
-        while datagram := self._socket.recv(65_536):
-            self._messages.take(datagram)
+        while not self._is_ending:
+            select.select([self._socket], [], [])
+            self._take()
+
+    def _take(self) -> None:
+        with self._taking, contextlib.suppress(BlockingIOError):
+            while datagram := self._socket.recv(65_536, socket.MSG_DONTWAIT):
+                self._messages.take(datagram)
 
 
 def _pieces(receiver: Receiver, connection: socket.socket) -> Iterator[bytes]:
