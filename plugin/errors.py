@@ -38,6 +38,9 @@ class SettingError(PeaveyError):
 class StoppedError(PeaveyError):
     """Something that a plugin which is ending does no more."""
 
+    def __init__(self) -> None:
+        super().__init__("the plugin is stopping; ask again when it is back")
+
 
 class JournalError(PeaveyError):
     """A file of the journal that cannot be read or written."""

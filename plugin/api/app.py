@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from plugin.api.follow import LogReader, Session
 from plugin.api.observer import Observer, is_over_tcp
 from plugin.api.requests import ReadLogs, StartLogging, StopLogging, decode
-from plugin.errors import OptionError, PeaveyError
+from plugin.errors import OptionError, PeaveyError, StoppedError
 from plugin.intake.admission import Admission
 from plugin.intake.service import Intake
 
@@ -141,6 +141,9 @@ async def _handle(handler: Handler, request: Request, refusal: int = 200) -> Res
     name = request.scope["path"].removeprefix("/")
     try:
         return await handler(await request.body())
+    except (StoppedError, asyncio.CancelledError):  # the server cancels what takes too long when it ends
+        message = str(StoppedError())
+        logger.info("%s not done: %s", name, message)
     except PeaveyError as error:
         logger.warning("%s refused: %s", name, error)
         message = str(error)

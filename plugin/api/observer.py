@@ -1,5 +1,6 @@
 """Answering ``GET /status`` and ``GET /metrics``."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from plugin.api.status import Status
+from plugin.errors import StoppedError
 
 if TYPE_CHECKING:
     from plugin.api.metrics import Metrics
@@ -49,6 +51,8 @@ class Observer:
             self._limiter = CapacityLimiter(1)
         try:
             return await to_thread.run_sync(answer, *arguments, limiter=self._limiter)
+        except (StoppedError, asyncio.CancelledError):  # the server cancels what takes too long when it ends
+            return PlainTextResponse(f"{StoppedError()}\n", status_code=503)
         except Exception as error:
             logger.exception("status cannot be told")
             return PlainTextResponse(

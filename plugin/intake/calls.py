@@ -67,4 +67,4 @@ class Calls:
                 _, future = self._waiting.popleft()
             except IndexError:  # the other has it
                 return
-            future.set_exception(StoppedError("the plugin is stopping; ask again when it is back"))
+            future.set_exception(StoppedError())

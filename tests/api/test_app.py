@@ -2,8 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import MutableMapping
+import logging
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from starlette.applications import Starlette
 
 from plugin.api.app import create_app
 from plugin.api.follow import LogReader
+from plugin.api.observer import Observer
+from plugin.api.status import Status
 from plugin.intake.admission import Admission
 from plugin.intake.service import Intake
 from plugin.journal.readback import LogQuery
@@ -35,8 +39,16 @@ class Reply:
         return text
 
 
-async def call(app: Starlette, path: str, body: bytes = b"", method: str = "POST", *, leaves: bool = False) -> Reply:
-    """Send a request; the client may leave as soon as its request was read."""
+async def call(
+    app: Starlette,
+    path: str,
+    body: bytes = b"",
+    method: str = "POST",
+    *,
+    leaves: bool = False,
+    cancelled_at: Event | None = None,
+) -> Reply:
+    """Send a request; the client may leave as soon as its request was read, the server cancel it at an event."""
     reply = Reply()
     requests = iter([{"type": "http.request", "body": body, "more_body": False}])
 
@@ -55,7 +67,11 @@ async def call(app: Starlette, path: str, body: bytes = b"", method: str = "POST
             reply.body += message["body"]
 
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [], "root_path": ""}
-    await asyncio.wait_for(app(scope, receive, send), 120)
+    answering = asyncio.ensure_future(app(scope, receive, send))
+    if cancelled_at is not None:
+        await asyncio.to_thread(cancelled_at.wait, 120)
+        answering.cancel()
+    await asyncio.wait_for(answering, 120)
     return reply
 
 
@@ -165,6 +181,69 @@ class TestFailures:
         reply = asyncio.run(call(app, path, method=method))
         assert reply.status == 404
         assert reply.body == f"{method} {path} is no request of the LogDriver protocol\n".encode()
+
+
+class TestAPluginThatEnds:
+    """What is asked of it, or was under way, is refused in a sentence, and is no error."""
+
+    STOPPING = "the plugin is stopping; ask again when it is back"
+
+    @pytest.fixture(autouse=True)
+    def quiet(self, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+        yield
+        assert [record for record in caplog.records if record.levelno > logging.INFO or record.exc_info] == []
+
+    @pytest.mark.parametrize(("path", "status"), [(START, 200), (STOP, 200), (READ, 400)])
+    def test_what_the_engine_asks_late_is_refused(
+        self, app: Starlette, bench: Bench, intake: Intake, path: str, status: int
+    ) -> None:
+        intake.stop()
+        reply = post(app, path, start(bench.fifo("a")))
+        assert (reply.status, reply.error) == (status, f"peavey: {self.STOPPING}")
+
+    def test_what_the_engine_waits_for_is_refused(
+        self, app: Starlette, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        under_way, over = Event(), Event()
+
+        def wait(*_: object) -> bool:
+            under_way.set()
+            return over.wait(120)
+
+        monkeypatch.setattr(intake, "is_attached", wait)
+        try:
+            body = json.dumps(start(bench.fifo("a"))).encode()
+            reply = asyncio.run(call(app, START, body, cancelled_at=under_way))
+        finally:
+            over.set()
+        assert (reply.status, reply.error) == (200, f"peavey: {self.STOPPING}")
+
+    @pytest.mark.parametrize("path", ["/status", "/metrics"])
+    def test_its_status_is_not_told_late(self, bench: Bench, intake: Intake, reader: LogReader, path: str) -> None:
+        def gather() -> Status:
+            intake.snapshot()
+            raise AssertionError
+
+        intake.stop()
+        app = create_app(intake, Admission(bench.data, {}), reader, Observer(gather))
+        reply = asyncio.run(call(app, path, method="GET"))
+        assert (reply.status, reply.body.decode()) == (503, f"{self.STOPPING}\n")
+
+    @pytest.mark.parametrize("path", ["/status", "/metrics"])
+    def test_its_status_is_not_waited_for(self, bench: Bench, intake: Intake, reader: LogReader, path: str) -> None:
+        under_way, over = Event(), Event()
+
+        def gather() -> Status:
+            under_way.set()
+            over.wait(120)
+            raise AssertionError
+
+        app = create_app(intake, Admission(bench.data, {}), reader, Observer(gather))
+        try:
+            reply = asyncio.run(call(app, path, method="GET", cancelled_at=under_way))
+        finally:
+            over.set()
+        assert (reply.status, reply.body.decode()) == (503, f"{self.STOPPING}\n")
 
 
 class TestReading:
