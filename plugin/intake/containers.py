@@ -1,12 +1,13 @@
 """The containers whose journals are written: those with streams, and those that ended while the disk was too full."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from plugin.engine.options import SinkChoice
 from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, Dropped
-from plugin.journal.folder import DataFolder, list_segments
+from plugin.journal.folder import DataFolder
+from plugin.journal.retention import SegmentUse, measure
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
@@ -121,14 +122,15 @@ class Containers:
         writer.cut_tail()
         return writer
 
-    def remove(self, container_id: str, *, only_empty: bool = False) -> bool:
-        """Take the journal of a container without streams out of sight; false if it has some, or is being ended.
+    def remove(self, container_id: str, seen: Sequence[SegmentUse]) -> bool:
+        """Take the journal of a container without streams out of sight.
 
-        With ``only_empty`` also if it has segments: a container may have printed, and ended, since it was looked at.
+        False if it has some, is being ended, or has printed, which shows in its newest segment, since its segments were
+        ``seen`` as ``measure`` gives them: it may have begun, printed and ended meanwhile.
         """
         if container_id in self._running or container_id in self._ended:
             return False
-        if only_empty and list_segments(self._data.container(container_id)):
+        if measure(self._data.container(container_id))[-1:] != list(seen[-1:]):
             return False
         self._data.remove_container(container_id)
         self._cursors.forget(self._data.container(container_id))

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from plugin.intake.pump import Pump
@@ -60,10 +60,13 @@ class Room:
     """Makes room where it is short.
 
     ``short`` tells whether it still was when all had gone that others can spare: then containers with
-    ``overflow=throttle`` are to be slowed down. ``remove`` removes the journal of a stopped container for a reason.
+    ``overflow=throttle`` are to be slowed down. ``remove`` removes the journal of a stopped container that
+    has not grown since its segments were seen, for a reason.
     """
 
-    def __init__(self, data: DataFolder, pump: Pump, bounds: DiskBounds, remove: Callable[[str, str], bool]) -> None:
+    def __init__(
+        self, data: DataFolder, pump: Pump, bounds: DiskBounds, remove: Callable[[str, Sequence[SegmentUse], str], bool]
+    ) -> None:
         self._data = data
         self._pump = pump
         self._bounds = bounds
@@ -147,16 +150,13 @@ class Room:
         if use.end is not None:
             remove_segment(use, at_once=True)
             return use.bytes
-        folder = self._data.container(victim.container_id)
         if not victim.runs and not victim.needed:
-            held = measure(folder)
-            if held[-1:] != [use] or not self._remove(victim.container_id, "for want of room"):  # it has grown
-                return None
-            return sum(segment.bytes for segment in held)
+            return use.bytes if self._remove(victim.container_id, [use], "for want of room") else None
         if victim.runs and use.bytes < _WORTH_LOSING:
             return None
         if not self._pump.call(self._pump.containers.rotate, victim.container_id).result():
             return None
+        folder = self._data.container(victim.container_id)
         going = [segment for segment in measure(folder) if segment.end is not None]
         if not victim.needed:  # when it was looked at last; it may have grown
             going = passed(going, floor(folder, victim.journal.sinks, victim.journal.birth, running=victim.runs))
@@ -183,7 +183,11 @@ class Room:
         ]
         surplus = sorted(waiting)[: max(0, len(waiting) - _EMPTIED_AT_MOST)]
         reason = "for want of room; no sink could be told of that"
-        return {container_id for _, container_id in surplus if self._remove(container_id, reason)}
+        return {
+            container_id
+            for _, container_id in surplus
+            if self._remove(container_id, journals[container_id].segments, reason)
+        }
 
 
 def _victims(journals: Mapping[str, KeptJournal], attached: set[str]) -> list[_Victim]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import zstandard
@@ -106,7 +106,7 @@ class Tidier:
         if note is None:
             silent = not segments and folder.exists() and not (folder / "info.json").exists()
             if not attached and silent:
-                self.remove(container_id, "its container never printed", only_empty=True)
+                self.remove(container_id, segments, "its container never printed")
             return KeptJournal(segments, _ahead(floor_of_any(folder), segments)) if segments else None
         options = self._options_of(note.info)
         needed_from = self._needed_from(container_id, segments, note.birth, options, attached=attached)
@@ -115,7 +115,7 @@ class Tidier:
         elif self._stopped_long_ago(note, segments):
             if needed_from is not None:
                 self._settle_once(container_id)
-            elif self.remove(container_id, "it stopped long ago (PEAVEY_KEEP_STOPPED)"):
+            elif self.remove(container_id, segments, "it stopped long ago (PEAVEY_KEEP_STOPPED)"):
                 return None
         if options.max_age is not None:
             if self._remove_aged(container_id, segments, options, needed_from):
@@ -136,12 +136,12 @@ class Tidier:
         quiet_until = self._next_look(note, segments, attached) if is_done else 0
         return KeptJournal(segments, needed_from, set_aside, options, quiet_until, note.birth)
 
-    def remove(self, container_id: str, reason: str, *, at_once: bool = False, only_empty: bool = False) -> bool:
-        """Remove the journal of a container without streams; false if it has some. ``at_once`` as for ``sweep``.
+    def remove(self, container_id: str, seen: Sequence[SegmentUse], reason: str, *, at_once: bool = False) -> bool:
+        """Remove the journal of a container without streams; false if it has some, or has printed since it was seen.
 
-        With ``only_empty`` it stays also if it has something by now.
+        ``at_once`` as for ``sweep``.
         """
-        if not self._pump.call(self._pump.containers.remove, container_id, only_empty=only_empty).result():
+        if not self._pump.call(self._pump.containers.remove, container_id, seen).result():
             return False
         logger.info("container %s: journal removed, %s", container_id, reason)
         self._settled.discard(container_id)
@@ -193,7 +193,7 @@ class Tidier:
             remove_segment(use)
         if needed_from is not None or not segments or segments[-1].modified >= oldest_kept:
             return False
-        return self.remove(container_id, "all of it is older than max-age")
+        return self.remove(container_id, segments, "all of it is older than max-age")
 
     def _close_in_time(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> None:
         """Close the newest segment when it is older than a share of ``max-age``: so much is kept too long at most."""

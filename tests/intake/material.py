@@ -9,6 +9,7 @@ from plugin.engine.info import Info
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.pump import Pump
 from plugin.journal.folder import DataFolder
+from plugin.journal.retention import measure
 from tests.journal.material import encode, numbered, on_disk
 
 ONE, OTHER, THIRD = "1" * 64, "2" * 64, "3" * 64
@@ -122,6 +123,10 @@ class Bench:
         """Let the pump do what there is to do now."""
         for _ in range(times):
             self.pump._round(self.pump._epoll.poll(0))
+
+    def remove(self, container: str = ONE) -> bool:
+        """Remove a journal as one does who has just looked at it."""
+        return self.pump.containers.remove(container, measure(self.data.container(container)))
 
     def written(self, container: str = ONE) -> bytes:
         """All bytes of a container's journal."""

@@ -75,14 +75,14 @@ class TestTheEndOfAContainer:
         assert bases(bench)[-1] == len(MISSED)
         assert read_note(bench.data.container(ONE)) is None
         bench.pump._do_chores(0.0)
-        assert not bench.pump.containers.remove(ONE)
+        assert not bench.remove()
 
         ballast.unlink()
         bench.pump._do_chores(0.0)
         note = read_note(bench.data.container(ONE))
         assert note is not None
         assert note.info.container_id == ONE
-        assert bench.pump.containers.remove(ONE)
+        assert bench.remove()
 
     @pytest.mark.usefixtures("dropping")
     def test_whose_disk_refuses_even_an_empty_file_is_tried_again(self, bench: Bench) -> None:
@@ -92,7 +92,7 @@ class TestTheEndOfAContainer:
             assert bases(bench) == [0]
             assert bench.pump.containers.dropping(), "room is to be made for it"
             assert bench.pump.containers.snapshot()[1][ONE].bytes > 0
-            assert not bench.pump.containers.remove(ONE)
+            assert not bench.remove()
             assert not bench.pump.containers.rotate(ONE)
         bench.pump._do_chores(0.0)
         assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]

@@ -88,9 +88,9 @@ def test_it_is_forgotten_with_the_journal(bench: Bench, full_disk: list[bool]) -
     bench.turn()
     bench.pump.detach(fifo.name)
     assert bench.pump.containers.snapshot()[1]
-    assert not bench.pump.containers.remove(ONE), "what was dropped is not marked in it yet"
+    assert not bench.remove(), "what was dropped is not marked in it yet"
     full_disk[0] = False
     bench.pump._do_chores(0.0)
     assert bench.pump.containers.snapshot()[1]
-    assert bench.pump.containers.remove(ONE)
+    assert bench.remove()
     assert bench.pump.containers.snapshot() == ([], {})
