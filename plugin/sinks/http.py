@@ -1,8 +1,7 @@
 """The sink ``http``: JSON by POST to any URL."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import zstandard
 
@@ -10,6 +9,7 @@ from plugin.engine import kinds
 from plugin.engine.option_schema import Option, SinkOptions
 from plugin.engine.options import SinkChoice
 from plugin.sinks.base import Origin, Record, Sink
+from plugin.sinks.http_clients import make_client
 from plugin.sinks.http_headers import HEADERS_KIND, Headers
 from plugin.sinks.http_options import http_options
 from plugin.sinks.http_records import PreparedObjects, encode_objects, prepare_objects
@@ -56,10 +56,6 @@ def _zstd(content: bytes) -> bytes:
 _COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"none": bytes, "gzip": _gzip, "zstd": _zstd}
 
 
-def _check(values: Mapping[str, Any]) -> Iterator[str]:
-    return HTTP.faults(values)
-
-
 class HttpSink(Sink[PreparedObjects]):
     """Posts JSON objects; acknowledged by 2xx."""
 
@@ -68,7 +64,7 @@ class HttpSink(Sink[PreparedObjects]):
         prefix="http-",
         help="Sends JSON to any HTTP server.",
         options=(URL, METHOD, FORMAT, HEADERS, COMPRESSION, *HTTP),
-        check=_check,
+        check=HTTP.faults,
     )
 
     def __init__(self, choice: SinkChoice) -> None:
@@ -80,7 +76,7 @@ class HttpSink(Sink[PreparedObjects]):
         headers = {"Content-Type": _CONTENT_TYPES[choice.get(FORMAT)]}
         if compression != "none":
             headers["Content-Encoding"] = compression
-        self._client = HTTP.settings(choice, choice.get(URL), headers, choice.get(HEADERS)).make_client()
+        self._client = make_client(HTTP.settings(choice, choice.get(URL), headers, choice.get(HEADERS)))
 
     def prepare(self, origin: Origin) -> PreparedObjects:
         """Make what is the same for all records of a container."""

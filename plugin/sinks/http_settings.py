@@ -3,15 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plugin.engine.secrets import Secret
-from plugin.sinks.http_answers import Judge, failure
 from plugin.sinks.http_headers import Headers
 from plugin.sinks.http_url import HttpUrl
-
-if TYPE_CHECKING:
-    from plugin.sinks.runtime.http_client import HttpClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +31,3 @@ class HttpSettings:
     verify: bool = True
     secrets: tuple[Secret, ...] = ()
     """Further texts that must not show in messages."""
-
-    def make_client(self, judge: Judge = failure) -> "HttpClient":
-        """Make a client with these settings, for a server whose answers ``judge`` understands.
-
-        Raises `MisconfiguredError` for files of TLS that cannot be used.
-        """
-        from plugin.sinks.runtime.http_client import HttpClient  # noqa: PLC0415 (aiohttp takes 10 MB)
-
-        return HttpClient(self, judge)

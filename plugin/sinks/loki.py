@@ -4,7 +4,7 @@ Protocol: https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-l
 driver in grafana/loki, ``clients/cmd/docker-driver``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from plugin.engine import kinds
@@ -12,6 +12,7 @@ from plugin.engine.kinds import Kind
 from plugin.engine.option_schema import Option, SinkOptions
 from plugin.engine.options import SinkChoice
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, Sink, TooLargeError
+from plugin.sinks.http_clients import make_client
 from plugin.sinks.http_options import http_options
 from plugin.sinks.http_url import URL_KIND, HttpUrl
 from plugin.sinks.loki_labels import (
@@ -149,10 +150,6 @@ _OTHERS: tuple[Option[Any], ...] = (
 )
 
 
-def _check(values: Mapping[str, Any]) -> Iterator[str]:
-    return HTTP.faults(values)
-
-
 class LokiSink(Sink[Prepared]):
     """Pushes snappy-compressed protobuf; acknowledged by 2xx."""
 
@@ -176,7 +173,7 @@ class LokiSink(Sink[Prepared]):
             *_OTHERS,
         ),
         defaults={"batch-size": "1048576"},
-        check=_check,
+        check=HTTP.faults,
     )
 
     def __init__(self, choice: SinkChoice) -> None:
@@ -192,7 +189,8 @@ class LokiSink(Sink[Prepared]):
         headers = {"Content-Type": "application/x-protobuf"}
         if tenant := choice.get(TENANT_ID):
             headers["X-Scope-OrgID"] = tenant
-        self._client = HTTP.settings(choice, choice.get(URL).with_default_path(_PATH), headers).make_client()
+        url = choice.get(URL).with_default_path(_PATH)
+        self._client = make_client(HTTP.settings(choice, url, headers))
 
     def prepare(self, origin: Origin) -> Prepared:
         """Make the streams of a container by source; none if a rule drops it."""

@@ -20,6 +20,7 @@ from plugin.engine.secrets import Secret
 from plugin.sinks import splunk_options as options
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, RetryError, Sink, SinkError
 from plugin.sinks.http_answers import failure
+from plugin.sinks.http_clients import make_client
 from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.splunk_events import ENCODERS, EventFields, PreparedEvents, prepare_events
 
@@ -80,7 +81,7 @@ class SplunkSink(Sink[PreparedEvents]):
         ack_path = f"{before if collector else ''}{_COLLECTOR}/ack"
         self._ack_url = url.target.with_path(ack_path).with_query(channel=channel)
         token = choice.get(options.TOKEN)
-        self._client = HttpSettings(
+        settings = HttpSettings(
             url=url,
             timeout=choice.get(options.TIMEOUT),
             headers={"X-Splunk-Request-Channel": channel} if self._waits_for_index else {},
@@ -90,7 +91,8 @@ class SplunkSink(Sink[PreparedEvents]):
             server_name=choice.get(options.CA_NAME),
             verify=not choice.get(options.SKIP_VERIFY),
             secrets=(token,),
-        ).make_client(_judge)
+        )
+        self._client = make_client(settings, _judge)
 
     def prepare(self, origin: Origin) -> PreparedEvents:
         """Make what is the same for all events of a container."""
