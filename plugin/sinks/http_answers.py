@@ -63,9 +63,9 @@ def failure(
 def shorten(body: bytes, secrets: Iterable[Secret] = ()) -> str:
     """Give the start of an answer's body for a message, on one line and with a colon before it; secrets are masked."""
     content = " ".join(text(body).split())
-    for secret in secrets:
-        if len(hidden := secret.reveal()) >= _SHORTEST_SECRET:
-            content = content.replace(hidden, "***")
+    hidden = [shown for secret in secrets if len(shown := secret.reveal()) >= _SHORTEST_SECRET]
+    for one in sorted(hidden, key=len, reverse=True):  # one may be a part of another
+        content = content.replace(one, "***")
     if not content:
         return ""
     return ": " + printable(content if len(content) <= _SHOWN else content[: _SHOWN - 1] + "…")

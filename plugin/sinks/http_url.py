@@ -44,6 +44,13 @@ class HttpUrl:
         """The header value that stands for user and password, None if there are none."""
         return basic_authorization(self.user, self.password) if self.user or self.password.reveal() else None
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What of it may be one and come back in an answer: password, path and query, in the forms that servers use."""
+        target = self.target
+        texts = (target.raw_path, target.path, target.raw_query_string, target.query_string, *target.query.values())
+        return self.password, *(Secret(text) for text in dict.fromkeys(texts))
+
     def __repr__(self) -> str:
         """Show the site alone."""
         return f"HttpUrl('{self.site}')"

@@ -52,6 +52,11 @@ def test_secrets_that_come_back_in_a_body_are_masked() -> None:
     assert str(fault).endswith("no such token: ***")
 
 
+def test_a_secret_that_is_a_part_of_another_leaves_nothing_of_it() -> None:
+    fault = failure("http://h", 403, {}, b"t0ken, t0ken!s3cret", [Secret("t0ken"), Secret("t0ken!s3cret")])
+    assert str(fault).endswith(": ***, ***")
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

@@ -63,7 +63,8 @@ class HttpClient:
             headers = self._proxy_headers if settings.url.target.scheme == "https" else self._headers
             headers["Proxy-Authorization"] = proxy_authorization.reveal()
         self._secrets = (
-            *filter(None, (authorization, settings.url.password, self._proxy and self._proxy.password)),
+            *filter(None, (authorization, self._proxy and self._proxy.password)),
+            *settings.url.secrets,
             *settings.secrets,
             *(Secret(value) for value in settings.given_headers.values()),
         )

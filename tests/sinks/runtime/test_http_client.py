@@ -286,6 +286,12 @@ def test_secrets_do_not_come_back_in_messages(server: HTTPServer) -> None:
     assert not any(secret in repr(settings) for secret in ("passw0rd", "k3yk3y", "dTpw"))
 
 
+def test_a_path_or_a_query_that_is_a_key_does_not_come_back_in_messages(server: HTTPServer) -> None:
+    answer(server, 404, "Cannot POST /hooks/k3y%2Fk3y?token=t0%20ken, nor /hooks/k3y/k3y: no t0 ken in /hooks")
+    fault = failure_of(settings_for(server.url_for("/hooks/k3y%2Fk3y?token=t0%20ken")))
+    assert str(fault).endswith("Cannot POST ***?***, nor ***: no *** in /hooks")
+
+
 def test_tls_with_an_authority_of_ones_own(authority: Authority) -> None:
     with http_server(authority.server_context()) as server:
         answer(server)
