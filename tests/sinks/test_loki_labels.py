@@ -118,6 +118,12 @@ def test_external_labels_that_are_wrong(text: str, fault: str) -> None:
         parse_external_labels(text)
 
 
+def test_actions_without_an_end_do_not_hold_the_plugin_up() -> None:
+    """The interpreter's own expressions would search for each end anew, for hours, while no other thread can run."""
+    with pytest.raises(ValueError, match="is not a label"):
+        parse_external_labels("{" * 1_000_000)
+
+
 def test_a_template_that_cannot_be_filled_in_for_a_container() -> None:
     with pytest.raises(MisconfiguredError, match="loki-external-labels"):
         labels_of("a={{index .ContainerArgs 7}}")
