@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from plugin.journal.folder import DataFolder, write_atomically
+from plugin.sinks.base import MisconfiguredError
 
 if TYPE_CHECKING:
     from plugin.delivery.destination import Destination
@@ -32,7 +33,12 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, name: str, destination: "Destination") -> "SinkStatus":
         """Take it from a destination, which is called ``name``."""
-        state = destination.state
+        state, trouble = destination.state, destination.sink.trouble
+        since, error, misconfigured = state.failing_since, state.last_error, state.misconfigured
+        if trouble is not None:
+            if not since:
+                error, misconfigured = str(trouble.error), isinstance(trouble.error, MisconfiguredError)
+            since = min(trouble.since, since or trouble.since)
         return cls(
             id=name,
             instance=destination.label,
@@ -44,9 +50,9 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
             retries=state.retries,
             dead=state.dead,
             last_success=state.last_success,
-            last_error=_bounded(state.last_error) if state.failing_since else "",
-            failing_since=state.failing_since,
-            misconfigured=state.misconfigured,
+            last_error=_bounded(error) if since else "",
+            failing_since=since,
+            misconfigured=misconfigured,
         )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "Sink",
     "SinkError",
     "TooLargeError",
+    "Trouble",
     "UnavailableError",
 ]
 
@@ -85,6 +86,14 @@ class Origin:
         return self.info.container_labels or {}
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a sink cannot do now, besides sending a batch; ``since`` is in nanoseconds since 1970 UTC."""
+
+    error: SinkError
+    since: int
+
+
 class Sink(ABC, Generic[Prepared]):
     """One sink with one set of options, that is: one destination. Used by one asyncio loop, one batch at a time.
 
@@ -96,6 +105,11 @@ class Sink(ABC, Generic[Prepared]):
 
     declaration: ClassVar[SinkOptions]
     joins_parts: ClassVar[bool] = True
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Tell why its destination is failing although no batch is: for sinks that also work between batches."""
+        return None
 
     @abstractmethod
     def __init__(self, choice: SinkChoice) -> None:

@@ -11,7 +11,7 @@ from plugin.engine.option_schema import Option, SinkOptions
 from plugin.engine.options import SinkChoice
 from plugin.sinks import datagrams
 from plugin.sinks.address import Target, parse_target
-from plugin.sinks.base import Origin, Record, RejectError, Sink
+from plugin.sinks.base import Origin, Record, RejectError, Sink, Trouble
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.datagrams import DatagramConnection
 from plugin.sinks.gelf_messages import Frame, encode_each, encode_stream, prepare_frame
@@ -92,6 +92,11 @@ class GelfSink(Sink[Frame]):
         self._route: DatagramConnection | UnansweredStream = (
             DatagramConnection(target.address) if self._is_udp else UnansweredStream(StreamConnection(target.address))
         )
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Tell why what the server may not have read cannot be sent again now."""
+        return self._route.trouble if isinstance(self._route, UnansweredStream) else None
 
     def prepare(self, origin: Origin) -> Frame:
         """Write all fields but the line and its time."""

@@ -9,7 +9,7 @@ from plugin.engine.options import SinkChoice
 from plugin.engine.values import hint, parse_int, quote
 from plugin.sinks import datagrams
 from plugin.sinks.address import Target, parse_target
-from plugin.sinks.base import Origin, Record, Sink
+from plugin.sinks.base import Origin, Record, Sink, Trouble
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.datagrams import DatagramConnection
 from plugin.sinks.syslog_local import LocalSyslog
@@ -105,6 +105,11 @@ class SyslogSink(Sink[Head]):
             self._route = UnansweredStream(StreamConnection(target.address))
         else:
             self._route = StreamConnection(target.address)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Tell why what the server may not have read cannot be sent again now."""
+        return self._route.trouble if isinstance(self._route, UnansweredStream) else None
 
     def prepare(self, origin: Origin) -> Head:
         """Write all of a container's header but the time."""

@@ -6,10 +6,11 @@ what it has not read; but its kernel then resets the connection, where one that 
 
 import asyncio
 import logging
+import time
 from collections import deque
 from dataclasses import dataclass
 
-from plugin.sinks.base import SinkError
+from plugin.sinks.base import SinkError, Trouble
 from plugin.sinks.connection import StreamConnection
 
 logger = logging.getLogger(__name__)
@@ -36,9 +37,12 @@ class UnansweredStream:
     Those are the payloads of the two minutes before the failure, up to 4 MiB: about what a kernel holds at most for a
     server that does not read. They may so arrive twice; and up to nine times at a server that resets each connection.
     The connection is watched while there is nothing to send, so that this is done also for the last payload.
+
+    ``trouble`` is why they cannot be sent again now.
     """
 
     def __init__(self, connection: StreamConnection) -> None:
+        self.trouble: Trouble | None = None
         self._connection = connection
         self._recent: deque[_Payload] = deque()
         self._recent_bytes = 0
@@ -60,6 +64,7 @@ class UnansweredStream:
         self._recent.clear()
         self._recent_bytes = 0
         self._again.clear()
+        self.trouble = None
 
     async def _send(self, *payloads: _Payload) -> None:
         """Send payloads, and before them those that are to be sent again."""
@@ -76,6 +81,9 @@ class UnansweredStream:
         for payload in sent:
             self._remember(payload)
         self._again.clear()
+        if self.trouble is not None:
+            self.trouble = None
+            logger.info("what %s may not have read has been sent again", self._connection.address)
 
     async def _watch(self) -> None:
         """Send again what the peer may not have read when the connection ends, although nothing follows."""
@@ -88,7 +96,7 @@ class UnansweredStream:
                     async with self._sending:
                         await self._send()
                 except SinkError as error:
-                    logger.debug("what may not have been read cannot be sent again yet: %s", error)
+                    self._note(error)
                 await asyncio.sleep(pause)  # after a success too: a server may reset whatever it accepts
                 pause = min(2 * pause, _LAST_PAUSE)
             if not self._connection.is_open:
@@ -99,6 +107,13 @@ class UnansweredStream:
         if watching is not None:
             watching.cancel()
             await asyncio.wait([watching])
+
+    def _note(self, error: SinkError) -> None:
+        before = self.trouble
+        if before is None or str(before.error) != str(error):
+            address = self._connection.address
+            logger.warning("what %s may not have read cannot be sent again; it is tried on: %s", address, error)
+        self.trouble = Trouble(error, time.time_ns() if before is None else before.since)
 
     def _remember(self, payload: _Payload) -> None:
         payload.sent = asyncio.get_running_loop().time()
