@@ -1,7 +1,8 @@
 """Measure, and show it: ``python -m bench [--quick] [NAME…]``.
 
-Results go to ``bench/results``, plots to ``docs/plots``, tables into the pages. A quick run leaves these alone: what it
-measures proves only that it works, and goes below ``build/bench``.
+Results go to ``bench/results``, plots to ``docs/plots``, tables into the pages. A quick run leaves these alone, as what
+it measures proves only that it works, and so does a benchmark in which something came out wrong: their results go below
+``build/bench``.
 """
 
 import argparse
@@ -89,7 +90,7 @@ def measure(benchmark: Benchmark, quick: bool, console: Console) -> Sequence[str
     result = results.Result(
         benchmark.name, benchmark.title, quick, facts, recorder.series(), faults=tuple(recorder.faults)
     )
-    written = results.write(result, QUICK / "results" if quick else RESULTS)
+    written = results.write(result, QUICK / "results" if quick or result.faults else RESULTS)
     for table in benchmark.tables(result):
         show(table, console)
     if not quick and (goals := benchmark.goals(result)):

@@ -1,6 +1,7 @@
 """The command line: what keeps it from beginning, and where what it measured goes."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from bench.tables import Table
 
 def measure(run: Run) -> None:
     run.recorder.add("peavey", "wall", "s", 1.0 if run.quick else 2.0)
+
+
+def measure_and_lose_a_line(run: Run) -> None:
+    measure(run)
     run.recorder.fault("a line was lost")
 
 
@@ -49,13 +54,18 @@ def test_an_engine_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert command.obstacle([UNDER_AN_ENGINE]) == ""
 
 
-def test_a_run_keeps_its_result_and_tells_what_came_out_wrong(places: Path) -> None:
+def test_a_run_keeps_its_result(places: Path) -> None:
     output = io.StringIO()
-    assert command.measure(PRINTING, quick=False, console=Console(file=output)) == ("a line was lost",)
-    result = read(places / "results/printing.json")
-    assert result.get("peavey", "wall").values == (2.0,)
-    assert result.faults == ("a line was lost",)
+    assert not command.measure(PRINTING, quick=False, console=Console(file=output))
+    assert read(places / "results/printing.json").get("peavey", "wall").values == (2.0,)
     assert "Times" in output.getvalue()
+
+
+def test_what_came_out_wrong_is_told_and_replaces_no_result_that_is_kept(places: Path) -> None:
+    losing = replace(PRINTING, measure=measure_and_lose_a_line)
+    assert command.measure(losing, quick=False, console=Console(file=io.StringIO())) == ("a line was lost",)
+    assert read(places / "quick/results/printing.json").faults == ("a line was lost",)
+    assert not (places / "results").exists()
 
 
 def test_a_quick_run_leaves_what_is_kept_alone(places: Path) -> None:
