@@ -1,7 +1,7 @@
 """What a journal keeps, and what goes first when there is too much.
 
-A segment may go only when every sink has passed it: ``floor`` is the smallest offset of all cursors, the journal's end
-where there is no sink.
+A segment may go only when every sink has passed it: ``floor`` is the offset from which on some sink still needs the
+journal, ``None`` where none does (see ``plugin.journal.cursors``).
 """
 
 import os
