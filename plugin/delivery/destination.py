@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.delivery.backoff import Backoff
-from plugin.delivery.tail import Group, Tail
+from plugin.delivery.batch import Batch, Group, halves, is_one_record, journal_bytes, records_of
+from plugin.delivery.tail import Tail
 from plugin.delivery.yielding import Yielding
 from plugin.errors import PeaveyError
 from plugin.sinks.base import (
@@ -29,7 +30,6 @@ _LONGEST_TURN = 64 * 1024
 _SHORTEST_TURN = 4 * 1024
 _ATTEMPTS_IN_ONE_PIECE = 3
 _SMALLEST_PIECE = 16 * 1024
-_FRAME = 25
 _MISCONFIGURED_AT_LEAST = 30.0
 _REREAD = 5.0
 
@@ -114,23 +114,23 @@ class Destination:
     async def run(self) -> None:
         """Deliver until cancelled."""
         while True:
-            groups = await self._collect()
+            batch = await self._collect()
             self._is_clean = True
-            await self._deliver(groups)
-            await asyncio.sleep(self._yielding.pause(min(group.records[0].time_nano for group in groups)))
+            await self._deliver(batch)
+            await asyncio.sleep(self._yielding.pause(min(group.records[0].time_nano for group in batch)))
 
-    async def _collect(self) -> list[Group]:
+    async def _collect(self) -> Batch:
         """Wait for records and collect a batch of them."""
-        groups: list[Group] = []
+        batch: Batch = []
         size = 0
         deadline = 0.0
         while size < self._batch_size:
-            taken = self._take_turn(groups, self._turn(size))
+            taken = self._take_turn(batch, self._turn(size))
             if taken:
                 deadline = deadline or time.monotonic() + self._settings.batch_wait
                 size += taken
                 continue
-            remaining = deadline - time.monotonic() if groups else None
+            remaining = deadline - time.monotonic() if batch else None
             if remaining is not None and remaining <= 0:
                 break
             self._news.clear()
@@ -138,7 +138,7 @@ class Destination:
                 await asyncio.wait_for(self._news.wait(), remaining)
             except TimeoutError:
                 break
-        return groups
+        return batch
 
     def _turn(self, taken: int) -> int:
         """Give the bytes of journal of a turn in a batch that has ``taken`` already.
@@ -148,7 +148,7 @@ class Destination:
         fair = self._batch_size // max(1, len(self._ready))
         return max(_SHORTEST_TURN, min(_LONGEST_TURN, fair, self._batch_size - taken))
 
-    def _take_turn(self, groups: list[Group], size: int) -> int:
+    def _take_turn(self, batch: Batch, size: int) -> int:
         """Let the next tail add to the batch; returns the bytes of journal, 0 if no tail has any."""
         while self._ready:
             tail = self._ready.popleft()
@@ -165,7 +165,7 @@ class Destination:
                 self._queued.discard(tail)
                 continue
             self._ready.append(tail)
-            groups.append(Group(tail, records))
+            batch.append(Group(tail, records))
             return max(1, tail.position - before)
         return 0
 
@@ -173,7 +173,7 @@ class Destination:
         self._queued.discard(tail)
         self.announce(tail)
 
-    async def _deliver(self, groups: list[Group]) -> None:
+    async def _deliver(self, batch: Batch) -> None:
         """Deliver a batch for good: until it is acknowledged, or what is at fault is a dead letter.
 
         One that fails again and again is tried in halves. It may be too large for what the server, or a proxy in front
@@ -181,18 +181,18 @@ class Destination:
         """
         attempts = 0
         while True:
-            if attempts >= _ATTEMPTS_IN_ONE_PIECE and not _is_one_record(groups) and _size(groups) > _SMALLEST_PIECE:
-                await self._deliver_halves(groups)
+            if attempts >= _ATTEMPTS_IN_ONE_PIECE and _may_be_too_large(batch):
+                await self._deliver_halves(batch)
                 return
             await asyncio.sleep(0)  # a sink that has nothing to send may never wait, and others must have their turns
             payload = None
             try:
-                payload = self.sink.encode([record for group in groups for record in group.records])
+                payload = self.sink.encode(records_of(batch))
                 await self.sink.send(payload)
             except RejectError as error:
                 if payload is not None:  # the destination has answered
                     self._is_well()
-                await self._narrow_down(groups, error)
+                await self._narrow_down(batch, error)
                 return
             except SinkError as error:
                 attempts += isinstance(error, RetryError) and not isinstance(error, UnavailableError)
@@ -201,7 +201,7 @@ class Destination:
                 logger.exception("destination %s: the sink failed", self.label)
                 await self._recover(RetryError(f"{type(error).__name__}: {error}"))
             else:
-                self._succeeded(groups, len(payload))
+                self._succeeded(batch, len(payload))
                 return
 
     async def _recover(self, error: SinkError) -> None:
@@ -225,35 +225,35 @@ class Destination:
         await before.close()
         return True
 
-    async def _narrow_down(self, groups: list[Group], error: RejectError) -> None:
+    async def _narrow_down(self, batch: Batch, error: RejectError) -> None:
         """Split a rejected batch until the record at fault is alone.
 
         Where one is, there may be many, and each takes requests of its own: batches are small until all is well, so
         that a container of which every line is refused does not keep the others waiting.
         """
-        if _is_one_record(groups):
+        if is_one_record(batch):
             self.state.dead += 1
             self._is_clean = False
             self._batch_size = min(self._batch_size, _SMALLEST_PIECE)
-            groups[0].tail.bury(groups[0].records[0], str(error))
+            batch[0].tail.bury(batch[0].records[0], str(error))
         elif isinstance(error, TooLargeError):
-            await self._deliver_halves(groups)
+            await self._deliver_halves(batch)
         else:
-            for half in _halves(groups):
+            for half in halves(batch):
                 await self._deliver(half)
 
-    async def _deliver_halves(self, groups: list[Group]) -> None:
+    async def _deliver_halves(self, batch: Batch) -> None:
         """Deliver a batch that may be too large in two; those after it are smaller, and grow with each success."""
-        self._batch_size = min(self._batch_size, max(_SMALLEST_PIECE, _size(groups) // 2))
-        for half in _halves(groups):
+        self._batch_size = min(self._batch_size, max(_SMALLEST_PIECE, journal_bytes(batch) // 2))
+        for half in halves(batch):
             await self._deliver(half)
 
-    def _succeeded(self, groups: list[Group], size: int) -> None:
+    def _succeeded(self, batch: Batch, size: int) -> None:
         self._is_well()
-        count = sum(len(group.records) for group in groups)
+        count = sum(len(group.records) for group in batch)
         if self._batch_size < self._settings.batch_size:
             larger = self._batch_size + self._batch_size // 16
-            taken = _size(groups) if self._is_clean else 0  # what was taken in one piece can be taken again
+            taken = journal_bytes(batch) if self._is_clean else 0  # what was taken in one piece can be taken again
             self._batch_size = min(self._settings.batch_size, max(larger, taken))
         self.state.batches += 1
         self.state.records += count
@@ -261,7 +261,7 @@ class Destination:
         self.state.last_success = time.time_ns()
         counts: Counter[Tail] = Counter()
         last: dict[Tail, Record] = {}
-        for group in groups:
+        for group in batch:
             counts[group.tail] += len(group.records)
             last[group.tail] = group.records[-1]
         for tail, record in last.items():
@@ -291,19 +291,6 @@ class Destination:
         return delay
 
 
-def _is_one_record(groups: list[Group]) -> bool:
-    return len(groups) == 1 and len(groups[0].records) == 1
-
-
-def _size(groups: list[Group]) -> int:
-    """Count the bytes of journal that a batch takes, about."""
-    return sum(len(record.line) + _FRAME for group in groups for record in group.records)
-
-
-def _halves(groups: list[Group]) -> tuple[list[Group], list[Group]]:
-    """Cut a batch of more than one record in two."""
-    if len(groups) > 1:
-        return groups[: len(groups) // 2], groups[len(groups) // 2 :]
-    tail, records = groups[0].tail, groups[0].records
-    middle = len(records) // 2
-    return [Group(tail, records[:middle])], [Group(tail, records[middle:])]
+def _may_be_too_large(batch: Batch) -> bool:
+    """Tell whether it is worth trying in halves what has failed again and again."""
+    return not is_one_record(batch) and journal_bytes(batch) > _SMALLEST_PIECE

@@ -3,7 +3,6 @@
 import logging
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,6 @@ _SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
 _LOOK_AHEAD = 2 << 20
 _TICK = 100_000_000  # nanoseconds; file systems tell times by a clock that stands still for some milliseconds
-
-
-@dataclass(slots=True)
-class Group:
-    """Records of one tail within a batch, in order."""
-
-    tail: "Tail"
-    records: list[Record]
 
 
 class Tail:
