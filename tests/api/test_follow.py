@@ -164,7 +164,7 @@ class TestFollowing:
             given = session.frames()
             first = await anext(given)
             waiting = asyncio.ensure_future(anext(given))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 while sys.getrefcount(first) > 2:  # noqa: ASYNC110 (this one, and the argument; nothing else tells)
                     await asyncio.sleep(0.01)
             assert not waiting.done()

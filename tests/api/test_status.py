@@ -12,24 +12,16 @@ import pytest
 from plugin.api.status import ContainerStatus, Status
 from plugin.commands.asking import ask_status
 from tests.testbed.lifetimes import dying_engine, tidy_server
+from tests.testbed.ports import CLOSED_PORT, HeldPort
 from tests.testbed.server import Server
 from tests.testbed.standin import Engine
 from tests.testbed.waiting import wait_until
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def closed_port() -> int:
-    return free_port()
-
-
 @pytest.fixture(scope="module")
-def port() -> int:
-    return free_port()
+def port() -> Iterator[int]:
+    with HeldPort() as held:
+        yield held.number
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +70,7 @@ def test_what_comes_in_is_counted_also_after_the_container_has_stopped(
 def test_a_sink_whose_destination_is_down_is_behind_by_all_that_was_printed(
     shared_server: Server, shared_engine: Engine
 ) -> None:
-    container = shared_engine.run({"syslog-address": f"tcp://127.0.0.1:{closed_port()}"})
+    container = shared_engine.run({"syslog-address": f"tcp://127.0.0.1:{CLOSED_PORT}"})
     container.print(b"one\ntwo\nthree\n")
     container.stop()
 
@@ -103,7 +95,7 @@ def test_a_sink_whose_secret_is_not_there_is_faulty_until_it_is(
 ) -> None:
     token = tmp_path / "token"
     token.write_text("secret")
-    options = {"http-url": f"http://127.0.0.1:{closed_port()}", "http-bearer-token-file": str(token)}
+    options = {"http-url": f"http://127.0.0.1:{CLOSED_PORT}", "http-bearer-token-file": str(token)}
     container = shared_engine.run(options)
     container.print(b"hello\n")
     token.unlink()
@@ -116,8 +108,8 @@ def test_a_sink_whose_secret_is_not_there_is_faulty_until_it_is(
 
 
 def test_two_destinations_with_the_same_name_are_told_apart(shared_server: Server, shared_engine: Engine) -> None:
-    for _ in range(2):
-        shared_engine.run({"gelf-address": f"tcp://127.0.0.1:{closed_port()}"}).print(b"x\n")
+    for host in ("127.0.0.1", "127.0.0.2"):
+        shared_engine.run({"gelf-address": f"tcp://{host}:{CLOSED_PORT}"}).print(b"x\n")
 
     def ids() -> set[str]:
         return {one.id for one in asked(shared_server).destinations if one.instance == "gelf"}
@@ -158,10 +150,8 @@ def test_the_engines_requests_are_not_answered_there(shared_server: Server, port
 
 
 def test_an_address_that_is_taken_keeps_nothing_from_starting(folder: Path) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
+    with HeldPort() as held, socket.create_server(("127.0.0.1", held.number)) as other:
+        port = held.number
         with (
             tidy_server(Server(folder, {"PEAVEY_HTTP": f"127.0.0.1:{port}"})) as server,
             dying_engine(folder) as engine,
@@ -172,11 +162,12 @@ def test_an_address_that_is_taken_keeps_nothing_from_starting(folder: Path) -> N
             container.stop()
             assert container.output() == b"hello\n"
             fault = f"PEAVEY_HTTP: cannot listen on 127.0.0.1:{port}: Address already in use"
-            assert fault in server.log
+            wait_until(lambda: fault in server.log, "the log tells of it")
             assert [told.startswith(fault) for told in asked(server).faults] == [True]
 
             other.close()
             wait_until(lambda: "is listened on now" in server.log, "the address is free")
+            wait_until(lambda: asked(server).faults == [], "the fault is over")
             code, _, content = request(port, "GET", "/status")
             assert code == 200
             assert json.loads(content)["faults"] == []
@@ -188,7 +179,7 @@ SECRET = "hunter2hunter2"  # noqa: S105 (no real one)
 
 def sinks_with_secrets() -> list[dict[str, str]]:
     """Log-opts with a secret wherever there can be one, for destinations that are down."""
-    site = f"127.0.0.1:{closed_port()}"
+    site = f"127.0.0.1:{CLOSED_PORT}"
     url = f"http://user:{SECRET}@{site}/{SECRET}?token={SECRET}"
     return [
         {"http-url": url, "http-headers": f"X-Token={SECRET}", "http-proxy-url": url},

@@ -57,7 +57,7 @@ def test_a_receiver_counts_over_all_its_connections() -> None:
         for _ in range(3):
             with socket.create_connection(("127.0.0.1", receiver.port)) as connection:
                 connection.sendall(LINE * 100)
-        receiver.wait_for(300, seconds=30)
+        receiver.wait_for(300, seconds=120)
         assert receiver.counts.bytes == 300 * len(LINE)
 
 

@@ -15,9 +15,10 @@ PROTOCOLS = ["loki", "http", "fluentd"]  # those whose servers say what they hav
 SHORT, LONG = 4, 60  # faults
 CONTAINERS = 3
 OPTIONS = {"max-size": "200k", "max-file": "100000", "batch-size": "50k"}
+PATIENCE = {"loki-timeout": "5s", "http-timeout": "5s", "fluentd-read-timeout": "5s"}
 BURST = 1_000  # lines of a container before each fault
 LONGEST_PEACE = 0.5  # seconds between them and it
-LONGEST_ABSENCE = 2.0  # seconds of a destination; senders give up waiting for an answer after one
+LONGEST_ABSENCE = 2.0  # seconds of a destination
 END = b"the end"
 
 
@@ -44,7 +45,7 @@ def test_every_line_arrives_in_order(
     chance = random.Random(seed)  # noqa: S311  (no secret)
     destinations = [receivers.up(protocol) for protocol in PROTOCOLS]
     options = {name: value for destination in destinations for name, value in destination.options.items()}
-    containers = [engine.run(options | OPTIONS) for _ in range(CONTAINERS)]
+    containers = [engine.run(options | OPTIONS | PATIENCE) for _ in range(CONTAINERS)]
     lines = numbered(BURST * (LONG if is_long else SHORT), padding=60)
     for first in range(0, len(lines), BURST):
         for container in containers:

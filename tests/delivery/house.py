@@ -64,7 +64,7 @@ async def working(data: DataFolder, defaults: Mapping[str, str] | None = None) -
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is so, ten seconds at most."""
+    """Wait until something is so, two minutes at most."""
     async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 (nothing else tells)
             await asyncio.sleep(0.01)

@@ -18,6 +18,7 @@ import pytest
 from plugin.delivery import worker as worker_module
 from tests.delivery.house import House, until, working
 from tests.sinks.receivers import PROTOCOLS, Received, Receiver, decode_json_file
+from tests.testbed.ports import CLOSED_PORT
 
 HANGING_NAME = "hangs.example"
 ROUNDS = 3
@@ -74,13 +75,6 @@ def silent() -> Iterator[int]:
 
 
 @pytest.fixture
-def closed() -> int:
-    """A port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture
 def locked(tmp_path: Path) -> Iterator[Path]:
     """A file that another process holds locked."""
     path = tmp_path / "locked.log"
@@ -90,7 +84,7 @@ def locked(tmp_path: Path) -> Iterator[Path]:
 
 
 HANGING: dict[str, Callable[[pytest.FixtureRequest], dict[str, str]]] = {
-    "down": lambda get: {"loki-url": f"http://127.0.0.1:{get.getfixturevalue('closed')}"},
+    "down": lambda _: {"loki-url": f"http://127.0.0.1:{CLOSED_PORT}"},
     "frozen": lambda get: {"loki-url": f"http://127.0.0.1:{get.getfixturevalue('silent')}"},
     "frozen in TLS": lambda get: {"loki-url": f"https://127.0.0.1:{get.getfixturevalue('silent')}"},
     "frozen fluentd": lambda get: {"fluentd-address": f"127.0.0.1:{get.getfixturevalue('silent')}"},
@@ -178,7 +172,7 @@ def test_five_hundred_containers_make_requests_by_batch(tmp_path: Path) -> None:
 
     async def story() -> None:
         with Receiver(PROTOCOLS["http"]()) as receiver:
-            options = {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-wait": "1s"}
+            options = {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-wait": "3s"}
             houses = [House(tmp_path, options, f"{number:08x}" * 8) for number in range(containers)]
             for number, house in enumerate(houses):
                 house.journal.lines(each * number, each)

@@ -101,7 +101,7 @@ def cut(folder: Path, size: int, index_size: int) -> None:
     os.truncate(index, min(index_size, os.stat(index).st_size))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     segment_size=st.sampled_from([1 << 20, 10 * FRAME]),
     delivered=st.integers(0, LINES),

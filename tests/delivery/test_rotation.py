@@ -18,6 +18,7 @@ from tests.delivery.house import House, until, working
 from tests.sinks.forward_server import ForwardServer
 from tests.sinks.http_receivers import Authority, answer_by, http_server, make_authority
 from tests.sinks.receivers import decode_objects
+from tests.testbed.ports import HeldPort
 
 
 @pytest.fixture(autouse=True)
@@ -27,18 +28,25 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def forward_server() -> Iterator[Callable[..., ForwardServer]]:
-    """Starts a server at a port (0: any) with these options; it is ended with the test."""
+    """Starts a server at a port with these options; it is ended with the test."""
     servers: list[ForwardServer] = []
 
-    def start(port: int, **options: Any) -> ForwardServer:
-        server = ForwardServer(listenOptions={"host": "127.0.0.1", "port": port}, **options)
+    def start(port: HeldPort, **options: Any) -> ForwardServer:
+        server = ForwardServer(listenOptions={"host": "127.0.0.1", "port": port.number}, **options)
         servers.append(server)
         server.start()
         return server
 
     yield start
     for server in servers:
-        server.kill()
+        server.close()
+
+
+@pytest.fixture
+def port() -> Iterator[HeldPort]:
+    """A port at which servers can follow one another."""
+    with HeldPort() as held:
+        yield held
 
 
 @pytest.fixture
@@ -143,7 +151,7 @@ def write_certificate(authority: Authority, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("first", ["server", "files"])
-def test_certificates(tmp_path: Path, first: str) -> None:
+def test_certificates(tmp_path: Path, port: HeldPort, first: str) -> None:
     folders = [tmp_path / name for name in ("old", "new", "used")]
     for folder in folders:
         folder.mkdir()
@@ -152,7 +160,7 @@ def test_certificates(tmp_path: Path, first: str) -> None:
     write_certificate(old, used)
 
     async def story() -> None:
-        with http_server(old.server_context(asks_for_certificate=True)) as server:
+        with http_server(old.server_context(asks_for_certificate=True), port.number) as server:
             options = {
                 "http-url": server.url_for("/"),
                 "http-tls-ca-file": str(used / "ca.pem"),
@@ -168,7 +176,7 @@ def test_certificates(tmp_path: Path, first: str) -> None:
                 if first == "files":
                     write_certificate(new, used)
                 server.stop()
-                with HTTPServer("127.0.0.1", server.port, new.server_context(asks_for_certificate=True)) as other:
+                with http_server(new.server_context(asks_for_certificate=True), port.number) as other:
                     lines = take(other)
                     after = house.journal.lines(10, 10)
                     if first == "server":
@@ -179,11 +187,13 @@ def test_certificates(tmp_path: Path, first: str) -> None:
     asyncio.run(story())
 
 
-def test_the_shared_key_of_a_forward_server(tmp_path: Path, forward_server: Callable[..., ForwardServer]) -> None:
+def test_the_shared_key_of_a_forward_server(
+    tmp_path: Path, forward_server: Callable[..., ForwardServer], port: HeldPort
+) -> None:
     key = tmp_path / "key"
     key.write_text("old\n")
 
-    def serve(shared_key: str, port: int = 0) -> ForwardServer:
+    def serve(shared_key: str) -> ForwardServer:
         return forward_server(port, security={"serverHostname": "server", "sharedKey": shared_key})
 
     async def story() -> None:
@@ -194,7 +204,7 @@ def test_the_shared_key_of_a_forward_server(tmp_path: Path, forward_server: Call
             await until(lambda: len(server.entries) == 10)
             ((_, destination),) = worker._destinations
             server.kill()
-            server = serve("new", server.port)
+            server = serve("new")
             house.journal.lines(10, 10)
             await until(lambda: destination.state.misconfigured)
             key.write_text("new\n")
@@ -203,10 +213,10 @@ def test_the_shared_key_of_a_forward_server(tmp_path: Path, forward_server: Call
     asyncio.run(story())
 
 
-def test_tls_of_a_forward_server(tmp_path: Path, forward_server: Callable[..., ForwardServer]) -> None:
+def test_tls_of_a_forward_server(tmp_path: Path, forward_server: Callable[..., ForwardServer], port: HeldPort) -> None:
     ca = tmp_path / "ca.pem"
 
-    def serve(port: int = 0) -> ForwardServer:
+    def serve() -> ForwardServer:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(ca)
         own = authority.issue_cert("127.0.0.1")
@@ -220,7 +230,7 @@ def test_tls_of_a_forward_server(tmp_path: Path, forward_server: Callable[..., F
             house.journal.lines(0, 10)
             await until(lambda: len(server.entries) == 10)
             server.kill()
-            server = serve(server.port)
+            server = serve()
             house.journal.lines(10, 10)
             await until(lambda: len(server.entries) == 10)
 

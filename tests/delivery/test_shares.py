@@ -1,7 +1,6 @@
 """Who may deliver what at the same time: no container is ever delivered by two."""
 
 import itertools
-import os
 import threading
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from plugin.delivery.shares import Share, claimed, parse_share
 from plugin.errors import JournalError, SettingError
 from plugin.journal.folder import DataFolder
+from tests.testbed.descriptors import open_descriptors
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_last_one_of_another_number_is_waited_for(data: DataFolder) -> None:
 
     def follow() -> None:
         waiting.set()
-        with claimed(data, Share(0, 2), patience=10):
+        with claimed(data, Share(0, 2), patience=120):
             order.append("second")
 
     thread = threading.Thread(target=follow)
@@ -72,11 +72,11 @@ def test_the_last_one_of_another_number_is_waited_for(data: DataFolder) -> None:
 
 def test_no_file_stays_open_when_it_cannot_be_had(data: DataFolder) -> None:
     with claimed(data, Share(0, 1)):
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_descriptors()
         for share in (Share(0, 1), Share(0, 2)):
             with pytest.raises(JournalError), claimed(data, share):
                 pass
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
 
 
 def test_many_that_begin_at_once_agree_on_one_number(data: DataFolder) -> None:

@@ -31,7 +31,7 @@ class Web:
 
     def __init__(self, folder: Path, receiver: Receiver) -> None:
         self.receiver = receiver
-        self.house = House(folder, {"http-url": f"http://127.0.0.1:{receiver.port}", "http-timeout": "5s"})
+        self.house = House(folder, {"http-url": f"http://127.0.0.1:{receiver.port}", "http-timeout": "2m"})
         self._own_files = 0
         self._own_files = len(self.open_files())
 
@@ -111,7 +111,11 @@ def test_a_journal_whose_destination_was_down_rests_when_all_is_delivered(web: W
     asyncio.run(story())
 
 
-def test_a_last_line_without_its_end_is_waited_for_no_longer_where_hints_tell_of_all_else(web: Web) -> None:
+def test_a_last_line_without_its_end_is_waited_for_no_longer_where_hints_tell_of_all_else(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching_module, "_SURVEY", 3600.0)
+
     async def story() -> None:
         web.receiver.stop()
         web.journal.lines(0, 1)

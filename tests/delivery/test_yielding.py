@@ -3,6 +3,7 @@
 import time
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,13 @@ from plugin.delivery.yielding import Times, Yielding, thread_times
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
+NOW = 1_700_000_000 * SECOND
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands still: how old records are does not depend on how long a test takes."""
+    monkeypatch.setattr(yielding, "time", SimpleNamespace(time_ns=lambda: NOW, monotonic_ns=time.monotonic_ns))
 
 
 def steadily(run: int, waited: int, every: int = 100) -> Yielding:
@@ -25,36 +33,36 @@ def steadily(run: int, waited: int, every: int = 100) -> Yielding:
 
 
 def test_there_is_no_pause_while_there_are_processors() -> None:
-    assert steadily(run=8, waited=0).pause(time.time_ns()) == 0
-    assert steadily(run=8, waited=8).pause(time.time_ns()) == 0
+    assert steadily(run=8, waited=0).pause(NOW) == 0
+    assert steadily(run=8, waited=8).pause(NOW) == 0
 
 
 def test_nor_where_the_kernel_does_not_tell() -> None:
-    assert steadily(run=0, waited=0).pause(time.time_ns()) == 0
+    assert steadily(run=0, waited=0).pause(NOW) == 0
 
 
 def test_while_they_are_short_a_fifth_of_the_time_is_work() -> None:
     delivery = steadily(run=8, waited=12)
-    assert [delivery.pause(time.time_ns()) for _ in range(3)] == pytest.approx([0.08] * 3)
+    assert [delivery.pause(NOW) for _ in range(3)] == pytest.approx([0.08] * 3)
 
 
 def test_a_pause_is_never_long() -> None:
-    assert steadily(run=8, waited=3000).pause(time.time_ns()) == 1
+    assert steadily(run=8, waited=3000).pause(NOW) == 1
 
 
 def test_delivery_that_has_fallen_behind_goes_on_at_once() -> None:
     delivery = steadily(run=8, waited=12)
-    assert delivery.pause(time.time_ns() - 1 * SECOND) > 0
-    assert delivery.pause(time.time_ns() - 60 * SECOND) == 0
+    assert delivery.pause(NOW - 1 * SECOND) > 0
+    assert delivery.pause(NOW - 60 * SECOND) == 0
     assert delivery.pause(1) == 0
 
 
 def test_times_from_before_a_silence_say_nothing_of_now() -> None:
-    assert steadily(run=8, waited=12, every=10_000).pause(time.time_ns()) == 0
+    assert steadily(run=8, waited=12, every=10_000).pause(NOW) == 0
 
 
 def test_records_from_before_the_clock_was_set_back_are_not_held_up_until_it_gets_there() -> None:
-    assert steadily(run=8, waited=12).pause(time.time_ns() + 3600 * SECOND) == 0
+    assert steadily(run=8, waited=12).pause(NOW + 3600 * SECOND) == 0
 
 
 def test_times_are_the_kernels() -> None:

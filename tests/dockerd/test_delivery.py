@@ -73,7 +73,7 @@ def test_a_destination_that_is_down_from_the_start(containers: Containers, recei
     receiver = receivers.down(protocol)
     container = containers.shell(PRINTING, options=receiver.options)
     wait_until_printed(container)
-    container.stop(10)
+    container.stop(120)
     check_stopped_normally(container)
 
     receiver.start()
@@ -92,7 +92,7 @@ def test_a_destination_that_is_frozen_for_longer_than_the_pipe_lasts(
     container = containers.shell(PRINTING, options=receiver.options)
     wait_until_printed(container)
     driver.server.kill_delivery()
-    container.stop(10)
+    container.stop(120)
     check_stopped_normally(container)
     driver.server.restart()
     check_stopped_normally(container)
@@ -117,7 +117,7 @@ def test_killed_again_and_again_while_lines_are_on_their_way(
         driver.server.kill_delivery()
         if kill % 2:
             driver.server.restart()
-    container.stop(10)
+    container.stop(120)
 
     once = without_repeats(receiver.wait_for(name_of(container), END))
     assert once.lines == container.logs().splitlines()

@@ -2,13 +2,10 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.engine.info import Info, is_container_id, short_id
-
-settings.register_profile("info", deadline=None)
-settings.load_profile("info")
 
 ID = "0123456789abcdef" * 4
 

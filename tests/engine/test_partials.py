@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from plugin.engine import partials
 from plugin.engine.frames import HEADER_SIZE, Entry, Fields, encode_frame
 from plugin.engine.partials import COMPLETE, FLUSH_AFTER, FLUSH_BEFORE, HOLD, MAX_JOINED, Joiner, source_index
 from tests.journal.material import SMALL_JOINED, Line, Model, entries, lines_of, part
-
-settings.register_profile("partials", deadline=None)
-settings.load_profile("partials")
 
 
 @pytest.fixture(scope="class")

@@ -1,6 +1,7 @@
 """What the tests of intake work with: FIFOs as an engine has them, a clock that only tests move, a pump in the hand."""
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Self
@@ -33,6 +34,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.wall = time.time_ns()
+        self._moving = threading.Lock()
 
     def monotonic(self) -> float:
         """Seconds since some moment."""
@@ -47,9 +49,10 @@ class Clock:
         self.pass_by(seconds)
 
     def pass_by(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
-        self.wall += int(seconds * SECOND)
+        """Let time pass; a thread may sleep while a test does."""
+        with self._moving:
+            self.now += seconds
+            self.wall += int(seconds * SECOND)
 
 
 class Fifo:

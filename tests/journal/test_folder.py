@@ -17,6 +17,7 @@ from plugin.journal.folder import (
     segment_path,
     write_atomically,
 )
+from tests.testbed.descriptors import open_descriptors
 
 
 class TestDataFolder:
@@ -125,7 +126,7 @@ class TestWritingAtomically:
         folder.mkdir()
         path = folder / "file"
         write_atomically(path, b"old")
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_descriptors()
 
         def refused(*_: object) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -137,7 +138,7 @@ class TestWritingAtomically:
                     write_atomically(path, b"new")
             assert path.read_bytes() == b"old"
             assert os.listdir(folder) == ["file"]
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
 
     def test_goes_on_after_a_short_write(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.mkdir()

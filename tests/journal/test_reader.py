@@ -1,7 +1,6 @@
 """Reading by offset while a journal is written, compressed and trimmed."""
 
 import errno
-import gc
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +15,7 @@ from plugin.journal.folder import list_segments, segment_path
 from plugin.journal.reader import JournalReader, segment_end
 from plugin.journal.writer import JournalWriter
 from tests.journal.material import Pipe, append, compress, encode, numbered, on_disk, pipe, split, write_journal
-
-
-def descriptors() -> int:
-    gc.collect()  # those of earlier tests, failed ones above all, are not to vanish between two looks
-    return len(os.listdir("/proc/self/fd"))
+from tests.testbed.descriptors import open_descriptors
 
 
 def read_rest(reader: JournalReader, size: int = 1000) -> bytes:
@@ -142,17 +137,17 @@ class TestSegmentsThatGo:
     def test_no_more_than_some_are_held(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reader_module, "_HELD_AT_MOST", 3)
         write_journal(folder, encode(numbered(100)), segment_size=60)
-        before = descriptors()
+        before = open_descriptors()
         reader = JournalReader(folder, 130)
         reader.hold()
-        assert descriptors() == before + 3
+        assert open_descriptors() == before + 3
         assert read_rest(reader) == encode(numbered(100))[130:]
         reader.close()
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_nothing_is_left_open_when_holding_fails(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_journal(folder, encode(numbered(100)), segment_size=60)
-        before = descriptors()
+        before = open_descriptors()
         opened = reader_module._open_in_either_form
         calls = []
 
@@ -165,7 +160,7 @@ class TestSegmentsThatGo:
         monkeypatch.setattr(reader_module, "_open_in_either_form", sometimes)
         with pytest.raises(OSError, match="Too many open files"):
             JournalReader(folder).hold()
-        assert descriptors() == before
+        assert open_descriptors() == before
 
     def test_one_compressed_between_listing_and_opening_is_looked_for_again(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -277,9 +272,9 @@ class LiveJournal(RuleBasedStateMachine):
 
 
 def test_readers_of_a_live_journal() -> None:
-    before = descriptors()
+    before = open_descriptors()
     run_state_machine_as_test(LiveJournal)
-    assert descriptors() == before
+    assert open_descriptors() == before
 
 
 def test_two_readers_do_not_disturb_each_other(folder: Path) -> None:

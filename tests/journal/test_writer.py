@@ -42,6 +42,7 @@ from tests.journal.material import (
     split,
     write_journal,
 )
+from tests.testbed.descriptors import open_descriptors
 
 SEGMENT_SIZES = st.integers(1, 3000)
 HARMLESS = st.binary(min_size=1, max_size=60).map(lambda raw: bytes(0x80 | byte for byte in raw))
@@ -82,10 +83,6 @@ def read_back(folder: Path) -> list[bytes]:
 
 def texts(sent: list[Entry]) -> list[bytes]:
     return [line.text for line in lines_of(sent)]
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 class TestBytes:
@@ -149,12 +146,12 @@ class TestBytes:
         assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
     def test_no_descriptor_is_left(self, folder: Path) -> None:
-        before = descriptors()
+        before = open_descriptors()
         for _ in range(5):
             write_journal(folder, encode(numbered(30)) + b"\xff" * 8 + encode(numbered(30)), segment_size=100)
             read_back(folder)
             LogReading(folder, LogQuery(tail=3, since=1)).close()
-        assert descriptors() == before
+        assert open_descriptors() == before
 
 
 class TestRotation:

@@ -64,7 +64,7 @@ def test_the_log_says_so(server: Server, engine: Engine) -> None:
     container.stop()
 
     assert container.output() == b"line\n"
-    assert container.id[:12] in server.log
+    wait_until(lambda: container.id[:12] in server.log, "the log names the container")
 
 
 def test_garbage_alone(server: Server, engine: Engine, data: DataFolder) -> None:
@@ -77,7 +77,7 @@ def test_garbage_alone(server: Server, engine: Engine, data: DataFolder) -> None
     container.print(b"line\n")
     container.stop()
     assert container.output() == b"line\n"
-    assert data.corrupt(container.id)
+    wait_until(lambda: data.corrupt(container.id), "the garbage is set aside")
     assert server.alive
 
 

@@ -243,7 +243,7 @@ def test_everything_killed_while_the_destination_is_frozen(
     server: Server, engine: Engine, receivers: Receivers
 ) -> None:
     receiver = receivers.up("loki")
-    container = run(engine, receiver, options={"batch-size": "20k"})
+    container = run(engine, receiver, options={"batch-size": "20k", "loki-timeout": "1s"})
     container.print(b"before\n")
     receiver.wait_for(container.name, b"before")
     receiver.freeze()
@@ -281,7 +281,7 @@ def test_several_processes_share_the_containers(idle_server: Server, engine: Eng
 
     for number, container in enumerate(containers):
         assert arrived(receiver, container) == plain(numbered(100, f"container {number}"))
-    assert len(idle_server.delivering) == 2
+    wait_until(lambda: len(idle_server.delivering) == 2, "both processes deliver")
 
 
 @pytest.mark.parametrize(
@@ -459,7 +459,7 @@ def test_what_is_undelivered_of_a_stopped_container_is_not_removed(
 @pytest.mark.parametrize("state", ["up", "down", "frozen"])
 def test_sigterm_ends_both_processes(server: Server, engine: Engine, receivers: Receivers, state: str) -> None:
     receiver = receivers.up("loki")
-    container = run(engine, receiver, options={"loki-timeout": "60s"})
+    container = run(engine, receiver)
     container.print(b"before\n")
     receiver.wait_for(container.name, b"before")
     if state == "down":

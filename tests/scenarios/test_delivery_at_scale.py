@@ -25,7 +25,7 @@ def test_five_hundred_containers_on_one_destination_make_requests_by_batch(
     server: Server, engine: Engine, receivers: Receivers
 ) -> None:
     receiver = receivers.up("loki")
-    options = receiver.options | {"batch-wait": "1s", "loki-timeout": "60s"}
+    options = receiver.options | {"batch-wait": "1s"}
     containers = [engine.run(options) for _ in range(CONTAINERS)]
     for number, container in enumerate(containers):
         container.print(b"".join(numbered(5, f"container {number}")))
@@ -67,7 +67,7 @@ def test_a_destination_that_hangs_does_not_delay_another(
 def test_a_container_that_floods_does_not_starve_another(server: Server, engine: Engine, receivers: Receivers) -> None:
     receiver = receivers.up("loki")
     receiver.freeze()
-    options = receiver.options | {"batch-size": f"{BATCH}b"}
+    options = receiver.options | {"batch-size": f"{BATCH}b", "loki-timeout": "1s"}
     flooding, quiet = engine.run(options), engine.run(options)
     lines = numbered(20_000, padding=130)
     print_all(flooding, lines)

@@ -63,8 +63,12 @@ def test_a_stopped_container_whose_log_had_to_go(
     running.print(b"".join(LINES))
     wait_until(lambda: data.size() < MEBIBYTE + 400_000, "the journals are within the limit")
     wait_until(lambda: "not delivered yet" in idle_server.log, "the log tells of it")
-    lost = gaps_of(idle_server, stopped)
-    assert lost["loki"] == lost["http"] > 0, "status counts it before a sink could be told"
+
+    def lost_is_told() -> bool:
+        lost = gaps_of(idle_server, stopped)
+        return lost["loki"] == lost["http"] > 0
+
+    wait_until(lost_is_told, "status counts it before a sink could be told")
     if restarted:
         idle_server.restart()
 

@@ -1,5 +1,6 @@
 """A private Forward server as the receiver of tests: that of ``@fluent-org/logger``, Fluent's library for Node.js."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.testbed.host import has_program
+from tests.testbed.ports import HeldPort
 from tests.testbed.waiting import wait_until
 
 _PACKAGE = "@fluent-org/logger@1.0.10"
@@ -30,8 +32,9 @@ def _modules() -> Path:
     command = ["npm", "install", "--prefix", str(unfinished), "--no-save", "--no-package-lock", "--ignore-scripts"]
     unfinished.mkdir(parents=True)
     try:
-        subprocess.run([*command, "--no-audit", "--no-fund", _PACKAGE], check=True, capture_output=True, timeout=120)
-        unfinished.rename(_FOLDER)
+        subprocess.run([*command, "--no-audit", "--no-fund", _PACKAGE], check=True, capture_output=True, timeout=600)
+        with contextlib.suppress(OSError):  # another process has been quicker
+            unfinished.rename(_FOLDER)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return modules
@@ -41,7 +44,8 @@ class ForwardServer:
     """One server process; it acknowledges chunks before it hands on their entries."""
 
     def __init__(self, **options: Any) -> None:
-        self._options = {"listenOptions": {"host": "127.0.0.1", "port": 0}} | options
+        self._held = HeldPort()
+        self._options: dict[str, Any] = {"listenOptions": {"host": "127.0.0.1", "port": self._held.number}, **options}
         self.entries: list[dict[str, Any]] = []
         """What it took in: tag, time and record; a time with nanoseconds as a pair."""
         self.port = 0
@@ -49,14 +53,12 @@ class ForwardServer:
         self._reader: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start it, again at the same port."""
+        """Start it, always at the same port."""
         environment = os.environ | {"NODE_PATH": str(_modules())}
         command = ["node", str(_SCRIPT), json.dumps(self._options)]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = json.loads(self._process.stdout.readline())["port"] or 0
-        if self.port:
-            self._options["listenOptions"] = {"host": "127.0.0.1", "port": self.port}
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
         self._reader.start()
 
@@ -92,3 +94,8 @@ class ForwardServer:
             self._process = None
         if self._reader is not None:
             self._reader.join()
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._held.release()

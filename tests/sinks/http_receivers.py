@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 @contextlib.contextmanager
-def http_server(tls: ssl.SSLContext | None = None) -> Iterator[HTTPServer]:
-    """A server on a free port that answers as a test says; with a TLS context, by https."""
-    with HTTPServer(host="127.0.0.1", ssl_context=tls) as server:
+def http_server(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[HTTPServer]:
+    """A server on a port (0: a free one) that answers as a test says; with a TLS context, by https."""
+    with HTTPServer(host="127.0.0.1", port=port, ssl_context=tls) as server:
         yield server
 
 
@@ -100,14 +99,6 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
     return head, await reader.readexactly(int(length[1]) if length else 0)
-
-
-def closed_port() -> int:
-    """A port of this host on which nothing listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ import zstandard
 
 from tests.sinks.gelf_decoder import Reassembly, decode_stream
 from tests.sinks.loki_receiver import decode_body
+from tests.testbed.ports import HeldPort
 from tests.testbed.server import REPOSITORY
 from tests.testbed.waiting import wait_until
 
@@ -40,6 +41,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _SYSLOG = re.compile(rb"<(\d+)>1 (\S+) \S+ (\S+) \d+ \S+ - (.*)", re.DOTALL)
 _ERR = 3
+_SO_RCVBUFFORCE = 33  # Linux, asm-generic/socket.h: as SO_RCVBUF, and the limit of the system is none for root
+_ROOM = 64 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class Receiver:
     """
 
     def __init__(self, protocol: "Protocol", port: int = 0) -> None:
-        self.port = port
+        self._held = None if port else HeldPort()
+        self.port = self._held.number if self._held else port
         self.answers: deque[int] = deque()
         self.breaks = 0
         self.refused = b""
@@ -87,7 +91,9 @@ class Receiver:
         self._running.set()
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, int] = {}
+        self._numbers: dict[Any, int] = {}
+        self._accepting: threading.Thread | None = None
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
@@ -96,24 +102,29 @@ class Receiver:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        if self._held is not None:
+            self._held.release()
 
     def start(self) -> None:
         """Listen."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
-        self._spawn(self._accept, self._listener)
+        self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._accepting.start()
 
     def stop(self) -> None:
         """Go down: nobody listens, and all connections are closed; what was taken in stays."""
         listener, self._listener = self._listener, None
         self._running.set()
+        if listener is not None and self._accepting is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            self._accepting.join()  # until then a connection may be taken that has to be closed too
+            listener.close()
         with self._lock:
             ends = list(self._open)
-        for end in filter(None, (listener, *ends)):
+        for end in ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        if listener is not None:
-            listener.close()
         for thread in self._threads:
             thread.join()
         self._threads.clear()
@@ -125,6 +136,20 @@ class Receiver:
     def thaw(self) -> None:
         """Go on."""
         self._running.set()
+
+    def settle(self) -> int:
+        """Take in all that came over connections which are closed by now; gives the number of the latest until now."""
+        before = self.connections
+        with socket.create_connection(("127.0.0.1", self.port)) as last:
+            name = last.getsockname()
+            wait_until(lambda: self._numbers.get(name, 0) > before, "the connections until now are taken")
+            number = self._numbers[name]
+        wait_until(lambda: min(self._open_numbers(), default=number + 1) > number, "they are read to their ends")
+        return number
+
+    def _open_numbers(self) -> list[int]:
+        with self._lock:
+            return list(self._open.values())
 
     @property
     def received(self) -> list[Received]:
@@ -141,22 +166,18 @@ class Receiver:
         """Wait as long as the receiver is frozen."""
         self._running.wait()
 
-    def _spawn(self, target: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                connection, _ = listener.accept()
+                connection, name = listener.accept()
             except OSError:
                 return
             with self._lock:
-                self._open.add(connection)
                 self.connections += 1
-                number = self.connections
-            self._spawn(self._serve, connection, number)
+                self._open[connection] = self._numbers[name] = self.connections
+            thread = threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         try:
@@ -164,7 +185,7 @@ class Receiver:
                 self._protocol(self, connection, number)
         finally:
             with self._lock:
-                self._open.discard(connection)
+                del self._open[connection]
 
 
 Protocol = Callable[[Receiver, socket.socket, int], None]
@@ -346,7 +367,10 @@ class GelfDatagrams:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
         self.port: int = self._socket.getsockname()[1]
         self._messages = Reassembly()
         self._taking = threading.Lock()
@@ -442,8 +466,8 @@ class ReceiverProcess:
 
     def __init__(self, protocol: str, folder: Path) -> None:
         self.protocol = protocol
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self._held = HeldPort()
+        self.port = self._held.number
         self._output = folder / f"{protocol}-{self.port}"
         self._received: list[Received] = []
         self._position = 0
@@ -454,6 +478,7 @@ class ReceiverProcess:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        self._held.release()
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
@@ -480,12 +505,12 @@ class ReceiverProcess:
 
     @property
     def options(self) -> dict[str, str]:
-        """The log-opts for it, so that little time passes between attempts."""
+        """The log-opts for it: little time passes between attempts, and none is given up because a machine is busy."""
         at = f"127.0.0.1:{self.port}"
         own = {
-            "loki": {"loki-url": f"http://{at}/loki/api/v1/push", "loki-timeout": "5s"},
-            "http": {"http-url": f"http://{at}", "http-timeout": "5s"},
-            "fluentd": {"fluentd-address": at, "fluentd-read-timeout": "5s", "fluentd-retry-wait": "50ms"},
+            "loki": {"loki-url": f"http://{at}/loki/api/v1/push", "loki-timeout": "2m"},
+            "http": {"http-url": f"http://{at}", "http-timeout": "2m"},
+            "fluentd": {"fluentd-address": at, "fluentd-read-timeout": "2m", "fluentd-retry-wait": "50ms"},
             "syslog": {"syslog-address": f"tcp://{at}", "syslog-format": "rfc5424micro", "tag": "{{.Name}}"},
         }
         return {"batch-wait": "50ms", "retry-min": "50ms", "retry-max": "200ms"} | own[self.protocol]

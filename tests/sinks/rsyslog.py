@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.testbed.host import has_program
+from tests.testbed.ports import HeldPort
 from tests.testbed.waiting import wait_until
 
 _PROPERTIES = {
@@ -26,9 +27,9 @@ _PROPERTIES = {
 }
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
+def _free_udp_port() -> int:
     """Find a port on the loopback that nobody uses now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
@@ -37,8 +38,9 @@ class Rsyslog:
     """One rsyslogd that listens at UDP and TCP (over TLS with ``tls`` settings), and at two unix sockets."""
 
     def __init__(self, folder: Path, tls: str = "", global_tls: str = "") -> None:
-        self.tcp = free_port()
-        self.udp = free_port(socket.SOCK_DGRAM)
+        self._held = HeldPort()
+        self.tcp = self._held.number
+        self.udp = _free_udp_port()
         self.stream = folder / "stream.sock"
         self.gram = folder / "gram.sock"
         self._output = folder / "messages"
@@ -62,7 +64,7 @@ class Rsyslog:
                 constant(value="{{") {properties} constant(value="}}\\n")
             }}
             ruleset(name="write" queue.type="direct") {{ action(type="omfile" file="{self._output}" template="all") }}
-            input(type="imudp" address="127.0.0.1" port="{self.udp}" ruleset="write")
+            input(type="imudp" address="127.0.0.1" port="{self.udp}" ruleset="write" rcvbufSize="64m")
             input(type="imtcp" address="127.0.0.1" port="{self.tcp}" ruleset="write")
             input(type="imptcp" path="{self.stream}" ruleset="write")
             input(type="imuxsock" socket="{self.gram}" ruleset="write" useSysTimeStamp="off" usePIDFromSystem="off")
@@ -93,6 +95,11 @@ class Rsyslog:
             self._process.wait()
         self._process = None
 
+    def close(self) -> None:
+        """Stop it for good."""
+        self.stop()
+        self._held.release()
+
     def messages(self, count: int) -> list[dict[str, Any]]:
         """Wait until it has written this many messages, and return all that it has."""
         wait_until(lambda: self._lines() >= count, f"{count} messages at rsyslog")
@@ -114,4 +121,4 @@ def rsyslog(folder: Path, tls: str = "", global_tls: str = "") -> Iterator[Rsysl
         receiver.start()
         yield receiver
     finally:
-        receiver.stop()
+        receiver.close()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.errors import OptionError
@@ -16,6 +16,7 @@ from plugin.sinks.datagrams import unpack
 from tests.sinks.batches import SECOND, batches
 from tests.sinks.gelf_decoder import Reassembly, decode_stream
 from tests.sinks.made import INFO, TIME, origin_of, records_of, sink_of
+from tests.testbed.ports import HeldPort
 from tests.testbed.waiting import wait_until
 
 UDP = "udp://127.0.0.1:12201"
@@ -138,7 +139,6 @@ def test_a_batch_is_the_same_bytes_each_time_and_messages_have_different_ids() -
     assert len({bytes(datagram[2:10]) for datagram in unpack(payload)}) == 2
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=3000), max_size=8))
 def test_any_bytes_arrive_with_what_is_not_utf8_replaced(lines: list[bytes]) -> None:
     expected = [line.decode(errors="replace") for line in lines]
@@ -210,10 +210,11 @@ def test_messages_arrive_over_udp() -> None:
 
 
 def test_messages_arrive_over_tcp_and_a_new_connection_is_made_when_the_server_comes_back() -> None:
-    asyncio.run(_server_that_restarts())
+    with HeldPort() as port:
+        asyncio.run(_server_that_restarts(port.number))
 
 
-async def _server_that_restarts() -> None:
+async def _server_that_restarts(port: int) -> None:
     streams: list[bytearray] = []
     writers: list[asyncio.StreamWriter] = []
 
@@ -225,8 +226,7 @@ async def _server_that_restarts() -> None:
             stream += data
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
     sink = sink_of(gelf_address=f"tcp://localhost:{port}")
     await sink.send(sink.encode(records_of(sink, [b"one"])))
     await sink.send(sink.encode(records_of(sink, [b"two"])))

@@ -18,8 +18,9 @@ from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink
 from plugin.sinks.registry import schema
 from tests.sinks.batches import SECOND, batches
-from tests.sinks.http_receivers import answer, closed_port, deliver, failure_of, http_server, requests_of
+from tests.sinks.http_receivers import answer, deliver, failure_of, http_server, requests_of
 from tests.sinks.made import INFO, TIME, origin_of, records_of, sink_of
+from tests.testbed.ports import CLOSED_PORT
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_what_an_answer_means(server: HTTPServer, status: int, kind: type[Except
 
 
 def test_nobody_listens() -> None:
-    assert isinstance(failure_of(http(f"http://127.0.0.1:{closed_port()}"), b"x"), RetryError)
+    assert isinstance(failure_of(http(f"http://127.0.0.1:{CLOSED_PORT}"), b"x"), RetryError)
 
 
 @pytest.mark.parametrize(

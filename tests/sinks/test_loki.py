@@ -15,7 +15,6 @@ from plugin.sinks.registry import schema
 from tests.sinks.http_receivers import (
     answer,
     answer_by,
-    closed_port,
     deliver,
     failure_of,
     http_server,
@@ -24,6 +23,7 @@ from tests.sinks.http_receivers import (
 )
 from tests.sinks.loki_receiver import Entry, decode_body
 from tests.sinks.made import TIME, origin_of, records_of, sink_of
+from tests.testbed.ports import CLOSED_PORT
 
 LABELS = '{container_name="web", host="node1", source="stdout"}'
 METADATA = {"container_id": "8c1f" * 16, "image": "nginx:1.27"}
@@ -179,7 +179,7 @@ def test_one_record_that_loki_refuses(server: HTTPServer) -> None:
 
 
 def test_down_and_up_again() -> None:
-    sink = sink_of(loki_url=f"http://127.0.0.1:{closed_port()}")
+    sink = sink_of(loki_url=f"http://127.0.0.1:{CLOSED_PORT}")
     assert isinstance(failure_of(sink, b"x"), RetryError)
     with http_server() as server:
         answer(server)

@@ -21,7 +21,6 @@ from tests.sinks.batches import batches
 from tests.sinks.http_receivers import (
     answer,
     answer_by,
-    closed_port,
     deliver,
     failure_of,
     http_server,
@@ -30,6 +29,7 @@ from tests.sinks.http_receivers import (
 )
 from tests.sinks.made import origin_of, records_of, sink_of
 from tests.sinks.splunk_collector import ACK, Collector
+from tests.testbed.ports import CLOSED_PORT
 
 TOKEN = "2160C7EF-2CE9-4307-A180-F852B99CF417"  # noqa: S105
 URL = "http://h:8088"
@@ -265,7 +265,7 @@ def test_one_event_that_is_refused(server: HTTPServer) -> None:
 
 
 def test_nobody_listens() -> None:
-    assert isinstance(failure_of(splunk(f"http://127.0.0.1:{closed_port()}"), b"x"), RetryError)
+    assert isinstance(failure_of(splunk(f"http://127.0.0.1:{CLOSED_PORT}"), b"x"), RetryError)
 
 
 def test_a_slow_server(server: HTTPServer) -> None:

@@ -17,7 +17,8 @@ from plugin.sinks.syslog_local import LocalSyslog
 from plugin.sinks.syslog_messages import stamp_rfc3164, stamp_rfc3339
 from tests.sinks.batches import SECOND, batches
 from tests.sinks.made import TIME, origin_of, records_of, sink_of
-from tests.sinks.rsyslog import Rsyslog, free_port, rsyslog
+from tests.sinks.rsyslog import Rsyslog, rsyslog
+from tests.testbed.ports import CLOSED_PORT
 
 PID = str(os.getpid()).encode()
 TAG = b"8c1f8c1f8c1f"
@@ -98,7 +99,6 @@ def test_octets_are_counted_for_rfc5424_over_tls_only() -> None:
         assert one(syslog(tls, form)) == one(syslog(form=form))
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=10))
 def test_counted_lines_keep_all_their_bytes(lines: list[bytes]) -> None:
     sink = syslog("tcp+tls://127.0.0.1", "rfc5424")
@@ -286,7 +286,7 @@ def test_a_server_that_restarts_gets_what_follows(tmp_path: Path) -> None:
 
 def test_udp_to_a_port_where_nobody_listens_is_noticed() -> None:
     with pytest.raises(RetryError, match="refused"):
-        asyncio.run(deliver(syslog(f"udp://127.0.0.1:{free_port()}"), [b"x"] * 3))
+        asyncio.run(deliver(syslog(f"udp://127.0.0.1:{CLOSED_PORT}"), [b"x"] * 3))
 
 
 # TLS, with an authority of the tests' own.

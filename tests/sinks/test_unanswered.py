@@ -1,6 +1,8 @@
 import asyncio
+import select
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,8 +11,9 @@ from plugin.sinks.base import RetryError
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.dialling import Address, Limits
 from plugin.sinks.unanswered import UnansweredStream
+from tests.testbed.ports import HeldPort
 
-QUICK = Limits(connect=2, write=0.5, read=0.5, trial=0.05)
+LIMITS = Limits(connect=120, write=120, read=120, trial=0.05)
 
 
 @pytest.fixture
@@ -19,8 +22,17 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def stream_to(listener: socket.socket) -> UnansweredStream:
-    return UnansweredStream(StreamConnection(Address("127.0.0.1", listener.getsockname()[1]), limits=QUICK))
+def stream_to(listener: socket.socket, limits: Limits = LIMITS) -> UnansweredStream:
+    return UnansweredStream(StreamConnection(Address("127.0.0.1", listener.getsockname()[1]), limits=limits))
+
+
+def wait_for_the_end(stream: UnansweredStream) -> None:
+    """Wait until the kernel knows that the server has ended the connection; the stream itself is given no chance."""
+    connection = stream._connection._socket
+    assert connection is not None
+    readable = select.poll()
+    readable.register(connection, select.POLLIN)
+    assert readable.poll(120_000)
 
 
 async def with_one_read(listener: socket.socket) -> tuple[UnansweredStream, socket.socket]:
@@ -37,6 +49,7 @@ async def left_with_bytes_unread(listener: socket.socket) -> UnansweredStream:
     stream, first = await with_one_read(listener)
     await stream.send(b"two ")
     first.close()
+    wait_for_the_end(stream)
     return stream
 
 
@@ -101,29 +114,30 @@ def test_nothing_is_sent_when_a_server_closes_in_order(listener: socket.socket) 
     asyncio.run(drive())
 
 
-def test_what_is_sent_again_in_vain_goes_with_the_next_payload(listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-
+def test_what_is_sent_again_in_vain_goes_with_the_next_payload() -> None:
     async def drive() -> bytes:
         stream = stream_to(listener)
         await stream.send(b"one ")
         first, _ = listener.accept()
         listener.close()
         first.close()
+        wait_for_the_end(stream)
         with pytest.raises(RetryError):
             await stream.send(b"two ")
-        with socket.create_server(("127.0.0.1", port)) as again:
+        with socket.create_server(("127.0.0.1", port.number)) as again:
             await stream.send(b"two ")
             await stream.close()
             return read_next(again)
 
-    assert asyncio.run(drive()) == b"one two "
+    with HeldPort() as port, socket.create_server(("127.0.0.1", port.number)) as listener:
+        assert asyncio.run(drive()) == b"one two "
 
 
 def test_what_a_server_has_read_before_it_closed_is_not_sent_again(listener: socket.socket) -> None:
     async def drive() -> bytes:
         stream, first = await with_one_read(listener)
         first.close()
+        wait_for_the_end(stream)
         await stream.send(b"two ")
         await stream.close()
         return read_next(listener)
@@ -136,7 +150,7 @@ def test_a_frozen_server_gets_again_what_it_may_never_have_read(listener: socket
     large = b"x" * 8_000_000
 
     async def drive() -> bytes:
-        stream = stream_to(listener)
+        stream = stream_to(listener, replace(LIMITS, write=0.5))
         await stream.send(b"one ")
         frozen, _ = listener.accept()
         with pytest.raises(RetryError, match=r"has taken nothing|has not confirmed"):
@@ -171,7 +185,7 @@ def test_a_server_that_resets_all_connections_does_not_get_the_same_for_ever(
             await asyncio.sleep(0.3)
             await stream.close()
 
-    asyncio.run(asyncio.wait_for(drive(), 60))
+    asyncio.run(asyncio.wait_for(drive(), 300))
     assert received == [b"one "] * 9
 
 

@@ -15,6 +15,7 @@ from typing import Any
 ACCEPT = "application/vnd.docker.plugins.v1.2+json"
 _IDLE_CONNECTIONS = 2  # Go's DefaultMaxIdleConnsPerHost
 _SAFETY_NET = 120.0  # seconds; the engine waits for ever, a test should not
+_BACKOFF = (1, 2, 4, 8, *(8,) * 12)  # seconds; the engine gives up after the first four, on a machine that is less busy
 
 
 class PluginError(Exception):
@@ -74,9 +75,7 @@ class PluginClient:
     written the first one's, because its buffer is then consumed.
     """
 
-    def __init__(
-        self, path: Path, *, host: str = "plugin.moby.localhost", backoff: Sequence[float] = (1, 2, 4, 8)
-    ) -> None:
+    def __init__(self, path: Path, *, host: str = "plugin.moby.localhost", backoff: Sequence[float] = _BACKOFF) -> None:
         self._path = path
         self._host = host
         self._backoff = backoff

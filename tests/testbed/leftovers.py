@@ -29,7 +29,7 @@ def clear(exec_root: Path, data_root: Path, cgroup_parent: str) -> None:
     shutil.rmtree(data_root, ignore_errors=True)
 
 
-def wait_until_gone(pids: set[int], seconds: float = 10.0) -> None:
+def wait_until_gone(pids: set[int], seconds: float = 120.0) -> None:
     """Wait until none of these processes runs any more; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while alive := {pid for pid in pids if is_running(pid)}:
@@ -50,7 +50,11 @@ def is_running(pid: int) -> bool:
 def _bundle_files(exec_root: Path, name: str) -> list[str]:
     """Read one file of each container's bundle, where containerd's shims keep their state."""
     tasks = exec_root / "containerd/daemon/io.containerd.runtime.v2.task"
-    return [path.read_text(encoding="utf-8").strip() for path in tasks.glob(f"*/*/{name}")]
+    found = []
+    for path in tasks.glob(f"*/*/{name}"):
+        with contextlib.suppress(FileNotFoundError):  # the bundle of a container that has just ended
+            found.append(path.read_text(encoding="utf-8").strip())
+    return found
 
 
 def _container_ids(exec_root: Path, data_root: Path) -> set[str]:

@@ -2,16 +2,15 @@
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.testbed.dockerd import program_path
+from tests.testbed.ports import HeldPort
 
 START_SECONDS = 120.0
 CONFIGURATION = """\
@@ -32,8 +31,8 @@ def local_registry() -> Iterator[str]:
     program = shutil.which("docker-registry", path=program_path())
     if program is None:
         raise RegistryError("docker-registry is not on this machine: python3 tests/testbed/host.py registry")
-    address = f"127.0.0.1:{_free_port()}"
-    with tempfile.TemporaryDirectory(prefix="peavey-registry-") as folder:
+    with HeldPort() as port, tempfile.TemporaryDirectory(prefix="peavey-registry-") as folder:
+        address = f"127.0.0.1:{port.number}"
         configuration, log = Path(folder, "config.yml"), Path(folder, "log")
         configuration.write_text(CONFIGURATION.format(folder=f"{folder}/data", address=address), encoding="utf-8")
         with log.open("wb") as output:
@@ -46,19 +45,12 @@ def local_registry() -> Iterator[str]:
             process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_SECONDS
     while True:
         with (
-            contextlib.suppress(urllib.error.URLError, ConnectionError),
+            contextlib.suppress(OSError),
             opener.open(f"http://{address}/v2/", timeout=5),
         ):
             return

@@ -20,7 +20,7 @@ def test_a_killed_plugin_comes_back_by_itself_and_loses_no_line(plugin: ManagedP
     for kill in range(1, 4):
         wait_for_lines(container, 3000 * kill)
         plugin.kill()
-    container.stop(30)
+    container.stop(120)
     assert not missing_lines(container.logs())
 
 
@@ -30,7 +30,7 @@ def test_disabled_and_enabled_in_mid_stream_it_loses_no_line(plugin: ManagedPlug
     plugin.disable()
     assert not plugin.enabled
     plugin.enable()
-    container.stop(30)
+    container.stop(120)
     assert not missing_lines(container.logs())
 
 

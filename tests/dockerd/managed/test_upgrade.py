@@ -36,6 +36,6 @@ def test_an_upgrade_in_mid_stream_loses_no_line(
 
     assert plugin.inspect("{{.Config.Description}}") == "the next version"
     assert (plugin.root / "variant").read_text(encoding="utf-8") == "the next version"
-    container.stop(30)
+    container.stop(120)
     assert not missing_lines(container.logs())
     assert earlier.logs().splitlines() == counted(100)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -21,13 +20,13 @@ from tests.sinks.http_receivers import (
     Authority,
     Handler,
     answer,
-    closed_port,
     http_server,
     make_authority,
     raw_server,
     read_request,
     requests_of,
 )
+from tests.testbed.ports import CLOSED_PORT
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -51,7 +50,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return make_authority(tmp_path_factory.mktemp("tls"))
 
 
-def settings_for(url: str, timeout: float = 5) -> HttpSettings:
+def settings_for(url: str, timeout: float = 120) -> HttpSettings:
     return HttpSettings(url=parse_url(url), timeout=timeout)
 
 
@@ -73,7 +72,7 @@ def failure_of(settings: HttpSettings) -> SinkError:
     return caught.value
 
 
-def failure_at(handler: Handler, timeout: float = 5, scheme: str = "http") -> SinkError:
+def failure_at(handler: Handler, timeout: float = 120, scheme: str = "http") -> SinkError:
     """Send to a server that does this; give the failure."""
 
     async def run() -> None:
@@ -181,7 +180,7 @@ def test_names_are_resolved_for_each_connection(server: HTTPServer, monkeypatch:
 
 
 def test_nobody_listens() -> None:
-    port = closed_port()
+    port = CLOSED_PORT
     fault = failure_of(settings_for(f"http://user:s3cret@127.0.0.1:{port}/path"))
     assert isinstance(fault, RetryError)
     assert str(fault) == f"cannot connect to http://127.0.0.1:{port}: connection refused"
@@ -201,11 +200,9 @@ def test_no_answer_in_time() -> None:
     async def never(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    begin = time.monotonic()
     fault = failure_at(never, timeout=0.3)
     assert isinstance(fault, RetryError)
     assert "did not answer within 0.3 s" in str(fault)
-    assert time.monotonic() - begin < 5
 
 
 def test_an_answer_that_drips() -> None:
@@ -259,7 +256,7 @@ def test_an_endless_answer_is_not_read_to_its_end() -> None:
         async with raw_server(serve) as port:
             return await send_once(settings_for(f"http://127.0.0.1:{port}"))
 
-    assert 65_536 <= len(asyncio.run(run())) < 200_000
+    assert 65_536 <= len(asyncio.run(run())) < 65_536 + 8_192
 
 
 def test_a_connection_that_is_reset() -> None:
@@ -387,7 +384,7 @@ def test_a_proxy_for_tls_lets_us_through(authority: Authority) -> None:
 
 
 def test_a_proxy_that_is_down() -> None:
-    proxy = parse_url(f"http://me:s3cret@127.0.0.1:{closed_port()}")
+    proxy = parse_url(f"http://me:s3cret@127.0.0.1:{CLOSED_PORT}")
     fault = failure_of(replace(settings_for("http://logs.example/"), proxy=proxy))
     assert isinstance(fault, RetryError)
     assert "cannot connect to the proxy http://127.0.0.1" in str(fault)
@@ -399,7 +396,7 @@ def test_the_proxy_of_the_environment(server: HTTPServer, monkeypatch: pytest.Mo
     monkeypatch.setenv("no_proxy", "inside.example")
     send(settings_for("http://outside.example/"))
     assert isinstance(failure_of(settings_for("http://inside.example:1/")), UnavailableError)
-    assert isinstance(failure_of(settings_for(f"http://127.0.0.1:{closed_port()}/")), UnavailableError)
+    assert isinstance(failure_of(settings_for(f"http://127.0.0.1:{CLOSED_PORT}/")), UnavailableError)
     assert [request.environ["REQUEST_URI"] for request in requests_of(server)] == ["http://outside.example/"]
 
 
@@ -408,7 +405,8 @@ def test_a_host_from_which_nothing_comes_cannot_be_connected_to(monkeypatch: pyt
     with socket.socket() as full, contextlib.ExitStack() as others:
         full.bind(("127.0.0.1", 0))
         full.listen(0)  # once one waits to be accepted, the kernel drops what comes
-        for _ in range(3):
+        others.enter_context(socket.create_connection(full.getsockname()))
+        for _ in range(2):
             other = others.enter_context(socket.socket())
             other.setblocking(False)
             other.connect_ex(full.getsockname())
