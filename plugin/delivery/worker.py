@@ -12,18 +12,17 @@ from pathlib import Path
 import msgspec
 
 from plugin.delivery.beginning import find_beginning
-from plugin.delivery.destination import Destination
 from plugin.delivery.destinations import Destinations
 from plugin.delivery.faults import Faults
+from plugin.delivery.links import Link, LinkedContainer
 from plugin.delivery.names import DestinationNames
 from plugin.delivery.origins import make_origin
 from plugin.delivery.status import ShareStatus, SinkStatus, write_status
 from plugin.delivery.tail import Tail
 from plugin.delivery.watching import Watch
-from plugin.engine.info import Info
 from plugin.engine.options import SinkChoice, validate_leniently
 from plugin.errors import JournalError, PeaveyError
-from plugin.journal.cursors import Cursor, cursor_path
+from plugin.journal.cursors import Cursor
 from plugin.journal.folder import DataFolder
 from plugin.journal.note import JournalNote, read_note
 from plugin.memory import give_memory_back
@@ -52,7 +51,7 @@ class Worker:
         self._share = share
         self._shares = shares
         self._destinations = Destinations(defaults)
-        self._containers: dict[str, _Container] = {}
+        self._containers: dict[str, LinkedContainer] = {}
         self._faults = Faults()
         self._names = DestinationNames(data)
         self._watch = Watch(data, self._is_ours)
@@ -98,7 +97,7 @@ class Worker:
         if container_id in self._lively or self._has_changed(container_id):
             return
         container = self._containers.get(container_id)
-        if container is not None and _announce_news(container, thorough=True):
+        if container is not None and container.announce_news(thorough=True):
             self._lively[container_id] = time.monotonic() + _LIVELY
 
     def _has_changed(self, container_id: str) -> bool:
@@ -118,9 +117,9 @@ class Worker:
         digest = hashlib.blake2b(container_id.encode(), digest_size=4).digest()
         return int.from_bytes(digest) % self._shares == self._share
 
-    def _take_up(self, container_id: str, folder: Path, changed: int) -> "_Container":
+    def _take_up(self, container_id: str, folder: Path, changed: int) -> None:
         """Begin to deliver a container, or take over what has changed of it."""
-        container = self._containers.setdefault(container_id, _Container())
+        container = self._containers.setdefault(container_id, LinkedContainer())
         container.changed = changed
         container.retry = math.inf
         self._lively[container_id] = time.monotonic() + _LIVELY
@@ -129,14 +128,15 @@ class Worker:
         except JournalError as error:
             self._faults.note_unreadable(container_id, error, known=container.info is not None)
             container.retry = time.monotonic() + _RETRY_MISCONFIGURED
-            return container
+            return
         if note is None:
-            return container
+            return
         if container.birth not in (0, note.birth):  # that journal is gone, this is another
             self._drop(container_id)
-            return self._take_up(container_id, folder, changed)
+            self._take_up(container_id, folder, changed)
+            return
         if note.info == container.info and container_id not in self._faults and not container.without_cursor:
-            return container
+            return
         container.birth = note.birth
         container.info = note.info
         options, _ = validate_leniently(note.info.options, self._defaults, schema())
@@ -152,33 +152,28 @@ class Worker:
             else:
                 self._faults.forget(container_id, choice.instance)
         self._destinations.end_unused()
-        return container
 
-    def _begin_or_renew(self, container: "_Container", folder: Path, note: JournalNote, choice: SinkChoice) -> None:
+    def _begin_or_renew(self, container: LinkedContainer, folder: Path, note: JournalNote, choice: SinkChoice) -> None:
         link = container.links.get(choice.instance)
         if link is None:
             self._begin(container, folder, note, choice)
         elif choice.faults:
             return  # of files that cannot be read now: what they held goes on to be used
-        elif link[0] is self._destinations.find(choice):
-            link[1].set_prepared(link[0].sink.prepare(make_origin(note.info, choice, note.birth)))
+        elif link.destination is self._destinations.find(choice):
+            link.tail.set_prepared(link.destination.sink.prepare(make_origin(note.info, choice, note.birth)))
         else:
-            self._forget(container, choice.instance)
+            container.forget(choice.instance)
             self._begin(container, folder, note, choice)
-
-    def _forget(self, container: "_Container", instance: str) -> None:
-        destination, tail = container.links.pop(instance)
-        destination.remove(tail)
 
     def _forget_all_but(self, container_id: str, instances: set[str]) -> None:
         """Let go of the sinks that a container's log-opts name no more."""
         container = self._containers[container_id]
         for instance in container.links.keys() - instances:
-            self._forget(container, instance)
+            container.forget(instance)
         container.without_cursor &= instances
         self._faults.forget_all_but(container_id, instances)
 
-    def _begin(self, container: "_Container", folder: Path, note: JournalNote, choice: SinkChoice) -> None:
+    def _begin(self, container: LinkedContainer, folder: Path, note: JournalNote, choice: SinkChoice) -> None:
         """Begin to deliver to a sink, unless it is one that is newer than the container."""
         container.without_cursor.discard(choice.instance)
         cursor = find_beginning(folder, choice, note.birth)
@@ -187,7 +182,7 @@ class Worker:
         else:
             container.links[choice.instance] = self._link(folder, note, choice, cursor)
 
-    def _link(self, folder: Path, note: JournalNote, choice: SinkChoice, cursor: Cursor) -> "_Link":
+    def _link(self, folder: Path, note: JournalNote, choice: SinkChoice, cursor: Cursor) -> Link:
         if choice.faults:
             raise MisconfiguredError("; ".join(choice.faults))
         destination = self._destinations.begin(choice, note.info.options)
@@ -195,7 +190,7 @@ class Worker:
         cursor = msgspec.structs.replace(cursor, birth=note.birth)
         tail = Tail(folder, choice.instance, destination.sink, prepared, cursor)
         destination.add(tail)
-        return destination, tail
+        return Link(destination, tail)
 
     def _drop(self, container_id: str) -> None:
         """Let go of a container whose journal is gone, and of destinations that have no other."""
@@ -213,7 +208,7 @@ class Worker:
                 container.next_look = now + _LOOK
                 if self._has_changed(container_id):
                     continue
-            if _announce_news(container):
+            if container.announce_news():
                 self._lively[container_id] = now + _LIVELY
             elif now >= until and not any(tail.holds for _, tail in container.links.values()):
                 del self._lively[container_id]
@@ -271,37 +266,3 @@ def pause_between_looks(took: float, shortest_wait: float) -> float:
     But where many containers print, so that to look at them ``took`` long, looking must not be all that is done.
     """
     return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, shortest_wait, _PAUSES * took))
-
-
-_Link = tuple[Destination, Tail]
-
-
-class _Container:
-    """A container that is delivered: its links to destinations by sink instance.
-
-    ``changed`` is its info.json's modification time; ``next_look`` (at that) and ``retry`` are of the monotonic clock.
-    ``without_cursor`` are sinks that are not delivered to, unless they get a cursor.
-    """
-
-    __slots__ = ("birth", "changed", "info", "links", "next_look", "retry", "without_cursor")
-
-    def __init__(self) -> None:
-        self.changed = 0
-        self.next_look = 0.0
-        self.retry = math.inf
-        self.info: Info | None = None
-        self.birth = 0
-        self.links: dict[str, _Link] = {}
-        self.without_cursor: set[str] = set()
-
-    def has_found_cursor(self, folder: Path) -> bool:
-        """Whether a sink has a cursor by now that had none."""
-        return any(cursor_path(folder, instance).exists() for instance in self.without_cursor)
-
-
-def _announce_news(container: _Container, *, thorough: bool = False) -> bool:
-    """Tell the destinations of a container's tails that have something to read; true if there are any."""
-    news = [(destination, tail) for destination, tail in container.links.values() if tail.has_news(thorough=thorough)]
-    for destination, tail in news:
-        destination.announce(tail)
-    return bool(news)
