@@ -34,6 +34,13 @@ __all__ = [
 
 Prepared = TypeVar("Prepared")
 
+_OF_COMPOSE_AND_SWARM = {
+    "compose_project": "com.docker.compose.project",
+    "compose_service": "com.docker.compose.service",
+    "swarm_stack": "com.docker.stack.namespace",
+    "swarm_service": "com.docker.swarm.service.name",
+}
+
 
 class SinkError(PeaveyError):
     """A batch that was not acknowledged; raised by ``Sink.send`` as one of the three kinds below."""
@@ -84,6 +91,11 @@ class Origin:
     def labels(self) -> Mapping[str, str]:
         """All labels of the container."""
         return self.info.container_labels or {}
+
+    @property
+    def services(self) -> Mapping[str, str]:
+        """What Compose and Swarm have it for, as far as they do: project, stack and service, named as by Grafana."""
+        return {name: value for name, label in _OF_COMPOSE_AND_SWARM.items() if (value := self.labels.get(label))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,6 @@ from plugin.transforms.record import Record
 
 _LAST_DIGITS = [digits + b'Z","log":"' for digits in THREE_DIGITS]
 
-_OF_COMPOSE_AND_SWARM = {
-    "compose_project": "com.docker.compose.project",
-    "compose_service": "com.docker.compose.service",
-    "swarm_stack": "com.docker.stack.namespace",
-    "swarm_service": "com.docker.swarm.service.name",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class PreparedObjects:
@@ -40,7 +33,7 @@ def prepare_objects(origin: Origin) -> PreparedObjects:
         "command": info.command,
         "tag": origin.tag,
         "host": origin.host,
-        **{name: origin.labels.get(label) for name, label in _OF_COMPOSE_AND_SWARM.items()},
+        **origin.services,
         "attributes": dict(origin.attributes),
     }
     constant = {name: value for name, value in fields.items() if value}

@@ -10,12 +10,6 @@ from plugin.sinks.loki_relabel import Rule, relabel
 
 ExternalLabels = tuple[tuple[str, Tag], ...]
 
-_OF_COMPOSE_AND_SWARM = {
-    "swarm_service": "com.docker.swarm.service.name",
-    "swarm_stack": "com.docker.stack.namespace",
-    "compose_service": "com.docker.compose.service",
-    "compose_project": "com.docker.compose.project",
-}
 _DEFAULT = (("container_name", compile_tag("{{.Name}}")),)
 _FILENAME = "filename"
 _TENANT = "__tenant_id__"
@@ -75,7 +69,7 @@ def container_labels(origin: Origin, external: ExternalLabels, rules: Iterable[R
         except TagError as error:
             raise MisconfiguredError(f"label {quote(name)} of log-opt 'loki-external-labels': {error}") from error
     labels |= {name.replace("-", "_").replace(".", "_"): value for name, value in origin.attributes.items()}
-    labels |= {name: origin.labels[label] for name, label in _OF_COMPOSE_AND_SWARM.items() if origin.labels.get(label)}
+    labels |= origin.services
     labels["host"] = origin.host
     filename = f"/var/log/docker/{origin.info.container_id}/json.log"
     labels[_FILENAME] = filename
