@@ -15,8 +15,6 @@ from plugin.sinks.registry import known_sinks
 
 logger = logging.getLogger(__name__)
 
-_DEFECT = 70  # EX_SOFTWARE of sysexits.h
-
 Key = tuple[Any, ...]
 """What makes a destination: the sink, its options as they were written, and how to batch. It holds secrets."""
 
@@ -94,7 +92,7 @@ def _end_on_defect(task: asyncio.Task[None]) -> None:
         logger.critical(
             "%s failed, delivery ends so that it is started again", task.get_name(), exc_info=task.exception()
         )
-        os._exit(_DEFECT)
+        os._exit(os.EX_SOFTWARE)
 
 
 async def _end(destination: Destination, task: asyncio.Task[None]) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from plugin.delivery.dead_letters import bury
-from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
+from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, entry_size
 from plugin.journal.cursors import Cursor, move_cursor
+from plugin.journal.folder import CLOCK_TICK
 from plugin.journal.missing import NO_ENTRIES, why_missing
 from plugin.journal.reader import JournalReader
 from plugin.journal.walker import frame_behind
@@ -21,7 +22,6 @@ _PATIENCE = 5.0
 _SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
 _LOOK_AHEAD = 2 << 20
-_TICK = 100_000_000  # nanoseconds; file systems tell times by a clock that stands still for some milliseconds
 
 
 class Tail:
@@ -74,7 +74,7 @@ class Tail:
             except FileNotFoundError:
                 return False
             news = news or folder != self._seen_folder
-            self._seen_folder = folder if time.time_ns() - folder > _TICK else -1
+            self._seen_folder = folder if time.time_ns() - folder > CLOCK_TICK else -1
         self._looks += 1
         return news or (self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE)
 
@@ -131,7 +131,7 @@ class Tail:
 
         Intake sets such bytes aside, but a cursor that a power cut left behind can be in the middle of a frame.
         """
-        if len(chunk) < HEADER_SIZE or len(chunk) < HEADER_SIZE + entry_size(chunk, 0) <= HEADER_SIZE + MAX_ENTRY_SIZE:
+        if len(chunk) < HEADER_SIZE or len(chunk) < HEADER_SIZE + entry_size(chunk, 0) <= MAX_FRAME_SIZE:
             return False
         following = frame_behind(self._reader.peek(_LOOK_AHEAD))
         self._reader.advance(max(0, following))

@@ -4,12 +4,11 @@ import os
 import time
 from collections.abc import Callable
 
-from plugin.journal.folder import DataFolder
+from plugin.journal.folder import CLOCK_TICK, DataFolder
 from plugin.journal.growth import GrowthListener, counter_of
 
 _LIST = 1.0
 _SURVEY = 30.0
-_TICK = 100_000_000  # nanoseconds; file systems tell times by a clock that stands still for some milliseconds
 
 
 class Watch:
@@ -51,7 +50,7 @@ class Watch:
             changed = 0
         if changed == self._listed:
             return set(), set()
-        self._listed = changed if time.time_ns() - changed > _TICK else -1
+        self._listed = changed if time.time_ns() - changed > CLOCK_TICK else -1
         ids = {container_id for container_id in self._data.container_ids() if self._is_ours(container_id)}
         gone, new = self._ids - ids, ids - self._ids
         for container_id in gone:

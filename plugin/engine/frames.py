@@ -17,6 +17,7 @@ from plugin.errors import PeaveyError
 HEADER_SIZE = 4
 MAX_ENTRY_SIZE = 1 << 20
 """Entries above 1 MiB are taken for garbage: the engine cuts lines at 16 KiB."""
+MAX_FRAME_SIZE = HEADER_SIZE + MAX_ENTRY_SIZE
 
 _SIGN_BIT = 0x8000_0000_0000_0000
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

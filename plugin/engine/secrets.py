@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import final
 
-from plugin.engine.values import quote
+from plugin.engine.values import WHICH_FILES_ARE_SEEN, quote
 
 _LARGEST_FILE = 65_536
 
@@ -47,8 +47,7 @@ def read_secret(name: str) -> str:
     """Return what the file holds, without one newline at its end.
 
     ``name`` is an absolute path as this process sees it. Raises `ValueError`, with a message that says why and what to
-    do, if there is no such regular file, if it is empty or larger than 64 KiB, or
-    if it is no UTF-8 text.
+    do, if there is no such regular file, if it is empty or larger than 64 KiB, or if it is no UTF-8 text.
     """
     if not Path(name).is_absolute() or "\0" in name:
         raise ValueError("it must name a file by its absolute path")
@@ -59,10 +58,7 @@ def read_secret(name: str) -> str:
                 raise ValueError(f"{quote(name)} is not a regular file")
             content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
-        raise ValueError(
-            f"cannot read {quote(name)}: {error.strerror} (a managed plugin sees only one folder of the host, as"
-            " /etc/peavey; 'docker plugin set peavey files.source=FOLDER' says which one)"
-        ) from error
+        raise ValueError(f"cannot read {quote(name)}: {error.strerror} ({WHICH_FILES_ARE_SEEN})") from error
     if len(content) > _LARGEST_FILE:
         raise ValueError(f"{quote(name)} is larger than {_LARGEST_FILE} bytes: too large for a secret")
     try:

@@ -9,6 +9,12 @@ import difflib
 import re
 from collections.abc import Iterable
 
+WHICH_FILES_ARE_SEEN = (
+    "a managed plugin sees only one folder of the host, as /etc/peavey; 'docker plugin set peavey files.source=FOLDER'"
+    " says which one"
+)
+"""To be said of a file that is not there: most likely it is on the host."""
+
 _SIZE_EXAMPLES = "512k, 20m, 1g"
 _DURATION_EXAMPLES = "500ms, 10s, 1m30s, 168h"
 

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plugin.intake.tidying import KeptJournal
+from plugin.journal.folder import CLOCK_TICK
 
 logger = logging.getLogger(__name__)
-
-_TICK = 100_000_000  # nanoseconds; file systems tell times by a clock that stands still for some milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Syncer:
             paths = [
                 use.segment.path
                 for use in journal.segments
-                if (runs and use.end is None) or use.modified > last.moment - _TICK
+                if (runs and use.end is None) or use.modified > last.moment - CLOCK_TICK
             ]
             if paths:
                 self._synced[container_id] = _Synced(now, time.time_ns())

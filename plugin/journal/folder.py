@@ -26,6 +26,10 @@ from plugin.errors import JournalError
 
 logger = logging.getLogger(__name__)
 
+CLOCK_TICK = 100_000_000
+"""Nanoseconds within which two changes of a file can have the same time, and more: file systems tell times by a clock
+that stands still for some milliseconds."""
+
 _DIGITS = 20
 _SEGMENT_NAME = re.compile(rf"\d{{{_DIGITS}}}\.log(\.zst)?", re.ASCII)
 _LISTINGS = 5

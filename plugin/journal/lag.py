@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, Fields, entry_size
+from plugin.engine.frames import HEADER_SIZE, MAX_FRAME_SIZE, Fields, entry_size
 from plugin.engine.partials import Joiner
 from plugin.journal.folder import Segment, index_path
 from plugin.journal.index import Point, read_points
@@ -109,7 +109,7 @@ def _time_at(segment: Segment, offset: int) -> int:
     content = _read(segment, offset, _SAMPLE)
     if len(content) >= HEADER_SIZE:
         end = HEADER_SIZE + entry_size(content, 0)
-        if len(content) < end <= HEADER_SIZE + MAX_ENTRY_SIZE:
+        if len(content) < end <= MAX_FRAME_SIZE:
             content = _read(segment, offset, end)
         fields = Fields()
         if end <= len(content) and fields.locate(content, HEADER_SIZE, end) and fields.time_nano > 0:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from plugin.engine.frames import MAX_FRAME_SIZE
 from plugin.journal.reader import JournalReader
 from plugin.journal.reframing import Reframer
 from plugin.journal.seeking import find_start, journal_end
 
 _CHUNK = 256 * 1024
-_LARGEST_FRAME = (1 << 20) + 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class LogReading:
             chunk = self._peek(_CHUNK)
             used = reframer.feed(chunk, reader.offset)
             if used == 0 and len(chunk) == _CHUNK:
-                chunk = self._peek(_LARGEST_FRAME)
+                chunk = self._peek(MAX_FRAME_SIZE)
                 used = reframer.feed(chunk, reader.offset)
             reader.advance(used)
             frames = reframer.take()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE
+from plugin.engine.frames import MAX_FRAME_SIZE
 from plugin.engine.partials import Joiner
 from plugin.journal.folder import Segment, index_path, list_segments
 from plugin.journal.index import Point, clean_points, read_points
@@ -11,7 +11,6 @@ from plugin.journal.reader import JournalReader, segment_end
 from plugin.journal.spanning import joiner_at
 from plugin.journal.walker import NO_TIME, Walker
 
-_CHUNK = HEADER_SIZE + MAX_ENTRY_SIZE
 _FEW_POINTS = 64
 
 
@@ -54,7 +53,7 @@ def frames_end(folder: Path) -> int:
     reader = JournalReader(folder, walker.offset)
     try:
         while walker.offset < end and reader.offset == walker.offset:
-            walked = walker.walk(reader.peek(min(_CHUNK, end - walker.offset)))
+            walked = walker.walk(reader.peek(min(MAX_FRAME_SIZE, end - walker.offset)))
             if not walked:
                 break
             reader.advance(walked)
@@ -130,7 +129,7 @@ def _points(folder: Path, base: int, limit: int, *, newest: bool, last: int | No
     reader = JournalReader(folder, walker.offset)
     try:
         while walker.offset < limit and reader.offset == walker.offset:
-            chunk = reader.peek(min(_CHUNK, limit - walker.offset))
+            chunk = reader.peek(min(MAX_FRAME_SIZE, limit - walker.offset))
             walked = walker.walk(chunk) if reader.offset == walker.offset else 0
             if not walked:
                 break

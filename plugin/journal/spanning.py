@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE
+from plugin.engine.frames import MAX_FRAME_SIZE
 from plugin.engine.partials import MAX_JOINED, Joiner
 from plugin.journal.folder import index_path, list_segments
 from plugin.journal.index import clean_points, read_points
 from plugin.journal.reader import JournalReader
 from plugin.journal.walker import NO_TIME, Walker
 
-_CHUNK = HEADER_SIZE + MAX_ENTRY_SIZE
 _LOOK_BACK = 4 * MAX_JOINED
 """Bytes; a part that lies farther back belongs to a line that will not be completed any more."""
 
@@ -21,7 +20,7 @@ def joiner_at(folder: Path, base: int) -> Joiner:
     reader = JournalReader(folder, start)
     try:
         while reader.offset < base:
-            chunk = reader.peek(min(_CHUNK, base - reader.offset))
+            chunk = reader.peek(min(MAX_FRAME_SIZE, base - reader.offset))
             if reader.offset >= base:
                 break
             if reader.offset != walker.offset:

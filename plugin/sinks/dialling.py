@@ -7,14 +7,11 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from plugin.engine.values import WHICH_FILES_ARE_SEEN
+
 _KEEPALIVE_IDLE = 30
 _KEEPALIVE_INTERVAL = 10
 _KEEPALIVE_PROBES = 3
-
-_MANAGED_PLUGIN = (
-    "a managed plugin sees only one folder of the host, as /etc/peavey; 'docker plugin set peavey files.source=FOLDER'"
-    " says which one"
-)
 
 Found = tuple[socket.AddressFamily, int, tuple[Any, ...]]
 """What a name stands for: the family, the protocol, and the address as a socket takes it."""
@@ -108,7 +105,7 @@ def reason(error: OSError | UnicodeError, address: Address) -> str:
         return error.strerror or str(error)
     text = os.strerror(error.errno)
     if address.path and isinstance(error, (FileNotFoundError, PermissionError)):
-        return f"{text} ({_MANAGED_PLUGIN})"
+        return f"{text} ({WHICH_FILES_ARE_SEEN})"
     return text
 
 

@@ -6,7 +6,7 @@ import ssl
 import stat
 from pathlib import Path
 
-from plugin.engine.values import quote
+from plugin.engine.values import WHICH_FILES_ARE_SEEN, quote
 from plugin.sinks.base import MisconfiguredError
 
 logger = logging.getLogger(__name__)
@@ -138,10 +138,7 @@ def _require(name: str | Path, what: str) -> None:
 
 
 def _unreadable(name: str | Path, what: str, error: OSError) -> MisconfiguredError:
-    return MisconfiguredError(
-        f"cannot read the {what} {quote(str(name))}: {error.strerror} (a managed plugin sees only one folder of the"
-        " host, as /etc/peavey; 'docker plugin set peavey files.source=FOLDER' says which one)"
-    )
+    return MisconfiguredError(f"cannot read the {what} {quote(str(name))}: {error.strerror} ({WHICH_FILES_ARE_SEEN})")
 
 
 def _reason(error: Exception) -> str:
