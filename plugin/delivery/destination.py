@@ -10,6 +10,7 @@ from typing import Any
 
 from plugin.delivery.backoff import Backoff
 from plugin.delivery.batch import Batch, Group, halves, is_one_record, journal_bytes, records_of
+from plugin.delivery.defects import Defects
 from plugin.delivery.tail import Tail
 from plugin.delivery.yielding import Yielding
 from plugin.errors import PeaveyError
@@ -87,6 +88,7 @@ class Destination:
         self._queued: set[Tail] = set()
         self._news = asyncio.Event()
         self._yielding = Yielding()
+        self._defects = Defects(label)
 
     @property
     def batch_wait(self) -> float:
@@ -187,7 +189,7 @@ class Destination:
             await asyncio.sleep(0)  # a sink that has nothing to send may never wait, and others must have their turns
             payload = None
             try:
-                payload = self.sink.encode(records_of(batch))
+                payload = self._defects.encode(self.sink, records_of(batch))
                 await self.sink.send(payload)
             except RejectError as error:
                 if payload is not None:  # the destination has answered
@@ -197,9 +199,8 @@ class Destination:
             except SinkError as error:
                 attempts += isinstance(error, RetryError) and not isinstance(error, UnavailableError)
                 await self._recover(error)
-            except Exception as error:  # a defect of the sink must not end delivery, nor lose the batch
-                logger.exception("destination %s: the sink failed", self.label)
-                await self._recover(RetryError(f"{type(error).__name__}: {error}"))
+            except Exception as error:  # noqa: BLE001 (a defect of the sink must not end delivery, nor lose the batch)
+                await self._recover(RetryError(self._defects.tell(error)))
             else:
                 self._succeeded(batch, len(payload))
                 return

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin.delivery.dead_letters import Letter, dead_letters_path, read_letter
+from plugin.delivery.defects import Defects
 from plugin.delivery.origins import make_origin
 from plugin.engine.options import SinkChoice
 from plugin.errors import JournalError, PeaveyError
@@ -116,11 +117,12 @@ async def _send(
     if choice.faults:
         raise MisconfiguredError("; ".join(choice.faults))
     sink = known_sinks()[choice.sink](choice)
+    defects = Defects(choice.instance)
     try:
         prepared = sink.prepare(make_origin(note.info, choice, note.birth))
         while unsent:
             try:
-                await sink.send(_encode(sink, prepared, unsent[0]))
+                await sink.send(_encode(defects, sink, prepared, unsent[0]))
                 outcome.sent += 1
             except RejectError as error:
                 outcome.fault = str(error)
@@ -130,11 +132,11 @@ async def _send(
         await sink.close()
 
 
-def _encode(sink: Sink[Any], prepared: Any, line: bytes) -> bytes:
+def _encode(defects: Defects, sink: Sink[Any], prepared: Any, line: bytes) -> bytes:
     letter = read_letter(line)
     if letter is None:
         raise RejectError("the letter is damaged")
-    return sink.encode([letter.record(prepared)])
+    return defects.encode(sink, [letter.record(prepared)])
 
 
 def letters(folder: Path, instance: str) -> Iterator[Letter | None]:

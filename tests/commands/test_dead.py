@@ -45,6 +45,8 @@ class Receiving(Sink[Origin]):
     def encode(self, records: Sequence[Record]) -> bytes:
         (record,) = records
         self.record = record
+        if record.line == b"odd":
+            raise ZeroDivisionError
         return record.line
 
     async def send(self, payload: bytes) -> None:
@@ -219,6 +221,12 @@ class TestAgain:
         with pytest.raises(ZeroDivisionError):
             dead("--again")
         assert lines_of(WEB) == ["one", "two"]
+
+    def test_a_defect_of_the_sink_at_one_line_holds_up_no_other(self, capsys: pytest.CaptureFixture[str]) -> None:
+        refuse(WEB, b"odd", b"two")
+        assert dead("--again") == 1
+        assert lines_of(WEB) == ["odd"]
+        assert "web, sink syslog: 1 sent, 1 still dead: a defect of the sink (Zero" in capsys.readouterr().out
 
     def test_what_delivery_buries_meanwhile_stays(self) -> None:
         refuse(WEB, b"busy", b"bad")
