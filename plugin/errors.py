@@ -5,8 +5,11 @@ PeaveyError
 ├── OptionError       log-opts that cannot be accepted, with every fault that was found
 ├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
 ├── StoppedError      something that is asked of a plugin that is ending
-└── JournalError      files below the data folder that cannot be used
-    └── DamagedCursorError   a cursor whose content makes no sense
+├── JournalError      files below the data folder that cannot be used
+│   └── DamagedCursorError   a cursor whose content makes no sense
+├── FrameError        bytes that are no log entry: ``plugin.engine.frames``
+├── TagError          a template that is wrong, or does not suit a container: ``plugin.engine.template``
+└── SinkError         a batch that was not acknowledged, of one of three kinds: ``plugin.sinks.base``
 """
 
 from collections.abc import Iterable
