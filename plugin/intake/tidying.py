@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 _SECOND = 1_000_000_000
 _KEPT_CORRUPT = 5
 _LOOK_AGAIN = 3600 * _SECOND
+_SURELY_NOTED = 60 * _SECOND
+"""A container that has just begun may have a segment, and no note yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Tidier:
         self._options_of = options_of
         self._keep_stopped = keep_stopped
         self._settled: set[str] = set()
-        self._damaged: set[str] = set()
+        self._unknown: set[str] = set()
 
     def tidy(self, container_id: str, *, attached: bool) -> KeptJournal | None:
         """Tidy up one journal; ``None`` if there is none, or none any more. Raises ``OSError``."""
@@ -107,6 +109,8 @@ class Tidier:
             silent = not segments and folder.exists() and not (folder / "info.json").exists()
             if not attached and silent:
                 self.remove(container_id, segments, "its container never printed")
+            elif not attached and segments and segments[-1].modified < time.time_ns() - _SURELY_NOTED:
+                self._tell_unknown(container_id, f"{folder / 'info.json'} is missing")
             return KeptJournal(segments, _ahead(floor_of_any(folder), segments)) if segments else None
         options = self._options_of(note.info)
         needed_from = self._needed_from(container_id, segments, note.birth, options, attached=attached)
@@ -145,7 +149,7 @@ class Tidier:
             return False
         logger.info("container %s: journal removed, %s", container_id, reason)
         self._settled.discard(container_id)
-        self._damaged.discard(container_id)
+        self._unknown.discard(container_id)
         self._data.sweep(at_once=at_once)
         return True
 
@@ -153,12 +157,16 @@ class Tidier:
         try:
             note = read_note(self._data.container(container_id))
         except JournalError as error:
-            if container_id not in self._damaged:
-                self._damaged.add(container_id)
-                logger.warning("container %s: its log-opts are not known, its journal is kept: %s", container_id, error)
+            self._tell_unknown(container_id, str(error))
             return None
-        self._damaged.discard(container_id)
+        if note is not None:
+            self._unknown.discard(container_id)
         return note
+
+    def _tell_unknown(self, container_id: str, why: str) -> None:
+        if container_id not in self._unknown:
+            self._unknown.add(container_id)
+            logger.warning("container %s: its log-opts are not known, its journal is kept: %s", container_id, why)
 
     def _needed_from(
         self, container_id: str, segments: list[SegmentUse], birth: int, options: ContainerOptions, *, attached: bool

@@ -54,6 +54,24 @@ class TestSurplus:
         assert house.bases(ONE) == [0, 1, 2, 3, 4]
         assert caplog.text.count("its log-opts are not known, its journal is kept") == 1
 
+    def test_a_missing_note_keeps_all_and_is_told_once_when_it_is_late(
+        self, house: House, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        house.stopped(ONE, 5, max_file="2")
+        house.running(OTHER, 1)
+        for container in (ONE, OTHER):
+            (house.bench.data.container(container) / "info.json").unlink()
+        keeper = house.keeper(keep_stopped=DAY)
+        keeper.round()
+        assert "are not known" not in caplog.text, "it may be about to be written"
+        for _ in range(3):
+            clock.pass_by(61)
+            keeper.round()
+        assert house.bases(ONE) == [0, 1, 2, 3, 4]
+        (told,) = [record.getMessage() for record in caplog.records]
+        path = house.bench.data.container(ONE) / "info.json"
+        assert told == f"container {ONE}: its log-opts are not known, its journal is kept: {path} is missing"
+
 
 class TestMaxAge:
     def test_older_segments_go_and_the_newest_stays_while_its_container_runs(self, house: House) -> None:
