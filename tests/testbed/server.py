@@ -143,7 +143,18 @@ class Server:
         """End it and its delivery, whatever state they are in."""
         if self.alive:
             self.kill()
+        wait_until(self._is_all_gone, "it and its delivery have ended")
+
+    def _is_all_gone(self) -> bool:
+        """End what delivers; false while there is a process that it was about to make delivery of when it was killed."""
+        forked = [path for path in Path("/proc").glob("[0-9]*/cmdline") if self._is_own(path)]
         self.kill_delivery()
+        return not forked
+
+    def _is_own(self, command_line: Path) -> bool:
+        with contextlib.suppress(OSError):
+            return os.fsencode(self.socket) in command_line.read_bytes().split(b"\0")
+        return False
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
