@@ -363,7 +363,10 @@ class TestFiles:
         asyncio.run(write())
         assert logs(tmp_path / "a.log") == ["1\n"]
 
-    def test_several_processes_share_a_file_and_its_rotation(self, tmp_path: Path) -> None:
+    def test_several_processes_share_a_file_and_its_rotation(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rotated_file, "_LOCK_LIMIT", 120.0)
         workers = [
             multiprocessing.get_context("fork").Process(target=append_many, args=(tmp_path / "a.log", number))
             for number in range(4)

@@ -146,7 +146,7 @@ class Server:
         wait_until(self._is_all_gone, "it and its delivery have ended")
 
     def _is_all_gone(self) -> bool:
-        """End what delivers; false while there is a process that it was about to make delivery of when it was killed."""
+        """End what delivers; false while there is a process that was about to when the server was killed."""
         forked = [path for path in Path("/proc").glob("[0-9]*/cmdline") if self._is_own(path)]
         self.kill_delivery()
         return not forked
