@@ -2,9 +2,9 @@
 
     python -m bench.discard SOCKET
 
-As Peavey does, it lets the pipe collect for some milliseconds between two looks at it: a reader that looks at once is
-woken for nearly every line, competes with the engine for the processor, and slows it down. A pipe that was half full is
-read again at once. With the log-opt ``pause=0`` it is the reader that looks at once.
+At the pace of Peavey it lets the pipe collect between two looks at it: a reader that looks at once is woken for nearly
+every line, competes with the engine for the processor, and slows it down. With the log-opt ``at-once=true`` it is the
+reader that looks at once.
 
 Asked for logs, it always gives the same hundred lines, which lie ready.
 """
@@ -17,13 +17,14 @@ import select
 import socketserver
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+from plugin.intake.pacing import Pace
 from tests.testbed.wire import LogEntry, encode
 
-PAUSE_OPTION = "pause"
-PAUSE = 0.005
+AT_ONCE_OPTION = "at-once"
 _PIPE_BYTES = 1 << 20
 
 READY = b"".join(encode(LogEntry("stdout", 1_700_000_000_000_000_000, b"x" * 99 + b"\n")) for _ in range(100))
@@ -31,11 +32,11 @@ READY = b"".join(encode(LogEntry("stdout", 1_700_000_000_000_000_000, b"x" * 99 
 
 
 class Drain(threading.Thread):
-    """Reads one FIFO until it is stopped and the FIFO is empty; `pause` in seconds between two reads."""
+    """Reads one FIFO until it is stopped and the FIFO is empty."""
 
-    def __init__(self, path: str, pause: float) -> None:
+    def __init__(self, path: str, *, at_once: bool) -> None:
         super().__init__(daemon=True)
-        self._pause = pause
+        self._pace = None if at_once else Pace(time.monotonic())
         self._stopping = os.eventfd(0, os.EFD_NONBLOCK)
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with contextlib.suppress(PermissionError):  # beyond what the kernel allows a user
@@ -58,8 +59,9 @@ class Drain(threading.Thread):
                     break
                 readable.poll()
                 continue
-            if self._pause and size < _PIPE_BYTES // 2:
-                stopping.poll(self._pause * 1000)
+            if self._pace:
+                pause = self._pace.pause_after(size, _PIPE_BYTES, time.monotonic())
+                select.select([self._stopping], [], [], pause)
         os.close(self._descriptor)
         os.close(self._stopping)
 
@@ -95,8 +97,8 @@ class Handler(socketserver.StreamRequestHandler):
             case "/LogDriver.ReadLogs":
                 return READY
             case "/LogDriver.StartLogging":
-                pause = float((asked["Info"].get("Config") or {}).get(PAUSE_OPTION, PAUSE))
-                self.drains[asked["File"]] = drain = Drain(asked["File"], pause)
+                at_once = AT_ONCE_OPTION in (asked["Info"].get("Config") or {})
+                self.drains[asked["File"]] = drain = Drain(asked["File"], at_once=at_once)
                 drain.start()
             case "/LogDriver.StopLogging":
                 if known := self.drains.pop(asked.get("File", ""), None):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from bench.discard import PAUSE_OPTION
+from bench.discard import AT_ONCE_OPTION
 from bench.machine import PACKAGE_FOLDER, REPOSITORY
 from bench.processes import cpu_seconds
 from bench.receiver import Receiver
@@ -97,7 +97,7 @@ def all_drivers() -> Iterator[Rig]:
             Subject("gelf", "gelf", {"gelf-address": tcp}, plain),
             Subject("fluentd", "fluentd", {"fluentd-address": f"127.0.0.1:{plain.port}"}, plain),
             Subject(CEILING, discarding, plugin=lambda: [discarder]),
-            Subject(AT_ONCE, discarding, {PAUSE_OPTION: "0"}, plugin=lambda: [discarder]),
+            Subject(AT_ONCE, discarding, {AT_ONCE_OPTION: "true"}, plugin=lambda: [discarder]),
             _peavey(JOURNAL, alone),
             _peavey(TO_HTTP, delivering, http, {"http-url": f"http://127.0.0.1:{http.port}/"}),
             _peavey(TO_LOKI, delivering, loki, {"loki-url": f"http://127.0.0.1:{loki.port}"}),

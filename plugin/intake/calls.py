@@ -20,8 +20,6 @@ class Calls:
         self._waiting: deque[tuple[Callable[[], None], Future[Any]]] = deque()
         self._ended = False
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self.descriptor, select.POLLIN)
 
     def add(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Have a function called; the future gives its result: ``StoppedError`` after ``end``. For other threads.
@@ -53,7 +51,7 @@ class Calls:
     def wait(self, seconds: float) -> None:
         """Wait for a call, if there is none yet."""
         if not self._waiting:
-            self._poll.poll(seconds * 1000)
+            select.select([self.descriptor], [], [], seconds)  # poll(2) knows no less than a millisecond
 
     def end(self) -> None:
         """Refuse all that are not done yet, and those that come later."""

@@ -17,6 +17,7 @@ from plugin.engine.options import SinkChoice
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.calls import Calls
 from plugin.intake.containers import Containers
+from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import FULL_PIPE, Container, Stream
 from plugin.journal.folder import DataFolder, list_segments
 
@@ -24,9 +25,6 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-PAUSE = 0.005
-"""Seconds between two rounds of reading while streams are busy: their pipes collect meanwhile."""
 
 _LEAST = 1 << 12
 """Bytes to ask a pipe for that seems to hold nothing: its end of file must be met, too."""
@@ -84,9 +82,9 @@ class Pump(threading.Thread):
 
     def _pump(self) -> None:
         while not self._stopping:
-            pipes_may_collect = self._round(self._epoll.poll(_CHORES))
-            if pipes_may_collect:
-                self._calls.wait(PAUSE)
+            pause = self._round(self._epoll.poll(_CHORES))
+            if pause:
+                self._calls.wait(pause)
         self._calls.end()
 
     # What follows is called in the pump's thread only, by others through ``call``.
@@ -178,9 +176,9 @@ class Pump(threading.Thread):
                     break
         self._stopping = True
 
-    def _round(self, events: list[tuple[int, int]]) -> bool:
-        """Do what there is to do; tells whether streams are busy, and may be left to collect for a while."""
-        busy = filling = False
+    def _round(self, events: list[tuple[int, int]]) -> float:
+        """Do what there is to do; gives the seconds for which the pipes may be left to collect, 0 if none was busy."""
+        pause = 0.0
         # A descriptor that is closed in this round can be another stream's before the round ends: its event is not.
         found = [(descriptor, self._by_descriptor.get(descriptor), mask) for descriptor, mask in events]
         for descriptor, stream, mask in found:
@@ -189,7 +187,7 @@ class Pump(threading.Thread):
                 continue
             if stream is None or stream.closed:
                 continue
-            busy = True
+            pause = pause or LONGEST_PAUSE
             if not mask & select.EPOLLIN:
                 self._end(stream)
             elif stream.container.throttled:
@@ -197,12 +195,12 @@ class Pump(threading.Thread):
             elif time.monotonic() >= stream.container.left_alone_until:
                 # No more than what is there: what comes meanwhile may collect, as all else does.
                 taken = self._serve_safely(stream, max(stream.waiting(), _LEAST))
-                filling |= stream.is_filling(taken)
+                pause = min(pause, stream.pause_after(taken))
         now = time.monotonic()
         if now >= self._next_chores:
             self._next_chores = now + _CHORES
             self._do_chores(now)
-        return busy and not filling
+        return pause
 
     def _trickle(self, stream: Stream) -> None:
         """Take little of a throttled container, so that it slows down but never stops."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from plugin.engine.info import Info
 from plugin.errors import JournalError
 from plugin.intake.cursor_keeper import CursorKeeper
+from plugin.intake.pacing import Pace
 from plugin.journal.note import JournalNote, read_note, write_note
 from plugin.journal.placing import birth_by_cursors
 from plugin.journal.splicing import waiting
@@ -61,6 +62,7 @@ class Stream:
         self.closed = False
         self.enlarged = False
         self._capacity = _PIPE
+        self._pace = Pace(time.monotonic())
 
     def waiting(self) -> int:
         """Count the bytes that wait in the FIFO."""
@@ -85,9 +87,9 @@ class Stream:
         """Tell, by what one reading took, whether the pipe is worth enlarging; it has not been yet."""
         return taken >= _BUSY and not self.enlarged
 
-    def is_filling(self, taken: int) -> bool:
-        """Tell, by what one round took, whether the pipe may soon be full, which holds its container up."""
-        return taken >= self._capacity // 2
+    def pause_after(self, taken: int) -> float:
+        """Say for how many seconds the pipe may collect, now that so many bytes of it were taken."""
+        return self._pace.pause_after(taken, self._capacity, time.monotonic())
 
     def enlarge(self) -> None:
         """Enlarge the pipe, once.

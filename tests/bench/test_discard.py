@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bench import discard
-from plugin.intake import pump
 from tests.journal.material import read_lines
 from tests.testbed.client import PluginClient
 from tests.testbed.server import REPOSITORY
@@ -41,11 +39,7 @@ def test_it_is_a_log_driver_that_always_gives_the_same_lines(client: PluginClien
     assert [line.text for line in read_lines(frames)] == [b"x" * 99 + b"\n"] * 100
 
 
-def test_it_lets_pipes_collect_as_long_as_peavey() -> None:
-    assert discard.PAUSE == pump.PAUSE
-
-
-@pytest.mark.parametrize("options", [None, {"pause": "0"}])
+@pytest.mark.parametrize("options", [None, {"at-once": "true"}])
 def test_it_drains_a_stream_to_its_end(client: PluginClient, folder: Path, options: dict[str, str] | None) -> None:
     fifo = Fifo(folder)
     client.call("LogDriver.StartLogging", {"File": str(fifo.path), "Info": {"ContainerID": "0", "Config": options}})

@@ -11,6 +11,7 @@ from plugin.errors import StoppedError
 from plugin.intake import cursor_keeper as keeper_module
 from plugin.intake import pump as pump_module
 from plugin.intake.attachments import Attachment, Attachments
+from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import Stream
 from plugin.journal.cursors import read_cursor
 from plugin.journal.folder import DataFolder
@@ -60,14 +61,20 @@ class TestTaking:
         assert bench.changed == [ONE]
         assert bench.rotated == []
 
-    def test_pipes_may_collect_unless_one_of_them_fills_up(self, bench: Bench) -> None:
-        fifo = bench.begin("a")
-        told = []
-        for size in (1 << 15, 1 << 18, 3 << 18):  # the first one is enough for the pipe to be enlarged
-            fifo.write(frames(1, size=size))
-            told.append(bench.pump._round(bench.pump._epoll.poll(0)))
-        assert told == [True, True, False]
-        assert not bench.pump._round([])
+    def test_pipes_may_collect_as_long_as_the_one_that_fills_fastest(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pauses = {"slow": 0.004, "fast": 0.001}
+        monkeypatch.setattr(Stream, "pause_after", lambda stream, _: pauses[stream.name])
+        for name in pauses:
+            bench.begin(name).write(WHOLE)
+        assert bench.pump._round(bench.pump._epoll.poll(0)) == 0.001
+        assert bench.pump._round([]) == 0
+
+    def test_what_was_taken_says_for_how_long(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Stream, "pause_after", lambda _, taken: taken / 1e6)
+        bench.begin("a").write(WHOLE)
+        assert bench.pump._round(bench.pump._epoll.poll(0)) == min(len(WHOLE) / 1e6, LONGEST_PAUSE)
 
     def test_what_comes_while_a_pipe_is_read_is_left_to_collect(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
@@ -86,12 +93,6 @@ class TestTaking:
         assert bench.written() == frames(1, size=1 << 14)
         bench.turn()
         assert bench.written() == frames(1, size=1 << 14) + WHOLE
-
-    def test_a_pipe_that_stayed_small_fills_up_sooner(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pump_module, "_ENLARGED_AT_MOST", 0)
-        fifo = bench.begin("a")
-        fifo.write(frames(1, size=1 << 15))
-        assert not bench.pump._round(bench.pump._epoll.poll(0))
 
     def test_a_container_that_never_prints_has_no_journal(self, bench: Bench) -> None:
         fifo = bench.begin("a")
