@@ -171,6 +171,7 @@ ENTRIES = (
         _as_text,
         faults=HTTP,
         patience="http-timeout",
+        secret_options=lambda at: {"http-url": f"{_url(at)}/in/{SECRET}?key={SECRET}"},
         refused_line=b"no entry for this one",
     ),
     Entry(

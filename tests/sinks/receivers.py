@@ -72,7 +72,7 @@ class Receiver:
     ``delay``
         seconds before each answer
     ``echo``
-        whether faults answer with the request's own headers, as careless servers do
+        whether faults answer with the request's own first line and headers, as careless servers do
     """
 
     def __init__(self, protocol: "Protocol", port: int = 0) -> None:
@@ -215,7 +215,7 @@ def http_server(decode: Decode, acknowledge: Callable[[int], bytes] = lambda _: 
                 if receiver.refused and any(receiver.refused in record.line for record in records):
                     status = 400
                 if status != 200:
-                    connection.sendall(_response(status, str(headers).encode() if receiver.echo else b"{}"))
+                    connection.sendall(_response(status, request + str(headers).encode() if receiver.echo else b"{}"))
                     continue
                 receiver.requests += 1
                 receiver.take(replace(record, connection=number) for record in records)
