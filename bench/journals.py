@@ -117,6 +117,6 @@ def lend(
             os.link(segment.path, folder / Path(segment.path).name)
         offset = journal.end if delivered else 0
         write_cursor(folder, instance, Cursor(offset=offset, resume=offset))
-        write_note(folder, info, "", None)
+        write_note(folder, info, "", _FIRST)
         lent.append(Lent(folder, instance, journal.end))
     return lent

@@ -40,12 +40,8 @@ def read_note(folder: Path) -> JournalNote | None:
         raise JournalError(f"cannot use {path}: {error}") from error
 
 
-def write_note(folder: Path, info: Info, stream: str, birth: int | None) -> JournalNote:
-    """Note that a container is writing through a stream now; a journal without a ``birth`` yet is born now.
-
-    Raises ``OSError``.
-    """
-    now = time.time_ns()
-    note = JournalNote(info=info, birth=now if birth is None else birth, last_seen=now, stream=stream)
+def write_note(folder: Path, info: Info, stream: str, birth: int) -> JournalNote:
+    """Note that a container is writing through a stream now; ``birth`` is as in ``JournalNote``. Raises ``OSError``."""
+    note = JournalNote(info=info, birth=birth, last_seen=time.time_ns(), stream=stream)
     write_atomically(folder / _NAME, msgspec.json.encode(note))
     return note

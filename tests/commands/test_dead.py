@@ -83,7 +83,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             data.container(container_id),
             Info(container_id=container_id, container_name=name, config=options),
             "stream",
-            None,
+            1,
         )
     Receiving.got = []
     Receiving.parts = []
@@ -267,7 +267,7 @@ class TestAgain:
 
     def test_log_opts_that_can_no_longer_be_used_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
         info = Info(container_id=WEB, container_name="/web", config={"syslog-address": "nonsense://"})
-        write_note(Here.data.container(WEB), info, "stream", None)
+        write_note(Here.data.container(WEB), info, "stream", 1)
         refuse(WEB, b"one")
         assert dead("--again") == 1
         assert "1 still dead: log-opt 'syslog-address'" in capsys.readouterr().out
@@ -295,7 +295,7 @@ class TestAgain:
             receiver.bind(("127.0.0.1", 0))
             config = {"syslog-address": f"udp://127.0.0.1:{receiver.getsockname()[1]}"}
             info = Info(container_id=WEB, container_name="/web", config=config)
-            write_note(Here.data.container(WEB), info, "stream", None)
+            write_note(Here.data.container(WEB), info, "stream", 1)
             assert dead("--again") == 0
             assert receiver.recv(1024).endswith(b"one\n")
         assert capsys.readouterr().out == "web, sink syslog: 1 sent\n"

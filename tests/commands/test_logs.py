@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> DataFolder:
 def journal(data: DataFolder, container: str, name: str, content: bytes = b"") -> None:
     """Leave a journal behind."""
     write_journal(data.container(container), content)
-    write_note(data.container(container), Info(container_id=container, container_name=f"/{name}"), "fifo", None)
+    write_note(data.container(container), Info(container_id=container, container_name=f"/{name}"), "fifo", 1)
 
 
 def logs(data: DataFolder, *arguments: str) -> int:

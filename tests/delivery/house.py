@@ -1,6 +1,7 @@
 """A data folder made by hand, and a worker in one process with the test."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from plugin.engine.info import Info
 from plugin.engine.options import validate
 from plugin.journal.cursors import Cursor, cursor_path, write_cursor
 from plugin.journal.folder import DataFolder
-from plugin.journal.note import JournalNote, write_note
+from plugin.journal.note import write_note
 from plugin.sinks.registry import schema
 from tests.delivery.conftest import Journal
 
@@ -25,20 +26,15 @@ class House:
         self.data.create()
         self.container = container
         self.options = QUICK | dict(options)
-        self._note: JournalNote | None = None
+        self.birth = 0
         self.journal = self.begin()
 
     def begin(self) -> Journal:
         """Begin the container's journal, as intake does."""
         self.journal = Journal(self.data.container(self.container))
-        self._note = None
+        self.birth = time.time_ns()
         self.touch()
         return self.journal
-
-    @property
-    def birth(self) -> int | None:
-        """The birth of its journal, once it is noted."""
-        return None if self._note is None else self._note.birth
 
     def touch(self) -> None:
         """Note that the container writes, or has ended, as intake does, and the sinks that its log-opts name by now."""
@@ -47,7 +43,7 @@ class House:
             if not cursor_path(self.journal.folder, choice.instance).exists():
                 offset = self.journal.writer.offset
                 write_cursor(self.journal.folder, choice.instance, Cursor(offset=offset, resume=offset))
-        self._note = write_note(self.journal.folder, info, "stream", self.birth)
+        write_note(self.journal.folder, info, "stream", self.birth)
 
 
 @asynccontextmanager

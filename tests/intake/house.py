@@ -56,7 +56,7 @@ class House:
         write_segments(folder, range(segments))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("plugin.journal.note.time", SimpleNamespace(time_ns=lambda: moment))
-            write_note(folder, info_of(container, **{"compress": "false"} | options), "fifo", None)
+            write_note(folder, info_of(container, **{"compress": "false"} | options), "fifo", moment)
         for path in folder.iterdir():
             os.utime(path, ns=(moment, moment))
 

@@ -29,7 +29,7 @@ def data(tmp_path: Path) -> DataFolder:
 def note(data: DataFolder, container: str, **options: str) -> None:
     """Leave a journal of a container behind."""
     data.container(container).mkdir()
-    write_note(data.container(container), info_of(container, **options), "fifo", None)
+    write_note(data.container(container), info_of(container, **options), "fifo", 1)
 
 
 def attach(data: DataFolder, container: str, **options: str) -> None:
