@@ -48,7 +48,10 @@ class SinkChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerOptions:
-    """The log-opts of one container: sizes in bytes, durations in seconds, None for a limit that is not set."""
+    """The log-opts of one container: sizes in bytes, durations in seconds, None for a limit that is not set.
+
+    What is for records and their delivery can differ between sinks, and is in their choices.
+    """
 
     max_size: int
     max_file: int
@@ -57,15 +60,6 @@ class ContainerOptions:
     buffer_limit: int
     overflow: str
     fsync_interval: float | None
-    tag: str
-    labels: str
-    labels_regex: str
-    env: str
-    env_regex: str
-    batch_wait: float
-    batch_size: int
-    retry_min: float
-    retry_max: float
     sinks: tuple[SinkChoice, ...] = ()
     notes: tuple[str, ...] = ()
     """Remarks worth one line in the log: options that are accepted, and what Peavey does instead."""
@@ -120,7 +114,6 @@ def defaults_faults(defaults: Mapping[str, str], schema: Schema = common.JOURNAL
 
 
 def _container_options(layers: Layers, sinks: tuple[SinkChoice, ...]) -> ContainerOptions:
-    retry_max = layers.value(common.RETRY_MAX)
     return ContainerOptions(
         max_size=layers.value(common.MAX_SIZE),
         max_file=layers.value(common.MAX_FILE),
@@ -129,15 +122,6 @@ def _container_options(layers: Layers, sinks: tuple[SinkChoice, ...]) -> Contain
         buffer_limit=layers.value(common.BUFFER_LIMIT),
         overflow=layers.value(common.OVERFLOW),
         fsync_interval=layers.value(common.FSYNC_INTERVAL),
-        tag=layers.value(common.TAG),
-        labels=layers.value(common.LABELS),
-        labels_regex=layers.value(common.LABELS_REGEX),
-        env=layers.value(common.ENV),
-        env_regex=layers.value(common.ENV_REGEX),
-        batch_wait=layers.value(common.BATCH_WAIT),
-        batch_size=layers.value(common.BATCH_SIZE),
-        retry_min=min(layers.value(common.RETRY_MIN), retry_max),
-        retry_max=retry_max,
         sinks=sinks,
         notes=tuple(
             f"{given.label}: {given.known.option.superseded}"

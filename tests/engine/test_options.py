@@ -82,6 +82,12 @@ def only_sink(config: Mapping[str, str], defaults: Mapping[str, str] | None = No
     return choice
 
 
+def common_values(config: Mapping[str, str]) -> dict[str, Any]:
+    """Read the options that are not one sink's, as a sink has them that declares no defaults of its own."""
+    values = only_sink({"sink": "drum"} | dict(config)).values
+    return {name: value for name, value in values.items() if not name.startswith("drum-")}
+
+
 class TestCommonOptions:
     def test_without_any_the_journal_has_the_bounds_of_dockers_local_driver(self) -> None:
         assert validate({}) == ContainerOptions(
@@ -92,18 +98,9 @@ class TestCommonOptions:
             buffer_limit=1_000_000_000,
             overflow="drop-oldest",
             fsync_interval=None,
-            tag="{{.ID}}",
-            labels="",
-            labels_regex="",
-            env="",
-            env_regex="",
-            batch_wait=1.0,
-            batch_size=1_000_000,
-            retry_min=0.5,
-            retry_max=300.0,
         )
 
-    def test_all_of_them_are_read(self) -> None:
+    def test_those_of_the_journal_are_read(self) -> None:
         options = validate(
             {
                 "max-size": "20m",
@@ -113,6 +110,34 @@ class TestCommonOptions:
                 "buffer-limit": "1.5g",
                 "overflow": "throttle",
                 "fsync-interval": "1s",
+            }
+        )
+        assert options == ContainerOptions(
+            max_size=20_000_000,
+            max_file=1,
+            compress=False,
+            max_age=2_592_000.0,
+            buffer_limit=1_500_000_000,
+            overflow="throttle",
+            fsync_interval=1.0,
+        )
+
+    def test_a_sink_has_the_others_by_default(self) -> None:
+        assert common_values({}) == {
+            "tag": "{{.ID}}",
+            "labels": "",
+            "labels-regex": "",
+            "env": "",
+            "env-regex": "",
+            "batch-wait": 1.0,
+            "batch-size": 1_000_000,
+            "retry-min": 0.5,
+            "retry-max": 300.0,
+        }
+
+    def test_those_of_a_sink_are_read(self) -> None:
+        read = common_values(
+            {
                 "tag": "{{.Name}}",
                 "labels": "a, b",
                 "labels-regex": "^com\\.",
@@ -124,38 +149,32 @@ class TestCommonOptions:
                 "retry-max": "1m",
             }
         )
-        assert options == ContainerOptions(
-            max_size=20_000_000,
-            max_file=1,
-            compress=False,
-            max_age=2_592_000.0,
-            buffer_limit=1_500_000_000,
-            overflow="throttle",
-            fsync_interval=1.0,
-            tag="{{.Name}}",
-            labels="a, b",
-            labels_regex="^com\\.",
-            env="A",
-            env_regex="^B",
-            batch_wait=0.0,
-            batch_size=2_000_000,
-            retry_min=1.0,
-            retry_max=60.0,
-        )
+        assert read == {
+            "tag": "{{.Name}}",
+            "labels": "a, b",
+            "labels-regex": "^com\\.",
+            "env": "A",
+            "env-regex": "^B",
+            "batch-wait": 0.0,
+            "batch-size": 2_000_000,
+            "retry-min": 1.0,
+            "retry-max": 60.0,
+        }
 
     def test_a_single_file_needs_no_option_against_compression(self) -> None:
         options = validate({"max-file": "1"})
         assert options.compress
 
     def test_the_first_pause_is_never_longer_than_the_longest(self) -> None:
-        assert validate({"retry-max": "100ms"}).retry_min == 0.1
+        assert common_values({"retry-max": "100ms"})["retry-min"] == 0.1
 
     @pytest.mark.parametrize(
         "name",
         ["max-size", "max-file", "compress", "max-age", "overflow", "tag", "labels", "env-regex", "batch-wait"],
     )
     def test_an_empty_value_stands_for_the_default(self, name: str) -> None:
-        assert validate({name: ""}) == validate({})
+        drum = {"sink": "drum"}
+        assert validate({**drum, name: ""}, schema=SCHEMA) == validate(drum, schema=SCHEMA)
 
     def test_what_the_engine_acts_upon_is_accepted(self) -> None:
         engines = {
@@ -399,8 +418,9 @@ class TestValuesOfASink:
     def test_its_own_option_wins_over_the_common_one_it_stands_for(self, config: dict[str, str], wait: float) -> None:
         assert only_sink({**REQUIRED, **config}).get(common.BATCH_WAIT) == wait
 
-    def test_the_container_has_the_common_value_beside_it(self) -> None:
-        assert validate({**REQUIRED, "pigeon-wait": "3s"}, schema=SCHEMA).batch_wait == 1.0
+    def test_another_sink_has_the_common_value_beside_it(self) -> None:
+        both = {**REQUIRED, "pigeon-wait": "3s", "sink": "pigeon,drum"}
+        assert [choice.values["batch-wait"] for choice in validate(both, schema=SCHEMA).sinks] == [3.0, 1.0]
 
     @pytest.mark.parametrize(
         ("config", "tag"),
