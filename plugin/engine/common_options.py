@@ -85,8 +85,8 @@ FSYNC_INTERVAL: Option[float | None] = Option(
     group="journal",
     shown_default="never",
     help=(
-        "How often the journal is forced to the disk. Lines survive a crash of the plugin or of the engine without it; "
-        "a power cut takes what is younger than this."
+        "How often the journal is forced to the disk, once a second at most. Lines survive a crash of the plugin or of "
+        "the engine without it; a power cut takes what is younger than this, and up to some seconds more."
     ),
 )
 
