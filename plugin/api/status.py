@@ -100,6 +100,8 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
 class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One sink with one set of options in one delivery process; counts are since that process began.
 
+    All of it is as ``reported``, while the containers' sinks are told as they are now: counts there may be ahead.
+
     ``id``
         stays the same as long as the options do
     ``instance``, ``type``
