@@ -10,7 +10,7 @@ import orjson
 
 from plugin.sinks.base import Origin
 from plugin.sinks.json_strings import strings
-from plugin.sinks.nanoseconds import NO_SECOND, THREE_DIGITS
+from plugin.sinks.nanoseconds import NO_SECOND, THREE_DIGITS, before_1970
 from plugin.transforms.record import Record
 
 _INFO = 6
@@ -90,9 +90,12 @@ def _pieces(records: Sequence[Record]) -> list[bytes]:
             end = record.prepared.err if source == "stderr" else record.prepared.out
         time_nano = record.time_nano
         nanos = time_nano % 1_000_000_000
-        if time_nano // 1_000_000_000 != second:
+        if time_nano // 1_000_000_000 != second or time_nano < 0:
             second = time_nano // 1_000_000_000
-            before_fraction = b'","timestamp":%d.' % second
+            seconds = b"%d." % second
+            if time_nano < 0:
+                seconds, nanos = before_1970(time_nano)
+            before_fraction = b'","timestamp":' + seconds
         pieces.extend(
             (
                 start,

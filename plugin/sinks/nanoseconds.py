@@ -7,3 +7,8 @@ THREE_DIGITS: Final = [b"%03d" % number for number in range(1000)]
 
 NO_SECOND: Final = -(2**62)
 """No second that 64 bits of nanoseconds reach: where there was no time before the first."""
+
+
+def before_1970(time_nano: int) -> tuple[bytes, int]:
+    """Give what stands before the fraction of a time that is negative, and the fraction's nanoseconds."""
+    return b"-%d." % (-time_nano // 1_000_000_000), -time_nano % 1_000_000_000

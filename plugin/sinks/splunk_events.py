@@ -12,7 +12,7 @@ import orjson
 
 from plugin.sinks.base import Origin
 from plugin.sinks.json_strings import strings
-from plugin.sinks.nanoseconds import NO_SECOND, THREE_DIGITS
+from plugin.sinks.nanoseconds import NO_SECOND, THREE_DIGITS, before_1970
 from plugin.sinks.text import text
 from plugin.transforms.record import Record
 
@@ -103,10 +103,9 @@ def _encode(records: Sequence[Record], values: list[bytes], opening: bytes, clos
         nanos = time_nano % 1_000_000_000
         if time_nano // 1_000_000_000 != second or time_nano < 0:
             second = time_nano // 1_000_000_000
-            begin = (b"%010d" % time_nano)[:-9] + b"."
+            begin = b"%d." % second
             if time_nano < 0:
-                # Before 1970 the fraction counts backwards.
-                nanos = (1_000_000_000 - nanos) % 1_000_000_000
+                begin, nanos = before_1970(time_nano)
         parts.extend(
             (
                 opening,

@@ -1,6 +1,7 @@
 """Batches of any records, for encoders, which keep for the next record what it has in common with the last."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
@@ -21,6 +22,11 @@ _LINES = st.one_of(
     st.sampled_from([b"x" * 31, b"x" * 32, b"y" * 255, b"y" * 256, b"z" * 20_000, b'{"a": [1]}', b"<&>"]),
     st.binary(max_size=40),
 )
+
+
+def in_seconds(time_nano: int) -> bytes:
+    """Write a time as seconds since 1970 with nine digits after the point."""
+    return f"{Decimal(time_nano) / SECOND:.9f}".encode()
 
 
 def batches(prepared: Sequence[Any]) -> st.SearchStrategy[list[Record]]:

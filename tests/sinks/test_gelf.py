@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from plugin.errors import OptionError
 from plugin.sinks.base import Record, RejectError, RetryError, Sink
 from plugin.sinks.datagrams import unpack
-from tests.sinks.batches import SECOND, batches
+from tests.sinks.batches import batches, in_seconds
 from tests.sinks.gelf_decoder import Reassembly, decode_stream
 from tests.sinks.made import INFO, TIME, origin_of, records_of, sink_of
 from tests.testbed.ports import HeldPort
@@ -53,7 +53,7 @@ def test_stderr_is_an_error() -> None:
 
 def test_the_time_keeps_its_nanoseconds() -> None:
     sink = sink_of(gelf_address=TCP)
-    times = [TIME, 1_700_000_000_000_000_001, 1_000_000_000, 999]
+    times = [TIME, 1_700_000_000_000_000_001, 1_000_000_000, 999, -1_500_000_000, -1]
     messages = decode_stream(sink.encode([record for t in times for record in records_of(sink, [b"x"], time=t)]))
     assert [message["timestamp"] for message in messages] == [Decimal(t) / 10**9 for t in times]
 
@@ -155,9 +155,9 @@ def plainly(record: Record) -> bytes:
     if not record.line:
         return b""
     line = json.dumps(record.line.decode("utf-8", "replace"), ensure_ascii=False).encode()
-    seconds, nanos = divmod(record.time_nano, SECOND)
+    time = in_seconds(record.time_nano)
     end: bytes = record.prepared.out if record.source == "stdout" else record.prepared.err
-    return b"".join((record.prepared.start.removesuffix(b'"'), line, b',"timestamp":%d.%09d' % (seconds, nanos), end))
+    return b"".join((record.prepared.start.removesuffix(b'"'), line, b',"timestamp":', time, end))
 
 
 @given(st.data())

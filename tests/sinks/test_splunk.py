@@ -17,7 +17,7 @@ from plugin.engine.options import validate
 from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink, TooLargeError
 from plugin.sinks.registry import schema
-from tests.sinks.batches import batches
+from tests.sinks.batches import batches, in_seconds
 from tests.sinks.http_receivers import (
     answer,
     answer_by,
@@ -127,8 +127,7 @@ def plainly(record: Record, form: str) -> bytes:
         is_json = form == "json" and reads_as_json(record.line)
         value = record.line.strip(b" \t\r\n") if is_json else json.dumps(line, ensure_ascii=False).encode()
         begin = b'{"event":{"line":' + value + prepared.after_line[record.source]
-    moment = f"{record.time_nano:010}"
-    return begin + f"{moment[:-9]}.{moment[-9:]}".encode() + bytes(prepared.after_time)
+    return begin + in_seconds(record.time_nano) + bytes(prepared.after_time)
 
 
 def reads_as_json(line: bytes) -> bool:
