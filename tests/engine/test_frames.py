@@ -112,6 +112,14 @@ class TestSize:
 
 
 class TestVarints:
+    @pytest.mark.parametrize(
+        ("number", "encoded"),
+        # The examples of protobuf's encoding guide, and the bounds.
+        [(1, "01"), (150, "9601"), (0, "00"), (-2, "feffffffffffffffff01"), (2**63 - 1, "ffffffffffffffff7f")],
+    )
+    def test_a_number_is_written_as_protobuf_has_it(self, number: int, encoded: str) -> None:
+        assert encode_varint(number).hex() == encoded
+
     @pytest.mark.parametrize("length", range(1, 11))
     def test_every_length_is_read(self, length: int) -> None:
         for value in (1 << 7 * (length - 1), min((1 << 7 * length) - 1, 2**64 - 1)):

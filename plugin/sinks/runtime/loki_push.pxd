@@ -4,10 +4,6 @@ from plugin.transforms.record cimport Record
 
 cdef long long _SECOND, _NO_SECOND
 cdef Py_ssize_t _LOW, _LARGEST_OVERHEAD
-cdef unsigned long long _CONTINUED
-
-@cython.locals(out=bytearray)
-cpdef bytes encode_varint(number)
 
 @cython.locals(
     record=Record, streams=dict, parts=list, source=str, metadata=bytes, line=bytes, field=bytes, stamps=list,

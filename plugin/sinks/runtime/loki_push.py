@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import cramjam
 
+from plugin.engine.frames import encode_varint
 from plugin.sinks.text import text
 from plugin.transforms.record import Record
 
@@ -30,17 +31,6 @@ _is_blank = re.compile(
     rb"(?:[\t-\r ]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80)*"
 ).fullmatch
 _BLANK_STARTS = b"\t\n\v\f\r \xc2\xe1\xe2\xe3"
-
-
-def encode_varint(number: int) -> bytes:
-    """Write a number as protobuf's varint; a negative one as its 64-bit two's complement."""
-    number &= 0xFFFF_FFFF_FFFF_FFFF
-    out = bytearray()
-    while number >= _CONTINUED:
-        out.append(number & 0x7F | _CONTINUED)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def bytes_field(number: int, content: bytes) -> bytes:

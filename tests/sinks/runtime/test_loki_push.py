@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.sinks.base import Record
-from plugin.sinks.runtime.loki_push import ContainerStream, encode_push, encode_varint, labels_field, metadata_fields
+from plugin.sinks.runtime.loki_push import ContainerStream, encode_push, labels_field, metadata_fields
 from tests.sinks.loki_receiver import PUSH_REQUEST, decode_push
 from tests.sinks.made import TIME
 
@@ -124,12 +124,3 @@ def test_labels_are_sorted_and_quoted_as_go_does() -> None:
     """The values of ``strconv.Quote``."""
     field = labels_field({"b": 'say "hi" \\ ü', "a": "tab\tline\nnul\0del\x7f", "empty": ""})
     assert field[2:].decode() == '{a="tab\\tline\\nnul\\x00del\\x7f", b="say \\"hi\\" \\\\ ü"}'
-
-
-@pytest.mark.parametrize(
-    ("number", "encoded"),
-    # The examples of protobuf's encoding guide, and the bounds.
-    [(1, "01"), (150, "9601"), (0, "00"), (-2, "feffffffffffffffff01"), (2**63 - 1, "ffffffffffffffff7f")],
-)
-def test_varints(number: int, encoded: str) -> None:
-    assert encode_varint(number).hex() == encoded
