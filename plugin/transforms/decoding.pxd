@@ -8,10 +8,10 @@ from plugin.transforms.record cimport Record, whole_line
 cdef class Decoder:
     cdef public object prepared
     cdef bint _joined
-    cdef long long _first
+    cdef long long _first, _cut_from
     cdef Fields _fields
     cdef Joiner _joiner
-    cdef list _parts, _times, _last, _records
+    cdef list _parts, _times, _last, _beginnings, _records
 
     @cython.locals(
         fields=Fields, joiner=Joiner, joined=bint, records=list, first=cython.longlong, end=Py_ssize_t,
@@ -23,6 +23,15 @@ cdef class Decoder:
 
     @cython.locals(fields=Fields, record=Record)
     cdef _add_part(self, bytes buffer, long long frame, long long behind, int source)
+
+    @cython.locals(line=bytes, beginning=Record, count=Py_ssize_t)
+    cdef _mend(self, Record record, int source)
+
+    @cython.locals(beginning=Record, resume=cython.longlong)
+    cdef long long _resume_behind(self, long long end)
+
+    @cython.locals(beginning=Record)
+    cdef _emit_beginning(self, long long behind, int source)
 
     @cython.locals(fields=Fields)
     cdef _handle_part(self, bytes buffer, long long frame, long long behind, int action, int source)

@@ -7,6 +7,7 @@ from typing import Any
 
 from plugin.engine.frames import HEADER_SIZE, Fields, entry_size
 from plugin.engine.partials import COMPLETE, FLUSH_AFTER, FLUSH_BEFORE, Joiner, source_index
+from plugin.transforms.characters import LONGEST_BEGINNING, unfinished
 from plugin.transforms.record import Record, whole_line
 
 _SOURCES = ("stdout", "stderr")
@@ -16,11 +17,23 @@ class Decoder:
     """Takes journal bytes piece by piece and gives records.
 
     ``prepared`` goes into every record. With ``joined``, a line of several parts becomes one record with the first
-    part's timestamp; else each part is one. Only records that end behind ``first`` are given: what lies before only
-    serves to complete them.
+    part's timestamp; else each part is one, and a character that is cut in two is in the later. Only records that end
+    behind ``first`` are given: what lies before only serves to complete them.
     """
 
-    __slots__ = ("_fields", "_first", "_joined", "_joiner", "_last", "_parts", "_records", "_times", "prepared")
+    __slots__ = (
+        "_beginnings",
+        "_cut_from",
+        "_fields",
+        "_first",
+        "_joined",
+        "_joiner",
+        "_last",
+        "_parts",
+        "_records",
+        "_times",
+        "prepared",
+    )
 
     def __init__(self, prepared: Any, *, joined: bool, first: int) -> None:
         self.prepared = prepared
@@ -31,12 +44,14 @@ class Decoder:
         self._parts: list[list[bytes]] = [[], []]
         self._times = [0, 0]
         self._last = [0, 0]
+        self._beginnings: list[Record | None] = [None, None]
+        self._cut_from = -1
         self._records: list[Record] = []
 
     @property
     def holds(self) -> bool:
-        """Whether parts wait for the rest of their line."""
-        return self._joiner.held > 0
+        """Whether parts wait for the rest of their line, or of a character."""
+        return self._joiner.held > 0 or self._cut_from >= 0
 
     def feed(self, buffer: bytes, offset: int) -> int:
         """Take the complete frames of ``buffer``, which lies at ``offset``; returns the bytes used up.
@@ -62,8 +77,7 @@ class Decoder:
             frame = offset + position
             behind = offset + entry_end
             if not joined:
-                if frame >= first:
-                    self._add_part(buffer, frame, behind, source)
+                self._add_part(buffer, frame, behind, source)
                 position = entry_end
                 continue
             action = joiner.accept(fields, buffer, frame)
@@ -90,6 +104,7 @@ class Decoder:
         for source in (0, 1):
             self._joiner.give_up(source)
             self._emit_held(offset, source, offset < self._first)
+            self._emit_beginning(offset, source)
 
     def _add_part(self, buffer: bytes, frame: int, behind: int, source: int) -> None:
         fields = self._fields
@@ -99,7 +114,56 @@ class Decoder:
             record.part_id = buffer[fields.id_start : fields.id_end].decode(errors="replace")
             record.part_ordinal = max(1, fields.ordinal)
             record.part_last = bool(fields.last)
-        self._records.append(record)
+        if fields.partial or self._cut_from >= 0:
+            self._mend(record, source)
+        if frame >= self._first:
+            self._records.append(record)
+
+    def _mend(self, record: Record, source: int) -> None:
+        """Give a record the beginning of its first character, which the part before it had, and take that of its last.
+
+        The engine's parts are long: if one is not, what begins at its end could have begun in the part before it.
+        """
+        line = record.line
+        beginning = self._beginnings[source]
+        if beginning is not None and beginning.part_id == record.part_id:
+            record.line = beginning.line + line
+            self._beginnings[source] = None
+        self._emit_beginning(record.offset, source)
+        goes_on = record.part_ordinal > 0 and not record.part_last
+        count = unfinished(line) if goes_on and len(line) > LONGEST_BEGINNING else 0
+        if count:
+            record.line = record.line[:-count]
+            self._beginnings[source] = Record(
+                self.prepared,
+                record.source,
+                record.time_nano,
+                line[-count:],
+                record.offset,
+                part_id=record.part_id,
+                part_ordinal=record.part_ordinal + 1,
+            )
+        record.resume = self._resume_behind(record.end)
+
+    def _resume_behind(self, end: int) -> int:
+        """Tell from where on to read to go on behind ``end``, and note whether any character has begun before it."""
+        resume = end
+        for beginning in self._beginnings:
+            if beginning is not None:
+                resume = min(resume, beginning.offset)
+        self._cut_from = resume if resume < end else -1
+        return resume
+
+    def _emit_beginning(self, behind: int, source: int) -> None:
+        """Make a record of the beginning of a character of which the rest did not come."""
+        beginning = self._beginnings[source]
+        if beginning is None:
+            return
+        self._beginnings[source] = None
+        beginning.end = behind
+        beginning.resume = self._resume_behind(behind)
+        if behind >= self._first:
+            self._records.append(beginning)
 
     def _handle_part(self, buffer: bytes, frame: int, behind: int, action: int, source: int) -> None:
         fields = self._fields

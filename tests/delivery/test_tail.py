@@ -203,6 +203,44 @@ def test_a_sink_may_want_the_parts_as_they_come(journal: Journal, sink: FakeSink
     ]
 
 
+class TestACharacterThatTheEngineCut:
+    """Where the sink wants the parts as they come."""
+
+    EURO = "€".encode()
+
+    @pytest.fixture(autouse=True)
+    def parts(self, sink: FakeSink) -> None:
+        sink.joins_parts = False
+
+    def test_it_is_whole_after_a_restart_too(self, journal: Journal, sink: FakeSink) -> None:
+        journal.write(part(1, b"one " + self.EURO[:1]))
+        tail = make_tail(journal, sink)
+        (one,) = tail.read(50_000)
+        assert one.line == b"one "
+        tail.acknowledge(one, 1)
+
+        journal.write(part(2, self.EURO[1:] + b" two", last=True))
+        again = make_tail(journal, sink)
+        (two,) = again.read(50_000)
+        assert two.line == self.EURO + b" two"
+        again.acknowledge(two, 1)
+        assert again.cursor.resume == again.cursor.offset == journal.writer.offset
+
+    def test_it_keeps_nothing_of_the_journal_once_it_is_given_up(
+        self, journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal.write(part(1, b"one " + self.EURO[:2]))
+        tail = make_tail(journal, sink)
+        assert read_all(tail) == [b"one "]
+        monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
+        assert tail.has_news()
+        (rest,) = tail.read(50_000)
+        assert rest.line == self.EURO[:2]
+        tail.acknowledge(rest, 2)
+        assert tail.cursor.resume == tail.cursor.offset == journal.writer.offset
+        assert not tail.has_news()
+
+
 def test_records_carry_time_source_and_position(journal: Journal, sink: FakeSink) -> None:
     now = time.time_ns()
     journal.write(Entry("stderr", now, b"first"), Entry("stdout", now + 1, b""))

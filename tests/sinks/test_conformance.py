@@ -271,6 +271,8 @@ def test_lines_longer_than_the_engine_leaves_whole(bench: Bench) -> None:
     for size in (16_383, 16_384, 16_385, 40_000, 100_000):
         web.print(b"before\n")
         web.print(b"%d " % size + b"x" * (size - 6) + b"\n")
+    for shift in range(4):  # wherever in a character it cuts
+        web.print(b"x" * shift + "😀".encode() * 10_000 + b"\n")
     web.print(b"after\n", "stderr")
     bench.deliver()
     bench.check()

@@ -49,6 +49,69 @@ def test_parts_can_be_taken_as_they_come() -> None:
     ]
 
 
+class TestACharacterThatWasCut:
+    """Where parts are taken as they come."""
+
+    ENTRIES = (
+        part("größer als 1 €".encode()[:-2]),
+        Entry("stderr", 6, b"between"),
+        part("größer als 1 €".encode()[-2:] + b" und", 2),
+        part(b" mehr", 3, last=True),
+    )
+
+    def test_it_is_in_the_later_part(self) -> None:
+        lines = [record.line.decode() for record in decode(list(self.ENTRIES), joined=False)]
+        assert lines == ["größer als 1 ", "between", "€ und", " mehr"]
+
+    def test_reading_again_begins_where_it_does(self) -> None:
+        first, between, second, third = decode(list(self.ENTRIES), joined=False)
+        assert first.resume == between.resume == 0
+        assert (second.resume, third.resume) == (second.end, third.end)
+
+    def test_it_is_waited_for_until_it_is_given_up(self) -> None:
+        content = encode_frame(self.ENTRIES[0])
+        decoder = Decoder("web", joined=False, first=0)
+        decoder.feed(content, 0)
+        assert decoder.holds
+        decoder.flush(len(content))
+        assert not decoder.holds
+        line, beginning = decoder.take()
+        assert (line.line + beginning.line) == self.ENTRIES[0].line
+        assert beginning.resume == beginning.end == len(content), "it need not be read again"
+        assert (beginning.part_id, beginning.part_ordinal, beginning.part_last) == ("x", 2, False)
+
+    @pytest.mark.parametrize("other", [Entry("stdout", 7, b"next"), part(b"next", id="y")])
+    def test_another_line_does_not_get_it(self, other: Entry) -> None:
+        records = decode([self.ENTRIES[0], other], joined=False)
+        assert [record.line for record in records] == ["größer als 1 ".encode(), b"\xe2", b"next"]
+        assert all(record.end >= record.resume for record in records)
+        assert records[1].end == records[2].offset
+
+
+@given(joined=st.booleans(), data=st.data())
+def test_whoever_reads_on_from_any_record_gets_all_that_follow(joined: bool, data: st.DataObject) -> None:
+    texts = st.text(alphabet="a€😀ü", max_size=6).map(str.encode)
+    texts = st.builds(lambda text, start, end: text[start:end], texts, st.integers(0, 3), st.integers(0, 24))
+    sources = st.sampled_from(["stdout", "stderr"])
+    whole = st.builds(Entry, sources, st.integers(0, 2**62), texts)
+    parts = st.builds(part, texts, st.integers(1, 9), last=st.booleans(), source=sources, id=st.sampled_from("ab"))
+    content = b"".join(map(encode_frame, data.draw(st.lists(st.one_of(whole, parts), max_size=12))))
+
+    def read(resume: int, first: int) -> list[tuple[bytes, str, int, int, int]]:
+        decoder = Decoder("web", joined=joined, first=first)
+        decoder.feed(content[resume:], resume)
+        decoder.flush(len(content))
+        return [(r.line, r.source, r.offset, r.end, r.resume) for r in decoder.take()]
+
+    records = read(0, 0)
+    for number, (*_, end, resume) in enumerate(records, 1):
+        following = records[number:]
+        again = read(resume, end)
+        repeated = again[: len(again) - len(following)]
+        assert again[len(repeated) :] == following
+        assert all(record[3] == end for record in repeated), "what was given up just there, at most"
+
+
 def test_only_what_ends_behind_the_first_offset_is_given() -> None:
     entries = [part(b"a"), Entry("stderr", 6, b"before"), part(b"b", 2, last=True), Entry("stderr", 8, b"after")]
     first = len(encode_frame(entries[0])) + len(encode_frame(entries[1]))
