@@ -11,6 +11,21 @@ from plugin.sinks.base import MisconfiguredError
 
 logger = logging.getLogger(__name__)
 
+_LASTING = (
+    "ACCESS_DENIED",
+    "CERTIFICATE",
+    "HANDSHAKE_FAILURE",
+    "HTTP_REQUEST",
+    "INSUFFICIENT_SECURITY",
+    "PROTOCOL_VERSION",
+    "RECORD_LAYER_FAILURE",
+    "UNKNOWN_CA",
+    "UNRECOGNIZED_NAME",
+    "UNSUPPORTED_PROTOCOL",
+    "WRONG_VERSION_NUMBER",
+)
+"""Parts of what OpenSSL says when TLS cannot come about however often it is tried."""
+
 
 class ClientTls:
     """TLS with one destination: a context for each of its connections, from files that may change meanwhile.
@@ -98,6 +113,11 @@ def client_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def is_lasting(error: ssl.SSLError) -> bool:
+    """Tell whether somebody has to change something: how we are set up, the server, or that it is this server."""
+    return any(word in (error.reason or "") for word in _LASTING)
 
 
 def _load_authorities(context: ssl.SSLContext, ca: str | Path) -> None:

@@ -7,11 +7,9 @@ import ssl
 
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
 from plugin.sinks.dialling import Address
+from plugin.sinks.tls import is_lasting
 
 _SLICE = 65_536
-
-_OUR_FAULT = ("ALERT", "CERTIFICATE", "WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST")
-_NOT_OUR_FAULT = ("ALERT_INTERNAL_ERROR", "ALERT_USER_CANCELLED", "ALERT_CLOSE_NOTIFY")
 
 
 class TlsLayer:
@@ -83,5 +81,4 @@ def tls_failure(address: Address, error: ssl.SSLError) -> SinkError:
         return MisconfiguredError(f"the certificate of {address} is not accepted: {error.verify_message}")
     code = error.reason or ""
     text = f"TLS with {address} failed: {code.replace('_', ' ').lower() or error.strerror or error}"
-    is_ours = any(word in code for word in _OUR_FAULT) and code not in _NOT_OUR_FAULT
-    return MisconfiguredError(text) if is_ours else RetryError(text)
+    return MisconfiguredError(text) if is_lasting(error) else RetryError(text)

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from plugin.sinks.base import MisconfiguredError
-from plugin.sinks.tls import ClientTls, client_context
+from plugin.sinks.tls import ClientTls, client_context, is_lasting
 from tests.sinks.http_receivers import Authority, make_authority
 
 
@@ -123,3 +123,28 @@ class TestChanges:
     def test_a_file_that_is_missing_from_the_start_is_a_misconfiguration(self, tmp_path: Path) -> None:
         with pytest.raises(MisconfiguredError, match=str(tmp_path)):
             ClientTls(tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("reason", "lasting"),
+    [
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", True),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", True),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", True),
+        ("TLSV1_ALERT_ACCESS_DENIED", True),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", True),
+        ("TLSV1_ALERT_UNKNOWN_CA", True),
+        ("TLSV1_UNRECOGNIZED_NAME", True),
+        ("HTTP_REQUEST", True),
+        ("WRONG_VERSION_NUMBER", True),
+        ("SSLV3_ALERT_BAD_RECORD_MAC", False),
+        ("TLSV1_ALERT_INTERNAL_ERROR", False),
+        ("TLSV1_ALERT_USER_CANCELLED", False),
+        ("UNEXPECTED_EOF_WHILE_READING", False),
+        ("", False),
+    ],
+)
+def test_what_openssl_says_tells_whether_it_may_pass(reason: str, lasting: bool) -> None:
+    error = ssl.SSLError(1, "it failed")
+    error.reason = reason
+    assert is_lasting(error) == lasting

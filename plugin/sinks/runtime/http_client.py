@@ -14,25 +14,12 @@ from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, Unavail
 from plugin.sinks.http_answers import Judge, failure
 from plugin.sinks.http_settings import HttpSettings
 from plugin.sinks.http_url import HttpUrl, parse_url
-from plugin.sinks.tls import ClientTls
+from plugin.sinks.tls import ClientTls, is_lasting
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 15.0
 _LARGEST_ANSWER = 65_536
 _READ_SIZE = 8_192
-
-# Parts of what OpenSSL says when TLS cannot come about however often it is tried.
-_LASTING_TLS_FAULTS = (
-    "ACCESS_DENIED",
-    "CERTIFICATE",
-    "HANDSHAKE_FAILURE",
-    "PROTOCOL_VERSION",
-    "RECORD_LAYER_FAILURE",
-    "UNKNOWN_CA",
-    "UNRECOGNIZED_NAME",
-    "UNSUPPORTED_PROTOCOL",
-    "WRONG_VERSION_NUMBER",
-)
 
 
 class HttpClient:
@@ -156,7 +143,7 @@ class HttpClient:
                 f"the certificate of {self._site} is not accepted: {tls_fault.verify_message}"
                 " (check the CA file and the server name)"
             )
-        if tls_fault is not None and any(word in (tls_fault.reason or "") for word in _LASTING_TLS_FAULTS):
+        if tls_fault is not None and is_lasting(tls_fault):
             return MisconfiguredError(f"no TLS with {self._site}: {tls_fault.reason.replace('_', ' ').lower()}")
         if isinstance(error, aiohttp.InvalidURL | UnicodeError):
             return MisconfiguredError(f"{self._site}: the URL cannot be used")
