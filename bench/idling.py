@@ -9,7 +9,7 @@ from bench.results import Recorder, Result
 from bench.tables import middle
 
 LONG = 31.0
-"""Seconds in which all comes up that is done from time to time: the housekeeper looks at every journal each 30 s."""
+"""Seconds in which all comes up that is done from time to time: the housekeeper lists the journals each 30 s."""
 
 CPU = "cpu"
 MEMORY = "memory (PSS)"

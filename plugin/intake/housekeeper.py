@@ -14,11 +14,12 @@ from functools import partial
 from plugin.engine.info import Info
 from plugin.engine.options import ContainerOptions
 from plugin.errors import StoppedError
+from plugin.intake.kept_journal import KeptJournal
 from plugin.intake.pump import Pump
 from plugin.intake.room import DiskBounds, Room
 from plugin.intake.syncing import Syncer
 from plugin.intake.throttling import to_slow_down
-from plugin.intake.tidying import KeptJournal, Tidier
+from plugin.intake.tidying import Tidier
 from plugin.journal.folder import DataFolder
 from plugin.memory import give_memory_back
 
@@ -100,8 +101,9 @@ class Housekeeper(threading.Thread):
     def round(self) -> None:
         """Do what is due now."""
         now = time.monotonic()
-        attached = self._pump.call(self._pump.containers.attached).result()
-        for container_id in self._due(now):
+        due = self._due(now)
+        attached = self._pump.call(self._pump.containers.attached).result()  # after: whose end made it due is not in it
+        for container_id in due:
             if self._stopping:
                 return
             try:
@@ -124,7 +126,7 @@ class Housekeeper(threading.Thread):
             give_memory_back()
 
     def _due(self, now: float) -> list[str]:
-        """List the journals to look at: those that rotated; now and then those that changed; and all but quiet ones."""
+        """List the journals to look at: those that rotated; now and then those that grew, are due, came or went."""
         measure = now >= self._next_measure
         with self._lock:  # for a moment only: the pump waits for it
             due, self._rotated = self._rotated, set()
@@ -132,14 +134,13 @@ class Housekeeper(threading.Thread):
                 changed, self._changed = self._changed, set()
         if measure:
             self._next_measure = now + _MEASURE_CHANGED
-            due |= changed | {container_id for container_id, kept in self._journals.items() if _may_go(kept)}
+            moment = time.time_ns()
+            due |= changed | {container_id for container_id, kept in self._journals.items() if kept.is_due(moment)}
         if now >= self._next_visit:
             self._next_visit = now + _VISIT_ALL
             self._replenish()
             present = set(self._data.container_ids())
-            moment = time.time_ns()
-            quiet = {container_id for container_id, kept in self._journals.items() if kept.quiet_until > moment}
-            due |= (present - quiet) | (self._journals.keys() - present)
+            due |= present ^ self._journals.keys()
         return sorted(due)
 
     def _throttle(self, attached: set[str]) -> None:
@@ -147,8 +148,3 @@ class Housekeeper(threading.Thread):
         if slowed or self._slowed:
             self._pump.call(self._pump.containers.throttle, slowed).result()
         self._slowed = slowed
-
-
-def _may_go(kept: KeptJournal) -> bool:
-    """Tell whether retention may want something of a journal although it does not grow."""
-    return kept.needed_from is not None or (kept.options is not None and kept.options.max_age is not None)

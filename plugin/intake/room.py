@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from plugin.intake.kept_journal import KeptJournal
 from plugin.intake.pump import Pump
-from plugin.intake.tidying import KeptJournal
 from plugin.journal.cursors import floor
 from plugin.journal.folder import DataFolder
 from plugin.journal.retention import SegmentUse, measure, passed, remove_corrupt, remove_segment

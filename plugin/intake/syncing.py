@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plugin.intake.tidying import KeptJournal
+from plugin.intake.kept_journal import KeptJournal
 from plugin.journal.folder import CLOCK_TICK
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from plugin.intake.tidying import KeptJournal
+from plugin.intake.kept_journal import KeptJournal
 
 _ENOUGH = 0.9
 """Share of ``buffer-limit`` below which a container is let go again."""

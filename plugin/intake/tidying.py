@@ -3,16 +3,16 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import zstandard
 
 from plugin.engine.info import Info
-from plugin.engine.options import ContainerOptions, SinkChoice
+from plugin.engine.options import ContainerOptions
 from plugin.errors import JournalError
+from plugin.intake.kept_journal import KeptJournal
 from plugin.intake.pump import Pump
 from plugin.journal.compression import compress_closed
-from plugin.journal.cursors import floor, floor_of_any
+from plugin.journal.cursors import floor, floor_of_any, times_written
 from plugin.journal.folder import DataFolder
 from plugin.journal.gap import noted_gap
 from plugin.journal.lag import journal_size
@@ -22,6 +22,7 @@ from plugin.journal.retention import (
     aged,
     begun,
     measure,
+    passed,
     remove_corrupt,
     remove_segment,
     surplus,
@@ -33,52 +34,9 @@ logger = logging.getLogger(__name__)
 _SECOND = 1_000_000_000
 _KEPT_CORRUPT = 5
 _LOOK_AGAIN = 3600 * _SECOND
+_TRY_AGAIN = 30 * _SECOND
 _SURELY_NOTED = 60 * _SECOND
 """A container that has just begun may have a segment, and no note yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptJournal:
-    """A journal as it was when it was last tidied up.
-
-    ``needed_from``
-        the offset from which on some sink still needs it, or has to be told that it is gone; ``None`` if none does
-    ``set_aside``
-        bytes that files of what was no log entries take
-    ``options``
-        those of its container, ``None`` where its note is damaged or missing
-    ``quiet_until``
-        when it has to be looked at again although nothing happens to it, nanoseconds since 1970 UTC
-    ``birth``
-        as in its note; 0 where that is damaged or missing
-    """
-
-    segments: list[SegmentUse]
-    needed_from: int | None = None
-    set_aside: int = 0
-    options: ContainerOptions | None = None
-    quiet_until: int = 0
-    birth: int = 0
-
-    @property
-    def bytes(self) -> int:
-        """What it takes on the disk."""
-        return sum(use.bytes for use in self.segments) + self.set_aside
-
-    @property
-    def undelivered(self) -> int:
-        """Bytes that some sink still needs and that are still there."""
-        return undelivered(self.segments, self.needed_from)
-
-    @property
-    def sinks(self) -> tuple[SinkChoice, ...]:
-        """The sinks that its container's log-opts name."""
-        return () if self.options is None else self.options.sinks
-
-    @property
-    def throttles(self) -> bool:
-        """Whether its container is to be slowed down rather than that undelivered lines are lost."""
-        return self.options is not None and self.options.overflow == "throttle"
 
 
 class Tidier:
@@ -101,18 +59,15 @@ class Tidier:
     def tidy(self, container_id: str, *, attached: bool) -> KeptJournal | None:
         """Tidy up one journal; ``None`` if there is none, or none any more. Raises ``OSError``."""
         folder = self._data.container(container_id)
-        if noted_gap(folder):
-            self._pump.call(self._pump.containers.settle, container_id).result()
+        if not folder.exists():
+            return None
+        has_gap = self._has_gap(container_id)
         note = self._read_note(container_id)
         segments = measure(folder)
         if note is None:
-            silent = not segments and folder.exists() and not (folder / "info.json").exists()
-            if not attached and silent:
-                self.remove(container_id, segments, "its container never printed")
-            elif not attached and segments and segments[-1].modified < time.time_ns() - _SURELY_NOTED:
-                self._tell_unknown(container_id, f"{folder / 'info.json'} is missing")
-            return KeptJournal(segments, _ahead(floor_of_any(folder), segments)) if segments else None
+            return self._tidy_unknown(container_id, segments, attached=attached)
         options = self._options_of(note.info)
+        cursors = times_written(folder, options.sinks)
         needed_from = self._needed_from(container_id, segments, note.birth, options, attached=attached)
         if attached:
             self._settled.discard(container_id)
@@ -133,12 +88,23 @@ class Tidier:
         set_aside = remove_corrupt(folder, _KEPT_CORRUPT)
         if options.compress:
             self._compress(container_id, needed_from)
-        if not folder.exists():
-            return None
         segments = measure(folder)
-        is_done = needed_from is None and not (options.compress and _has_plain(segments[:-1]))
-        quiet_until = self._next_look(note, segments, attached) if is_done else 0
-        return KeptJournal(segments, needed_from, set_aside, options, quiet_until, note.birth)
+        is_done = not has_gap and not (options.compress and _has_plain(passed(segments, needed_from)))
+        look_again = self._next_look(note, segments, options, attached=attached, is_done=is_done)
+        waits_for = {} if needed_from is None else cursors
+        return KeptJournal(segments, needed_from, look_again, set_aside, options, note.birth, waits_for)
+
+    def _tidy_unknown(self, container_id: str, segments: list[SegmentUse], *, attached: bool) -> KeptJournal | None:
+        """Keep a journal without a note that can be read; it goes if its container never printed, and has ended."""
+        folder = self._data.container(container_id)
+        silent = not segments and not (folder / "info.json").exists()
+        if silent and not attached and self.remove(container_id, segments, "its container never printed"):
+            return None
+        now = time.time_ns()
+        if not attached and segments and segments[-1].modified < now - _SURELY_NOTED:
+            self._tell_unknown(container_id, f"{folder / 'info.json'} is missing")
+        look_again = now + (_LOOK_AGAIN if silent else _TRY_AGAIN)
+        return KeptJournal(segments, _ahead(floor_of_any(folder), segments), look_again)
 
     def remove(self, container_id: str, seen: Sequence[SegmentUse], reason: str, *, at_once: bool = False) -> bool:
         """Remove the journal of a container without streams; false if it has some, or has printed since it was seen.
@@ -174,6 +140,14 @@ class Tidier:
         """Tell from where on a sink needs the journal: also of what is gone already it has to be told."""
         return _ahead(floor(self._data.container(container_id), options.sinks, birth, running=attached), segments)
 
+    def _has_gap(self, container_id: str) -> bool:
+        """Have the gap made that an earlier process left noted; true if it still is to be, for want of room."""
+        folder = self._data.container(container_id)
+        if not noted_gap(folder):
+            return False
+        self._pump.call(self._pump.containers.settle, container_id).result()
+        return bool(noted_gap(folder))
+
     def _settle_once(self, container_id: str) -> None:
         """Cut off an entry that was never completed, since it would never be delivered."""
         if container_id not in self._settled:
@@ -185,12 +159,25 @@ class Tidier:
             return False
         return _last_seen(note, segments) < time.time_ns() - self._keep_stopped * _SECOND
 
-    def _next_look(self, note: JournalNote, segments: list[SegmentUse], attached: bool) -> int:
-        """Tell when a journal that is delivered is to be looked at again, if it does not grow."""
-        soon = time.time_ns() + _LOOK_AGAIN
-        if attached or self._keep_stopped is None:
-            return soon
-        return min(soon, _last_seen(note, segments) + int(self._keep_stopped * _SECOND))
+    def _next_look(
+        self,
+        note: JournalNote,
+        segments: list[SegmentUse],
+        options: ContainerOptions,
+        *,
+        attached: bool,
+        is_done: bool,
+    ) -> int:
+        """Tell when something of a journal will be old enough, if it does not grow: what is already waits for sinks."""
+        now = time.time_ns()
+        moments = [now + (_LOOK_AGAIN if is_done else _TRY_AGAIN)]
+        if not attached and self._keep_stopped is not None:
+            moments.append(_last_seen(note, segments) + int(self._keep_stopped * _SECOND))
+        if options.max_age is not None:
+            moments += [use.modified + int(options.max_age * _SECOND) for use in segments]
+            if attached:
+                moments.append(_closing_time(segments, options))
+        return min(moment for moment in moments if moment >= now)
 
     def _remove_aged(
         self, container_id: str, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
@@ -205,11 +192,7 @@ class Tidier:
 
     def _close_in_time(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> None:
         """Close the newest segment when it is older than a share of ``max-age``: so much is kept too long at most."""
-        share = int((options.max_age or 0) * _SECOND) // options.max_file
-        newest = segments[-1] if segments else None
-        if newest is None or not newest.bytes or newest.segment.compressed:
-            return
-        if begun(newest) < time.time_ns() - share:
+        if 0 < _closing_time(segments, options) < time.time_ns():
             self._pump.call(self._pump.containers.rotate, container_id).result()
 
     def _compress(self, container_id: str, needed_from: int | None) -> None:
@@ -226,6 +209,14 @@ def _ahead(needed_from: int | None, segments: list[SegmentUse]) -> int | None:
 
 def _last_seen(note: JournalNote, segments: list[SegmentUse]) -> int:
     return max([note.last_seen, *(use.modified for use in segments)])
+
+
+def _closing_time(segments: list[SegmentUse], options: ContainerOptions) -> int:
+    """Tell when the newest segment will be older than a share of ``max-age``, 0 if there is nothing in it."""
+    newest = segments[-1] if segments else None
+    if newest is None or not newest.bytes or newest.segment.compressed:
+        return 0
+    return begun(newest) + int((options.max_age or 0) * _SECOND) // options.max_file
 
 
 def _has_plain(segments: list[SegmentUse]) -> bool:

@@ -12,8 +12,9 @@ more than all else. A kill falls before or after such a write; who reads at the 
 import errno
 import os
 import struct
+import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,7 @@ _SIZE = 256
 _HEADER = struct.Struct(">IH")
 """The CRC-32 of all that follows it, and the length of the MessagePack behind this header; zeros fill up the file."""
 _READINGS = 3
+_TICK = 100_000_000  # nanoseconds; file systems tell times by a clock that stands still for some milliseconds
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,26 @@ def cursor_in(folder: Path, instance: str, birth: int) -> Cursor | None:
 def is_of(cursor: Cursor, birth: int) -> bool:
     """Tell whether a cursor is in the journal that was born at ``birth``, as far as it knows."""
     return cursor.birth in (0, birth)
+
+
+def times_written(folder: Path, sinks: Iterable[SinkChoice]) -> dict[str, int]:
+    """Tell by its path when the cursor of each sink was written last, for ``any_written_since``."""
+    paths = [str(cursor_path(folder, choice.instance)) for choice in sinks]
+    recent = time.time_ns() - _TICK  # another writing may follow at what is the same time to the file system
+    return {path: -1 if (written := _time_written(path)) > recent else written for path in paths}
+
+
+def any_written_since(times: Mapping[str, int]) -> bool:
+    """Tell whether a cursor was written since these times were told; where that is not sure, it may have been."""
+    return any(_time_written(path) != written for path, written in times.items())
+
+
+def _time_written(path: str) -> int:
+    """Tell when a file was written last, nanoseconds since 1970 UTC; 0 if there is none that can be looked at."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def write_cursor(folder: Path, instance: str, cursor: Cursor) -> None:

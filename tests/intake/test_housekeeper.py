@@ -14,8 +14,8 @@ from plugin.intake import room, tidying
 from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.room import DiskBounds
 from plugin.journal import note as note_module
-from plugin.journal.cursors import Cursor, write_cursor
-from plugin.journal.folder import list_segments
+from plugin.journal.cursors import Cursor, cursor_path, write_cursor
+from plugin.journal.folder import gap_path, list_segments
 from plugin.journal.note import JournalNote
 from plugin.journal.retention import SegmentUse, remove_segment
 from tests.intake.house import DAY, HOUR, SEGMENT, House, disk, write_segments
@@ -440,7 +440,7 @@ class TestTrouble:
 
 
 class TestQuiet:
-    """A journal that does not grow and is delivered costs nothing until its time has come."""
+    """A journal that does not grow costs nothing until its time has come, or a sink that needs it goes on."""
 
     @pytest.fixture
     def read(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -455,17 +455,84 @@ class TestQuiet:
         monkeypatch.setattr(tidying, "read_note", read_note)
         return seen
 
-    def test_only_others_are_looked_at_again(self, house: House, clock: Clock, read: list[str]) -> None:
-        house.stopped(ONE, 2)
-        house.stopped(OTHER, 2, http_url="http://127.0.0.1:9/")
-        write_cursor(house.bench.data.container(OTHER), "http", Cursor(offset=0, resume=0))
+    @pytest.fixture
+    def waiting(self, house: House) -> Path:
+        """The journal of a container that stopped long ago, which a sink needs; its cursor was written a while ago."""
+        house.stopped(ONE, 2, 9 * DAY, http_url="http://127.0.0.1:9/", compress="true")
+        folder = house.bench.data.container(ONE)
+        write_cursor(folder, "http", Cursor(offset=0, resume=0))
+        os.utime(cursor_path(folder, "http"), (1_000_000_000, 1_000_000_000))
+        return folder
+
+    def test_it_is_not_looked_at_again_whether_delivered_or_not(
+        self, house: House, clock: Clock, read: list[str], waiting: Path
+    ) -> None:
+        house.stopped(OTHER, 2, max_age="48h")
         house.running(THIRD, 2)
         keeper = house.keeper(keep_stopped=DAY)
         keeper.round()
+        assert sorted(read) == [waiting.name, OTHER, THIRD]
         read.clear()
         clock.pass_by(60)
         keeper.round()
-        assert set(read) == {OTHER}
+        assert read == []
+
+    def test_a_sink_that_needs_it_goes_on(self, house: House, clock: Clock, read: list[str], waiting: Path) -> None:
+        keeper = house.keeper()
+        keeper.round()
+        write_cursor(waiting, "http", Cursor(offset=SEGMENT, resume=SEGMENT))
+        clock.pass_by(6)
+        keeper.round()
+        assert read == [ONE, ONE]
+        assert keeper._journals[ONE].undelivered == SEGMENT
+
+    def test_a_container_that_has_not_printed_yet_is_looked_at_when_it_ends(
+        self, house: House, clock: Clock, read: list[str]
+    ) -> None:
+        keeper = house.keeper()
+        house.bench.pump._on_change = keeper.note_change
+        house.runs_again(ONE)
+        folder = house.bench.data.container(ONE)
+        folder.mkdir()
+        write_cursor(folder, "http", Cursor(offset=0, resume=0))
+        for _ in range(3):
+            keeper.round()
+            clock.pass_by(60)
+        assert read == [ONE]
+        house.stops(ONE)
+        keeper.round()
+        assert house.bench.data.container_ids() == []
+
+    def test_whose_container_ends_while_a_round_begins_is_looked_at_as_stopped(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.running(ONE, 2, age=9 * DAY)
+        keeper = house.keeper(keep_stopped=DAY)
+        house.bench.pump._on_rotate = keeper.note_rotation
+        list_due = keeper._due
+
+        def end_meanwhile(now: float) -> list[str]:
+            house.stops(ONE)
+            for path in house.bench.data.container(ONE).glob("*.log"):
+                os.utime(path, (1_000_000_000, 1_000_000_000))
+            return list_due(now)
+
+        monkeypatch.setattr(keeper, "_due", end_meanwhile)
+        keeper.round()
+        assert house.bench.data.container_ids() == []
+
+    def test_a_gap_that_could_not_be_made_is_tried_again(
+        self, house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch, waiting: Path
+    ) -> None:
+        gap_path(waiting, 3 * SEGMENT).touch()
+        keeper = house.keeper()
+        with monkeypatch.context() as patch:
+            patch.setattr(house.bench.pump.containers, "settle", lambda _: None)
+            keeper.round()
+        clock.pass_by(31)
+        keeper.round()
+        assert not list(waiting.glob("*.gap"))
+        assert house.bases(ONE) == [0, 1, 3]
 
     def test_one_that_grows_again_or_stops_is_looked_at(self, house: House, clock: Clock, read: list[str]) -> None:
         keeper = house.keeper(keep_stopped=DAY)
@@ -482,13 +549,25 @@ class TestQuiet:
         keeper.round()
         assert read == [ONE, ONE]
 
-    def test_its_time_comes(self, house: House, clock: Clock) -> None:
-        house.stopped(ONE, 2, age=DAY - 60)
-        keeper = house.keeper(keep_stopped=DAY)
+    @pytest.mark.parametrize(("options", "keep_stopped"), [({}, DAY), ({"max_age": "24h"}, None)])
+    def test_its_time_comes(
+        self, house: House, clock: Clock, options: dict[str, str], keep_stopped: float | None
+    ) -> None:
+        house.stopped(ONE, 2, DAY - 60, **options)
+        keeper = house.keeper(keep_stopped=keep_stopped)
         keeper.round()
         clock.pass_by(61)
         keeper.round()
         assert house.bench.data.container_ids() == []
+
+    def test_its_oldest_segment_is_due_first(self, house: House, clock: Clock) -> None:
+        house.running(ONE, 3, max_age="24h", max_file="1")
+        house.age(ONE, 0, DAY - 60)
+        keeper = house.keeper()
+        keeper.round()
+        clock.pass_by(61)
+        keeper.round()
+        assert house.bases(ONE)[0] == 1
 
     def test_what_could_not_be_compressed_is_tried_again(
         self, house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch

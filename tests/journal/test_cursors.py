@@ -13,6 +13,7 @@ from plugin.engine.options import SinkChoice, validate
 from plugin.errors import DamagedCursorError, JournalError
 from plugin.journal.cursors import (
     Cursor,
+    any_written_since,
     cursor_in,
     cursor_path,
     floor,
@@ -21,6 +22,7 @@ from plugin.journal.cursors import (
     keep_damaged,
     move_cursor,
     read_cursor,
+    times_written,
     write_cursor,
 )
 from plugin.sinks.registry import schema
@@ -50,6 +52,41 @@ def test_what_is_written_is_read(folder: Path) -> None:
     write_cursor(folder, "http", CURSOR)
     assert read_cursor(folder, "http") == CURSOR
     assert instances_with_cursors(folder) == ["http"]
+
+
+class TestTimesWritten:
+    @pytest.fixture
+    def sinks(self) -> tuple[SinkChoice, ...]:
+        """Two, of which the second has no cursor."""
+        return validate(HTTP | SYSLOG, {}, schema()).sinks
+
+    def written_long_ago(self, folder: Path) -> None:
+        write_cursor(folder, "http", CURSOR)
+        os.utime(cursor_path(folder, "http"), (1_000_000_000, 1_000_000_000))
+
+    def test_a_cursor_that_is_moved_or_new_was_written_since(self, folder: Path, sinks: tuple[SinkChoice, ...]) -> None:
+        self.written_long_ago(folder)
+        times = times_written(folder, sinks)
+        assert not any_written_since(times)
+        write_cursor(folder, "syslog", CURSOR)
+        assert any_written_since(times)
+
+        times = times_written(folder, sinks[:1])
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            move_cursor(descriptor, "http", CURSOR)
+        finally:
+            os.close(descriptor)
+        assert any_written_since(times)
+
+    def test_one_that_was_written_just_before_may_have_been_written_since(
+        self, folder: Path, sinks: tuple[SinkChoice, ...]
+    ) -> None:
+        write_cursor(folder, "http", CURSOR)
+        assert any_written_since(times_written(folder, sinks)), "within a tick of the file system's clock"
+
+    def test_no_sink_has_none(self, folder: Path) -> None:
+        assert not any_written_since(times_written(folder, ()))
 
 
 def test_it_is_moved_where_it_lies_and_made_where_there_is_none(folder: Path) -> None:
