@@ -18,7 +18,7 @@ MARKER = b"peavey-bench"
 
 _FORM = struct.Struct("=qqq")
 _POLL_SECONDS = 0.01
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 120.0
 
 
 class LinesMissingError(Exception):

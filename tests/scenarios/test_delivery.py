@@ -472,8 +472,8 @@ def test_sigterm_ends_both_processes(server: Server, engine: Engine, receivers: 
     assert len(pids) == 1
 
     assert server.terminate() == 0
-    assert server.delivering == set()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    wait_until(lambda: not server.delivering, "delivery has ended")
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "nothing is left of it")
 
     if state == "down":
         receiver.start()
