@@ -10,7 +10,7 @@ from tests.testbed.standin import Container
 from tests.testbed.waiting import wait_until
 
 _BURST = 50  # lines
-_PAUSE = 0.002  # seconds between bursts, so that tests keep a part of the processor
+_PAUSE = 0.01  # seconds between bursts, so that what takes the lines keeps a part of the processor
 
 
 def numbered(count: int, label: str = "line", padding: int = 0, first: int = 0) -> list[bytes]:
