@@ -58,7 +58,8 @@ def claimed(data: DataFolder, share: Share, patience: float = 0.0) -> Iterator[N
             except JournalError as error:
                 if time.monotonic() >= deadline:
                     raise
-                if said != (said := str(error)):
+                if str(error) != said:
+                    said = str(error)
                     logger.info("delivery of share %s waits: %s", share, said)
             else:
                 yield

@@ -129,9 +129,6 @@ class GelfSink(Sink[Frame]):
         await self._route.close()
 
 
-SINK = GelfSink
-
-
 def _chunks(message: bytes, record: Record) -> list[bytes]:
     """Cut a message into chunks: magic bytes, 8 bytes that name the message, the chunk's number, their number, data."""
     count = -(-len(message) // _LONGEST_CHUNK)
@@ -148,3 +145,6 @@ def _chunks(message: bytes, record: Record) -> list[bytes]:
         b"".join((_CHUNK_MAGIC, name, bytes((number, count)), message[start : start + _LONGEST_CHUNK]))
         for number, start in enumerate(range(0, len(message), _LONGEST_CHUNK))
     ]
+
+
+SINK = GelfSink
