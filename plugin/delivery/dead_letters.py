@@ -4,9 +4,12 @@ One JSON object a line. The file is bounded: when it is full, its older half goe
 """
 
 import base64
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -81,14 +84,36 @@ def bury(folder: Path, instance: str, record: Record, reason: str, now: int) -> 
     path = dead_letters_path(folder, instance)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     letter = msgspec.json.encode(Letter.of(record, reason, now)) + b"\n"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        size = os.fstat(descriptor).st_size
+    with appending(path) as file:
+        size = os.fstat(file.fileno()).st_size
         if size <= _BOUND:
             file.write(letter)
-            return
-        newer = os.pread(descriptor, _BOUND, size - _BOUND // 2)
-    write_atomically(path, newer[newer.find(b"\n") + 1 :] + letter)
+        else:
+            newer = os.pread(file.fileno(), _BOUND, size - _BOUND // 2)
+            write_atomically(path, newer[newer.find(b"\n") + 1 :] + letter)
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[BinaryIO]:
+    """Open a file of dead letters to add some, alone: what another process adds must not go with the older half.
+
+    Raises ``OSError``.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):
+                yield file
+                return
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Tell whether an open file is not replaced, or put aside, meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def read_letter(line: bytes) -> Letter | None:

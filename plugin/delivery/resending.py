@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugin.delivery.dead_letters import Letter, dead_letters_path, read_letter
+from plugin.delivery.dead_letters import Letter, appending, dead_letters_path, read_letter
 from plugin.delivery.defects import Defects
 from plugin.delivery.origins import make_origin
 from plugin.engine.options import SinkChoice
@@ -146,8 +146,7 @@ def letters(folder: Path, instance: str) -> Iterator[Letter | None]:
 
 def _give_back(path: Path, aside: Path, content: bytes) -> None:
     if content:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with appending(path) as file:
             file.write(content)
     aside.unlink()
 
