@@ -111,12 +111,16 @@ class Authority:
     authority: trustme.CA
 
     def server_context(self, name: str = "127.0.0.1", *, asks_for_certificate: bool = False) -> ssl.SSLContext:
-        """TLS of a server with a certificate for a name, which may ask for one of the same authority."""
+        """TLS of a server with a certificate for a name, which may ask for one of the same authority.
+
+        With TLS 1.3 a client may have sent a request when it is refused, and then hear of nothing but a reset.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.authority.issue_cert(name).configure_cert(context)
         if asks_for_certificate:
             self.authority.configure_trust(context)
             context.verify_mode = ssl.CERT_REQUIRED
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
         return context
 
 

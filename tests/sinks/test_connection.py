@@ -225,7 +225,7 @@ class TlsServer(threading.Thread):
         super().__init__(daemon=True)
         self.received: list[bytes] = []
         self._listener = listener
-        self._context = context
+        self._tls = context
         self.start()
 
     def run(self) -> None:
@@ -236,7 +236,7 @@ class TlsServer(threading.Thread):
                 return
             peer.settimeout(60)
             try:
-                with self._context.wrap_socket(peer, server_side=True) as secure:
+                with self._tls.wrap_socket(peer, server_side=True) as secure:
                     data = b""
                     while part := secure.recv(65_536):
                         data += part
