@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 import trustme
 
+from plugin.sinks import connection as connection_module
 from plugin.sinks.base import MisconfiguredError, RetryError, UnavailableError
 from plugin.sinks.connection import StreamConnection
 from plugin.sinks.dialling import Address, Limits
@@ -116,27 +117,48 @@ def test_a_peer_that_takes_nothing_is_given_up(listener: socket.socket) -> None:
     asyncio.run(drive())
 
 
-def test_a_slow_peer_that_goes_on_taking_is_not_given_up(listener: socket.socket) -> None:
+def test_a_slow_peer_that_goes_on_taking_is_not_given_up(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that goes on by nearly the whole limit whenever the peer has taken something."""
     size = 8_000_000
+    passed = [0.0]
+    fewest = [size]
 
-    def read_slowly() -> None:
+    def read_all() -> None:
         peer, _ = listener.accept()
         with peer:
-            left = size
-            while left > 0:
-                left -= len(peer.recv(400_000, socket.MSG_WAITALL))
-                threading.Event().wait(0.2)
-            peer.recv(1)
+            while peer.recv(400_000):
+                pass
 
     async def drive() -> None:
-        connection = connection_to(listener, limits=replace(PATIENT, write=1.5))
+        loop = asyncio.get_running_loop()
+        now, write_slice, look = loop.time, StreamConnection._write_slice, connection_module._unacknowledged
+
+        async def write_slowly(connection: StreamConnection, view: memoryview) -> None:
+            await write_slice(connection, view)
+            passed[0] += 0.8 * PATIENT.write
+            await asyncio.sleep(0.001)  # whatever is over by now ends
+
+        def look_at_slow_progress(connection: socket.socket) -> int:
+            queued = look(connection)
+            if queued < fewest[0]:
+                passed[0] += 0.8 * PATIENT.write
+            fewest[0] = min(fewest[0], queued)
+            return queued
+
+        monkeypatch.setattr(loop, "time", lambda: now() + passed[0])
+        monkeypatch.setattr(StreamConnection, "_write_slice", write_slowly)
+        monkeypatch.setattr(connection_module, "_unacknowledged", look_at_slow_progress)
+        connection = connection_to(listener)
         await connection.send(bytes(size))
         await connection.close()
 
-    reader = threading.Thread(target=read_slowly)
+    reader = threading.Thread(target=read_all)
     reader.start()
     asyncio.run(drive())
     reader.join()
+    assert passed[0] > 10 * PATIENT.write
 
 
 def test_an_answer_that_does_not_come_is_not_waited_for(listener: socket.socket) -> None:
