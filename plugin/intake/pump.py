@@ -33,7 +33,6 @@ _ENLARGED_AT_MOST = 16
 """Pipes of 1 MiB at the same time: a quarter of what the kernel allows a user, whose other pipes must not shrink."""
 
 _CHORES = 1.0
-_DEFECT = 70  # EX_SOFTWARE of sysexits.h
 _RETIRE_AFTER = 10.0
 _BLOCKED_AT_MOST = 2.0
 _AFTER_FAILURE = 0.1
@@ -78,7 +77,7 @@ class Pump(threading.Thread):
             self._pump()
         except BaseException:
             logger.critical("the pump failed, the plugin ends so that it is started again", exc_info=True)
-            os._exit(_DEFECT)
+            os._exit(os.EX_SOFTWARE)
 
     def _pump(self) -> None:
         while not self._stopping:
