@@ -28,7 +28,7 @@ FOLDER := $(BUILD)/plugin
 COMPILED := $(BUILD)/compiled
 HOST := $(PYTHON) tests/testbed/host.py $(if $(NO_SKIPS),--required)
 PYTEST := -m pytest $(if $(NO_SKIPS),-p tests.testbed.no_skips) $(PYTEST_FLAGS)
-SPREAD := $(if $(filter-out 0,$(WORKERS)),-p tests.testbed.spread -n $(WORKERS))
+SPREAD := $(if $(filter-out 0,$(WORKERS)),-p tests.testbed.spread -n $(WORKERS) --max-worker-restart 0)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c

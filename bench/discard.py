@@ -60,8 +60,7 @@ class Drain(threading.Thread):
                 readable.poll()
                 continue
             if self._pace:
-                pause = self._pace.pause_after(size, _PIPE_BYTES, time.monotonic())
-                select.select([self._stopping], [], [], pause)
+                time.sleep(self._pace.pause_after(size, _PIPE_BYTES, time.monotonic()))
         os.close(self._descriptor)
         os.close(self._stopping)
 

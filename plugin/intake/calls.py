@@ -2,6 +2,7 @@
 
 import os
 import select
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -20,6 +21,8 @@ class Calls:
         self._waiting: deque[tuple[Callable[[], None], Future[Any]]] = deque()
         self._ended = False
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self.descriptor, select.POLLIN)
 
     def add(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Have a function called; the future gives its result: ``StoppedError`` after ``end``. For other threads.
@@ -49,9 +52,10 @@ class Calls:
             run()
 
     def wait(self, seconds: float) -> None:
-        """Wait for a call, if there is none yet."""
-        if not self._waiting:
-            select.select([self.descriptor], [], [], seconds)  # poll(2) knows no less than a millisecond
+        """Wait for a call, if there is none yet; for the last part of a millisecond in any case: poll(2) knows none."""
+        milliseconds, rest = divmod(seconds, 0.001)
+        if not self._waiting and not self._poll.poll(milliseconds):
+            time.sleep(rest)
 
     def end(self) -> None:
         """Refuse all that are not done yet, and those that come later."""
