@@ -15,7 +15,7 @@ from bench.journals import PreparedJournal, lend
 from bench.machine import PACKAGE_FOLDER
 from bench.processes import cpu_clock, peak_bytes
 from bench.receiver import MARKER, Receiver
-from plugin.journal.folder import DataFolder
+from plugin.journal.layout import DataFolder
 from tests.testbed.server import plugin_environment
 
 RECEIVERS = {

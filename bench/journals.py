@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 
 from bench.lines import numbered_line
-from plugin.engine.frames import Entry, encode_frame
-from plugin.engine.info import Info
-from plugin.journal.cursors import Cursor, read_cursor, write_cursor
-from plugin.journal.folder import DataFolder, list_segments
-from plugin.journal.note import write_note
+from plugin.docker.frames import Entry, encode_frame
+from plugin.docker.info import Info
+from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
+from plugin.journal.layout import DataFolder, list_segments
+from plugin.journal.metadata import write_note
 from plugin.journal.writer import JournalWriter
 from tests.testbed.standin import container_info
 

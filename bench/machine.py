@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import plugin
-from plugin.engine import frames
+from plugin.docker import frames
 from tests.testbed.dockerd import program_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -13,7 +13,7 @@ from bench.machine import PACKAGE_FOLDER
 from bench.processes import children
 from bench.results import Result
 from bench.tables import Table, middle
-from plugin.journal.folder import DataFolder
+from plugin.journal.layout import DataFolder
 from tests.testbed.lifetimes import short_folder
 from tests.testbed.server import Server
 from tests.testbed.waiting import wait_until

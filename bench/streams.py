@@ -15,7 +15,7 @@ from bench.plots import Curve, Lines, Plot
 from bench.receiver import Receiver
 from bench.results import Recorder, Result
 from bench.tables import Table, middle
-from plugin.commands.open_files import raise_file_limit
+from plugin.commands.rlimits import raise_file_limit
 
 LEVELS = (0, 100, 1000)
 QUICK_LEVELS = (0, 100)

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from plugin import __version__
+from plugin.config.settings import add_arguments
 from plugin.errors import PeaveyError
-from plugin.settings import add_arguments
 
 _DESCRIPTION = """\
 Peavey is a Docker log driver: it takes the output of containers from the engine, keeps it in a journal on disk

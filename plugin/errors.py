@@ -7,8 +7,8 @@ PeaveyError
 ├── StoppedError      something that is asked of a plugin that is ending
 ├── JournalError      files below the data folder that cannot be used
 │   └── DamagedCursorError   a cursor whose content makes no sense
-├── FrameError        bytes that are no log entry: ``plugin.engine.frames``
-├── TagError          a template that is wrong, or does not suit a container: ``plugin.engine.template``
+├── FrameError        bytes that are no log entry: ``plugin.docker.frames``
+├── TagError          a template that is wrong, or does not suit a container: ``plugin.gotemplate``
 └── SinkError         a batch that was not acknowledged, of one of three kinds: ``plugin.sinks.base``
 """
 

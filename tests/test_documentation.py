@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from plugin.engine.options import validate
+from plugin.config.options import validate
 from plugin.sinks.registry import schema
 
 REPOSITORY = Path(__file__).parents[1]

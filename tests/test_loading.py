@@ -30,7 +30,7 @@ def loaded_by(command: str) -> set[str]:
 
 @pytest.mark.parametrize("command", ["serve", "deliver"])
 def test_no_destination_s_client_is_loaded_before_it_is_used(command: str) -> None:
-    assert not loaded_by(command) & {"aiohttp", "cramjam", "yaml", "plugin.sinks.runtime.loki_push"}
+    assert not loaded_by(command) & {"aiohttp", "cramjam", "yaml", "plugin.sinks.loki.encoder"}
 
 
 def test_serve_loads_nothing_for_metrics_or_terminals() -> None:

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from plugin.settings import DATA, LOGGING_DIR, SOCKET, plugin_environment
+from plugin.config.settings import DATA, LOGGING_DIR, SOCKET, plugin_environment
 from tests.testbed.host import can_compile
 
 REPOSITORY = Path(__file__).resolve().parents[1]

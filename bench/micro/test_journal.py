@@ -7,12 +7,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.journals import encoded
 from bench.lines import numbered_line
 from bench.micro.per_line import LINES, PerLine
-from plugin.engine.frames import HEADER_SIZE, Entry, decode_entry, encode_frame, entry_size
-from plugin.engine.partials import Joiner
+from plugin.docker.frames import HEADER_SIZE, Entry, decode_entry, encode_frame, entry_size
+from plugin.docker.partials import Joiner
 from plugin.journal.compression import compress_closed
-from plugin.journal.folder import segment_path
-from plugin.journal.reframing import Reframer
-from plugin.journal.walker import Walker
+from plugin.journal.layout import segment_path
+from plugin.journal.read_frames import Reframer
+from plugin.journal.scanner import Walker
 
 _SEGMENT_LINES = 50_000
 

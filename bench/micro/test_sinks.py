@@ -4,10 +4,10 @@ import pytest
 
 from bench.lines import numbered_line
 from bench.micro.per_line import LINES, PerLine
-from plugin.engine.frames import Entry, PartialMetadata, encode_frame
+from plugin.docker.frames import Entry, PartialMetadata, encode_frame
 from plugin.memory import keep_memory
-from plugin.transforms.decoding import Decoder
-from tests.sinks.made import records_of, sink_of
+from plugin.records.decoder import Decoder
+from tests.sinks.factories import records_of, sink_of
 
 _PART_SIZE = 16 * 1024
 _LINE_PARTS = 64

@@ -20,8 +20,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from plugin.api.follow import LogReader, Session
-from plugin.api.observer import Observer, is_over_tcp
 from plugin.api.requests import ReadLogs, StartLogging, StopLogging, decode
+from plugin.api.status_routes import Observer, is_over_tcp
 from plugin.errors import OptionError, PeaveyError, StoppedError
 from plugin.intake.admission import Admission
 from plugin.intake.service import Intake

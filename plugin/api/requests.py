@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from plugin.engine.info import Info, is_container_id
-from plugin.engine.times import parse_time
+from plugin.docker.info import Info, is_container_id
+from plugin.docker.times import parse_time
 from plugin.errors import RequestError
 from plugin.journal.readback import LogQuery
 

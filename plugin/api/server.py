@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from plugin.api.further_address import FurtherAddress
+from plugin.api.tcp_listener import FurtherAddress
 from plugin.errors import SettingError
 
 logger = logging.getLogger(__name__)

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import msgspec
 
-from plugin.commands.finding import find_data
+from plugin.commands.discovery import find_data
+from plugin.commands.humanize import show_count
 from plugin.commands.logs import find_container
-from plugin.commands.quantities import show_count
+from plugin.config.options import SinkChoice, validate_leniently
+from plugin.config.parsing import printable
+from plugin.config.settings import load_settings
+from plugin.delivery.dead_letter_replay import Outcome, exclusive, forget, instances_with_letters, letters, resend
 from plugin.delivery.dead_letters import Letter
-from plugin.delivery.resending import Outcome, exclusive, forget, instances_with_letters, letters, resend
-from plugin.engine.info import short_id
-from plugin.engine.options import SinkChoice, validate_leniently
-from plugin.engine.times import format_time
-from plugin.engine.values import printable
+from plugin.docker.info import short_id
+from plugin.docker.times import format_time
 from plugin.errors import JournalError, PeaveyError
-from plugin.journal.folder import DataFolder
-from plugin.journal.note import JournalNote, read_note
-from plugin.settings import load_settings
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import JournalNote, read_note
 from plugin.sinks.registry import schema
 
 SUMMARY = "list what destinations refused for good; send it again, or forget it"

@@ -10,12 +10,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from plugin.commands.logging_setup import log_to_stdout
-from plugin.commands.open_files import raise_file_limit
-from plugin.delivery.shares import claimed, parse_share
+from plugin.commands.rlimits import raise_file_limit
+from plugin.config.settings import load_settings
+from plugin.delivery.sharding import claimed, parse_share
 from plugin.delivery.worker import Worker
-from plugin.journal.folder import DataFolder
+from plugin.journal.layout import DataFolder
 from plugin.memory import keep_memory
-from plugin.settings import load_settings
 from plugin.sinks.registry import schema
 
 SUMMARY = "take journals to their destinations (started by 'serve')"

@@ -6,14 +6,14 @@ import sys
 import time
 from collections.abc import Iterator
 
-from plugin.commands.finding import find_data
-from plugin.commands.moments import parse_moment
-from plugin.engine.frames import HEADER_SIZE, Entry, decode_entry, entry_size
-from plugin.engine.times import format_time
+from plugin.commands.discovery import find_data
+from plugin.commands.timestamps import parse_moment
+from plugin.docker.frames import HEADER_SIZE, Entry, decode_entry, entry_size
+from plugin.docker.times import format_time
 from plugin.errors import JournalError, PeaveyError
 from plugin.intake.attachments import Attachments
-from plugin.journal.folder import DataFolder
-from plugin.journal.note import read_note
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import read_note
 from plugin.journal.readback import LogQuery, LogReading
 
 SUMMARY = "read a container's journal from the data folder"

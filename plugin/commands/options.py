@@ -3,7 +3,7 @@
 import argparse
 import shutil
 
-from plugin.engine.option_reference import render_markdown, render_terminal
+from plugin.config.options_page import render_markdown, render_terminal
 from plugin.sinks.registry import schema
 
 SUMMARY = "print what --log-opt accepts"

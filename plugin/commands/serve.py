@@ -10,20 +10,20 @@ from contextlib import ExitStack
 from plugin import __version__
 from plugin.api.app import create_app
 from plugin.api.follow import LogReader
-from plugin.api.further_address import FurtherAddress
-from plugin.api.observer import Observer
-from plugin.api.overview import Overview
 from plugin.api.server import bind, end_on_signals, serve
+from plugin.api.status_routes import Observer
+from plugin.api.tcp_listener import FurtherAddress
 from plugin.commands.logging_setup import log_to_stdout
-from plugin.commands.open_files import raise_file_limit
+from plugin.commands.rlimits import raise_file_limit
+from plugin.config.settings import SETTINGS as ALL_SETTINGS
+from plugin.config.settings import load_settings
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
-from plugin.intake.room import DiskBounds
+from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
-from plugin.journal.folder import DataFolder
-from plugin.settings import SETTINGS as ALL_SETTINGS
-from plugin.settings import load_settings
+from plugin.journal.layout import DataFolder
 from plugin.sinks.registry import schema
+from plugin.status.collector import Overview
 
 SUMMARY = "answer the engine on a unix socket, keep what containers print"
 DESCRIPTION = """\

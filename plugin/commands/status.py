@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from plugin.api.status import Status
-from plugin.commands.asking import ask_status, read_status
-from plugin.commands.finding import find_socket
-from plugin.engine.values import parse_duration
+from plugin.commands.discovery import find_socket
+from plugin.config.parsing import parse_duration
 from plugin.errors import PeaveyError
+from plugin.status.client import ask_status, read_status
+from plugin.status.model import Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

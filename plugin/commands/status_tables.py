@@ -7,10 +7,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from plugin.api.status import ContainerStatus, DestinationStatus, SinkProgress, Status
-from plugin.commands.quantities import show_age, show_bytes, show_count, show_seconds
-from plugin.engine.info import short_id
-from plugin.engine.values import printable
+from plugin.commands.humanize import show_age, show_bytes, show_count, show_seconds
+from plugin.config.parsing import printable
+from plugin.docker.info import short_id
+from plugin.status.model import ContainerStatus, DestinationStatus, SinkProgress, Status
 
 _SECOND = 1_000_000_000
 _LATE = 60.0  # seconds

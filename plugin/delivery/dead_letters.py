@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from plugin.journal.folder import write_atomically
-from plugin.transforms.record import Record
+from plugin.journal.layout import write_atomically
+from plugin.records.record import Record
 
 _BOUND = 10_000_000
 _SUFFIX = ".ndjson"

@@ -10,9 +10,9 @@ from typing import Any
 
 from plugin.delivery.backoff import Backoff
 from plugin.delivery.batch import Batch, Group, halves, is_one_record, journal_bytes, records_of
-from plugin.delivery.defects import Defects
+from plugin.delivery.cpu_yield import Yielding
+from plugin.delivery.encode_guard import Defects
 from plugin.delivery.tail import Tail
-from plugin.delivery.yielding import Yielding
 from plugin.errors import PeaveyError
 from plugin.sinks.base import (
     MisconfiguredError,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import plugin
 from plugin.delivery.backoff import Backoff
-from plugin.journal.folder import DataFolder
+from plugin.journal.layout import DataFolder
 
 logger = logging.getLogger(__name__)
 

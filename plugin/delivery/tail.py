@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from plugin.delivery.dead_letters import bury
-from plugin.engine.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, entry_size
-from plugin.journal.cursors import Cursor, move_cursor
-from plugin.journal.folder import CLOCK_TICK
-from plugin.journal.missing import NO_ENTRIES, why_missing
+from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, entry_size
+from plugin.journal.cursors.store import Cursor, move_cursor
+from plugin.journal.gap_reason import NO_ENTRIES, why_missing
+from plugin.journal.layout import CLOCK_TICK
 from plugin.journal.reader import JournalReader
-from plugin.journal.walker import frame_behind
+from plugin.journal.scanner import frame_behind
+from plugin.records.decoder import Decoder
 from plugin.sinks.base import Record, Sink
-from plugin.transforms.decoding import Decoder
 
 logger = logging.getLogger(__name__)
 

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import msgspec
 
-from plugin.delivery.beginning import find_beginning
-from plugin.delivery.destinations import Destinations
-from plugin.delivery.faults import Faults
-from plugin.delivery.links import Link, LinkedContainer
-from plugin.delivery.names import DestinationNames
-from plugin.delivery.origins import make_origin
-from plugin.delivery.status import ShareStatus, SinkStatus, write_status
+from plugin.config.options import SinkChoice, validate_leniently
+from plugin.delivery.destination_ids import DestinationNames
+from plugin.delivery.destination_pool import Destinations
+from plugin.delivery.journal_watcher import Watch
+from plugin.delivery.misconfigurations import Faults
+from plugin.delivery.origin import make_origin
+from plugin.delivery.report import ShareStatus, SinkStatus, write_status
+from plugin.delivery.routes import Link, LinkedContainer
 from plugin.delivery.tail import Tail
-from plugin.delivery.watching import Watch
-from plugin.engine.options import SinkChoice, validate_leniently
 from plugin.errors import JournalError, PeaveyError
-from plugin.journal.cursors import Cursor
-from plugin.journal.folder import DataFolder
-from plugin.journal.note import JournalNote, read_note
+from plugin.journal.cursors.start import find_beginning
+from plugin.journal.cursors.store import Cursor
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import JournalNote, read_note
 from plugin.memory import give_memory_back
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.registry import schema

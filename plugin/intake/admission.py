@@ -7,14 +7,14 @@ logs of a stopped container and after its own restart, and a stricter version mu
 import logging
 from collections.abc import Mapping
 
-from plugin.engine.common_options import JOURNAL_ONLY
-from plugin.engine.info import Info
-from plugin.engine.option_schema import Schema
-from plugin.engine.options import ContainerOptions, validate, validate_leniently
+from plugin.config.common_options import JOURNAL_ONLY
+from plugin.config.options import ContainerOptions, validate, validate_leniently
+from plugin.config.schema import Schema
+from plugin.docker.info import Info
 from plugin.errors import JournalError, OptionError
 from plugin.intake.attachments import Attachments
-from plugin.journal.folder import DataFolder
-from plugin.journal.note import read_note
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import read_note
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from plugin.engine.info import Info
-from plugin.intake.reserve import Reserve
-from plugin.journal.folder import write_atomically
+from plugin.docker.info import Info
+from plugin.intake.disk_reserve import Reserve
+from plugin.journal.layout import write_atomically
 
 logger = logging.getLogger(__name__)
 

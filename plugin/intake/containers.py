@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from plugin.engine.options import SinkChoice
-from plugin.intake.cursor_keeper import CursorKeeper
+from plugin.config.options import SinkChoice
 from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, Dropped
-from plugin.journal.folder import DataFolder
+from plugin.journal.cursors.keeper import CursorKeeper
+from plugin.journal.layout import DataFolder
 from plugin.journal.retention import SegmentUse, measure
 from plugin.journal.writer import JournalWriter
 

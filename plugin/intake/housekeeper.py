@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from plugin.engine.info import Info
-from plugin.engine.options import ContainerOptions
+from plugin.config.options import ContainerOptions
+from plugin.docker.info import Info
 from plugin.errors import StoppedError
-from plugin.intake.kept_journal import KeptJournal
+from plugin.intake.disk_quota import DiskBounds, Room
+from plugin.intake.fsync import Syncer
+from plugin.intake.journal_state import KeptJournal
 from plugin.intake.pump import Pump
-from plugin.intake.room import DiskBounds, Room
-from plugin.intake.syncing import Syncer
-from plugin.intake.throttling import to_slow_down
-from plugin.intake.tidying import Tidier
-from plugin.journal.folder import DataFolder
+from plugin.intake.retention import Tidier
+from plugin.intake.throttle import to_slow_down
+from plugin.journal.layout import DataFolder
 from plugin.memory import give_memory_back
 
 logger = logging.getLogger(__name__)

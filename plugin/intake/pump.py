@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
-from plugin.engine.options import SinkChoice
+from plugin.config.options import SinkChoice
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.intake.calls import Calls
+from plugin.intake.call_queue import Calls
 from plugin.intake.containers import Containers
 from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import FULL_PIPE, Container, Stream
-from plugin.journal.folder import DataFolder, list_segments
+from plugin.journal.layout import DataFolder, list_segments
 
 logger = logging.getLogger(__name__)
 

@@ -10,18 +10,18 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
-from plugin.engine.info import Info
-from plugin.engine.options import ContainerOptions
+from plugin.config.options import ContainerOptions
+from plugin.docker.info import Info
 from plugin.errors import RequestError
 from plugin.intake.attachments import Attachment, Attachments
+from plugin.intake.disk_quota import DiskBounds
+from plugin.intake.disk_reserve import Reserve
 from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.pump import Pump
-from plugin.intake.reserve import Reserve
-from plugin.intake.room import DiskBounds
 from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
-from plugin.journal.folder import DataFolder
-from plugin.journal.growth import GrowthTeller
-from plugin.journal.placing import first_cursors, make_change
+from plugin.journal.change_counters import GrowthTeller
+from plugin.journal.cursors.placement import first_cursors, make_change
+from plugin.journal.layout import DataFolder
 
 logger = logging.getLogger(__name__)
 

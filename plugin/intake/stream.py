@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.engine.info import Info
+from plugin.docker.info import Info
 from plugin.errors import JournalError
-from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.intake.pacing import Pace
-from plugin.journal.note import JournalNote, read_note, write_note
-from plugin.journal.placing import birth_by_cursors
-from plugin.journal.splicing import waiting
+from plugin.journal.cursors.keeper import CursorKeeper
+from plugin.journal.cursors.placement import birth_by_cursors
+from plugin.journal.metadata import JournalNote, read_note, write_note
+from plugin.journal.splice import waiting
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import zstandard
 
-from plugin.journal.folder import Segment, list_segments
+from plugin.journal.layout import Segment, list_segments
 
 _LEVEL = 3
 _CHUNK = 1 << 20

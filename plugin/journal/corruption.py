@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from plugin.journal.folder import corrupt_path, write_atomically
-from plugin.journal.walker import frame_behind
+from plugin.journal.layout import corrupt_path, write_atomically
+from plugin.journal.scanner import frame_behind
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from plugin.engine.frames import HEADER_SIZE, MAX_FRAME_SIZE, Fields, entry_size
-from plugin.engine.partials import Joiner
-from plugin.journal.folder import Segment, index_path
+from plugin.docker.frames import HEADER_SIZE, MAX_FRAME_SIZE, Fields, entry_size
+from plugin.docker.partials import Joiner
 from plugin.journal.index import Point, read_points
+from plugin.journal.layout import Segment, index_path
 from plugin.journal.reader import JournalReader, segment_end
 from plugin.journal.retention import SegmentUse
-from plugin.journal.walker import Walker
+from plugin.journal.scanner import Walker
 
 _SAMPLE = 1 << 15
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.engine.frames import MAX_FRAME_SIZE
+from plugin.docker.frames import MAX_FRAME_SIZE
+from plugin.journal.read_frames import Reframer
 from plugin.journal.reader import JournalReader
-from plugin.journal.reframing import Reframer
 from plugin.journal.seeking import find_start, journal_end
 
 _CHUNK = 256 * 1024

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.engine.partials import Joiner
-from plugin.journal.folder import index_path, list_segments
-from plugin.journal.gap import noted_gap
+from plugin.docker.partials import Joiner
+from plugin.journal.active_segment import NewestSegment, open_segment
+from plugin.journal.gap_marker import noted_gap
 from plugin.journal.index import clean_points, read_points
-from plugin.journal.newest import NewestSegment, open_segment
+from plugin.journal.layout import index_path, list_segments
+from plugin.journal.line_spans import joiner_at
 from plugin.journal.reader import segment_end
-from plugin.journal.spanning import joiner_at
-from plugin.journal.walker import Walker
+from plugin.journal.scanner import Walker
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
 """What a journal keeps, and what goes first when there is too much.
 
 A segment may go only when every sink has passed it: ``floor`` is the offset from which on some sink still needs the
-journal, ``None`` where none does (see ``plugin.journal.cursors``).
+journal, ``None`` where none does (see ``plugin.journal.cursors.store``).
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.engine.frames import HEADER_SIZE, Fields, entry_size
-from plugin.journal.folder import Segment, free_at_once, index_path, list_segments
+from plugin.docker.frames import HEADER_SIZE, Fields, entry_size
+from plugin.journal.layout import Segment, free_at_once, index_path, list_segments
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from plugin.engine.frames import MAX_FRAME_SIZE
-from plugin.engine.partials import Joiner
-from plugin.journal.folder import Segment, index_path, list_segments
+from plugin.docker.frames import MAX_FRAME_SIZE
+from plugin.docker.partials import Joiner
 from plugin.journal.index import Point, clean_points, read_points
+from plugin.journal.layout import Segment, index_path, list_segments
+from plugin.journal.line_spans import joiner_at
 from plugin.journal.reader import JournalReader, segment_end
-from plugin.journal.spanning import joiner_at
-from plugin.journal.walker import NO_TIME, Walker
+from plugin.journal.scanner import NO_TIME, Walker
 
 _FEW_POINTS = 64
 

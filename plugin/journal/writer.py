@@ -8,15 +8,15 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from plugin.engine.frames import HEADER_SIZE
-from plugin.engine.partials import Joiner
+from plugin.docker.frames import HEADER_SIZE
+from plugin.docker.partials import Joiner
+from plugin.journal.active_segment import NewestSegment, create_segment, cut_closed_segment
 from plugin.journal.corruption import bytes_to_skip, set_aside
-from plugin.journal.dropping import Dropper, require_room
-from plugin.journal.gap import GapNote
-from plugin.journal.newest import NewestSegment, create_segment, cut_closed_segment
+from plugin.journal.drop_mode import Dropper, require_room
+from plugin.journal.gap_marker import GapNote
 from plugin.journal.recovery import find_end
-from plugin.journal.splicing import UnwrittenError, move, waiting
-from plugin.journal.walker import NO_TIME, Walker, missing_bytes
+from plugin.journal.scanner import NO_TIME, Walker, missing_bytes
+from plugin.journal.splice import UnwrittenError, move, waiting
 
 logger = logging.getLogger(__name__)
 

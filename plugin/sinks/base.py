@@ -4,8 +4,8 @@ A sink turns records into one request for one destination, and knows how that de
 batching, order, retries, cursors and dead letters are delivery's business: a sink imports nothing of journal or
 delivery.
 
-A module of this package that is a sink names its class ``SINK``. Every process imports it, to read what the sink
-declares; what takes megabytes and only matters once a sink is made is in ``plugin.sinks.runtime``.
+A package in here that is a sink has a module ``sink``, which names its class ``SINK``. Every process imports it, to
+read what the sink declares; what takes megabytes and only matters once a sink is made is imported then.
 """
 
 from abc import ABC, abstractmethod
@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
-from plugin.engine.info import Info
-from plugin.engine.option_schema import SinkOptions
-from plugin.engine.options import SinkChoice
+from plugin.config.options import SinkChoice
+from plugin.config.schema import SinkOptions
+from plugin.docker.info import Info
 from plugin.errors import PeaveyError
-from plugin.transforms.record import Record
+from plugin.records.record import Record
 
 __all__ = [
     "MisconfiguredError",

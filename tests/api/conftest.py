@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from plugin.engine.options import validate_leniently
-from plugin.intake.room import DiskBounds
+from plugin.config.options import validate_leniently
+from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
-from tests.intake.material import Bench
+from tests.intake.pump_bench import Bench
 
 
 @pytest.fixture

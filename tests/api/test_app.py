@@ -13,13 +13,13 @@ from starlette.applications import Starlette
 
 from plugin.api.app import create_app
 from plugin.api.follow import LogReader
-from plugin.api.observer import Observer
-from plugin.api.status import Status
+from plugin.api.status_routes import Observer
 from plugin.intake.admission import Admission
 from plugin.intake.service import Intake
 from plugin.journal.readback import LogQuery
-from tests.intake.material import ONE, Bench, Fifo, frames
-from tests.journal.material import read_lines
+from plugin.status.model import Status
+from tests.intake.pump_bench import ONE, Bench, Fifo, frames
+from tests.journal.entries import read_lines
 
 START, STOP, READ = "/LogDriver.StartLogging", "/LogDriver.StopLogging", "/LogDriver.ReadLogs"
 

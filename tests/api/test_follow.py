@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import pytest
 
 from plugin.api.follow import LogReader, Session
-from plugin.engine.frames import Entry
-from plugin.engine.options import validate
+from plugin.config.options import validate
+from plugin.docker.frames import Entry
 from plugin.errors import RequestError
 from plugin.intake.service import Intake
 from plugin.journal.readback import LogQuery, LogReading
-from tests.intake.material import ONE, OTHER, Bench, Fifo, frames, info_of
-from tests.journal.material import encode, part, read_lines
+from tests.intake.pump_bench import ONE, OTHER, Bench, Fifo, frames, info_of
+from tests.journal.entries import encode, part, read_lines
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plugin.api.requests import ReadLogs, StartLogging, StopLogging, decode
 from plugin.errors import RequestError
 from plugin.journal.readback import LogQuery, LogReading
-from tests.journal.material import encode, numbered, read_lines, write_journal
+from tests.journal.entries import encode, numbered, read_lines, write_journal
 
 ID = "0123456789abcdef" * 4
 KINDS: list[type[msgspec.Struct]] = [StartLogging, StopLogging, ReadLogs]

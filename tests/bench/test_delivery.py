@@ -6,7 +6,7 @@ import pytest
 
 from bench.delivering import SINKS, Start, deliver, log_options
 from bench.journals import write_journals
-from plugin.engine.options import validate
+from plugin.config.options import validate
 from plugin.sinks.registry import schema
 
 

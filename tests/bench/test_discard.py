@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journal.material import read_lines
+from tests.journal.entries import read_lines
 from tests.testbed.client import PluginClient
 from tests.testbed.server import REPOSITORY
 from tests.testbed.standin import Fifo

@@ -7,10 +7,10 @@ import pytest
 from bench.journals import lend, write_journals
 from bench.lines import LINE_SIZE, numbered_line
 from bench.receiver import MARKER
-from plugin.engine.frames import HEADER_SIZE, decode_entry, entry_size
-from plugin.journal.cursors import Cursor, write_cursor
-from plugin.journal.folder import DataFolder, list_segments
-from plugin.journal.note import read_note
+from plugin.docker.frames import HEADER_SIZE, decode_entry, entry_size
+from plugin.journal.cursors.store import Cursor, write_cursor
+from plugin.journal.layout import DataFolder, list_segments
+from plugin.journal.metadata import read_note
 
 
 def lines_of(folder: Path) -> list[bytes]:

@@ -12,16 +12,16 @@ import msgspec
 import pytest
 
 from plugin.__main__ import main
-from plugin.delivery import resending
+from plugin.config.options import SinkChoice
+from plugin.config.schema import SinkOptions
+from plugin.delivery import dead_letter_replay
+from plugin.delivery.dead_letter_replay import read_lines
 from plugin.delivery.dead_letters import bury, dead_letters_path
-from plugin.delivery.resending import read_lines
-from plugin.engine.info import Info
-from plugin.engine.option_schema import SinkOptions
-from plugin.engine.options import SinkChoice
-from plugin.journal.folder import DataFolder
-from plugin.journal.note import write_note
+from plugin.docker.info import Info
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import write_note
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, RetryError, Sink
-from plugin.sinks.syslog import SINK as SYSLOG
+from plugin.sinks.syslog.sink import SINK as SYSLOG
 
 WEB, DB = "a" * 64, "b" * 64
 WHEN = 1_700_000_000_000_000_000
@@ -89,7 +89,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Receiving.parts = []
     Receiving.fault = None
     Receiving.closed = 0
-    monkeypatch.setattr(resending, "known_sinks", lambda: {"syslog": Receiving})
+    monkeypatch.setattr(dead_letter_replay, "known_sinks", lambda: {"syslog": Receiving})
     monkeypatch.delenv("PEAVEY_DATA", raising=False)
     monkeypatch.delenv("PEAVEY_LOG_OPTS", raising=False)
 
@@ -289,7 +289,7 @@ class TestAgain:
         assert lines_of(WEB) == ["one"]
 
     def test_it_reaches_a_real_sink(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(resending, "known_sinks", lambda: {"syslog": SYSLOG})
+        monkeypatch.setattr(dead_letter_replay, "known_sinks", lambda: {"syslog": SYSLOG})
         refuse(WEB, b"one")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
             receiver.bind(("127.0.0.1", 0))

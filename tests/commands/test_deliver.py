@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.house import House
+from tests.delivery.worker_bench import House
 from tests.testbed.server import REPOSITORY, plugin_environment
 from tests.testbed.waiting import wait_until
 
@@ -104,8 +104,8 @@ def test_as_many_files_as_allowed_may_be_open(start: Start, tmp_path: Path) -> N
 WITH_ENDLESS_LOCKS = """
 import sys
 from plugin.__main__ import main
-from plugin.sinks import rotated_file
-rotated_file._LOCK_LIMIT = 10_000
+from plugin.sinks.json_file import rotating_file
+rotating_file._LOCK_LIMIT = 10_000
 sys.exit(main(sys.argv[1:]))
 """
 

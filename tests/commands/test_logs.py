@@ -6,12 +6,12 @@ import pytest
 
 from plugin.__main__ import main
 from plugin.commands.logs import find_container
-from plugin.engine.frames import Entry
-from plugin.engine.info import Info
+from plugin.docker.frames import Entry
+from plugin.docker.info import Info
 from plugin.errors import JournalError
-from plugin.journal.folder import DataFolder
-from plugin.journal.note import write_note
-from tests.journal.material import encode, numbered, part, write_journal
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import write_note
+from tests.journal.entries import encode, numbered, part, write_journal
 
 SECOND = 1_000_000_000
 A, B, C = "aa" + "0" * 62, "aa" + "1" * 62, "cc" + "0" * 62

@@ -3,7 +3,7 @@
 import pytest
 
 from plugin.__main__ import main
-from plugin.engine.option_reference import render_markdown, render_terminal
+from plugin.config.options_page import render_markdown, render_terminal
 from plugin.sinks.registry import schema
 
 

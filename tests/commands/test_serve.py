@@ -17,9 +17,9 @@ from starlette.types import ASGIApp
 from plugin import __version__
 from plugin.__main__ import main
 from plugin.commands import serve
+from plugin.config.settings import SETTINGS
 from plugin.errors import JournalError
-from plugin.journal.folder import DataFolder
-from plugin.settings import SETTINGS
+from plugin.journal.layout import DataFolder
 from tests.testbed.lifetimes import short_folder
 
 Serving = Callable[[ASGIApp, socket.socket, Callable[[], None], object], None]

@@ -17,9 +17,9 @@ import pytest
 from rich.console import Console
 
 from plugin.__main__ import main
-from plugin.api.status import Delivery, Disk, Status, WorkerStatus
 from plugin.commands.status_tables import render_status
-from tests.api.material import NOW, SECOND, container, destination, sink, status
+from plugin.status.model import Delivery, Disk, Status, WorkerStatus
+from tests.status.examples import NOW, SECOND, container, destination, sink, status
 from tests.testbed.lifetimes import short_folder
 from tests.testbed.server import REPOSITORY, plugin_environment
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from plugin.config.options import validate
 from plugin.delivery.destination import DeliverySettings, Destination
 from plugin.delivery.tail import Tail
-from plugin.engine.frames import Entry, encode_frame
-from plugin.engine.options import validate
-from plugin.journal.cursors import Cursor, read_cursor, write_cursor
+from plugin.docker.frames import Entry, encode_frame
+from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.journal.writer import JournalWriter
 from plugin.sinks.base import Record, RejectError, SinkError
 from plugin.sinks.registry import schema

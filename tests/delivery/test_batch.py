@@ -4,9 +4,9 @@ from pathlib import Path
 
 from plugin.delivery.batch import Batch, Group, halves, is_one_record, journal_bytes, records_of
 from plugin.delivery.tail import Tail
-from plugin.journal.cursors import Cursor
+from plugin.journal.cursors.store import Cursor
 from plugin.sinks.base import Record
-from tests.sinks.made import sink_of
+from tests.sinks.factories import sink_of
 
 
 def tail(folder: Path, name: str) -> Tail:

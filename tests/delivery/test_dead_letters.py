@@ -7,7 +7,7 @@ import pytest
 
 from plugin.delivery import dead_letters
 from plugin.delivery.dead_letters import appending, bury, dead_letters_path, read_letter
-from plugin.transforms.record import Record
+from plugin.records.record import Record
 
 
 def refuse(folder: Path, *lines: bytes) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from plugin.delivery import dead_letters
 from plugin.delivery import destination as module
+from plugin.delivery.cpu_yield import Yielding
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
-from plugin.delivery.yielding import Yielding
-from plugin.engine.frames import Entry, PartialMetadata
-from plugin.journal.cursors import Cursor, read_cursor
+from plugin.docker.frames import Entry, PartialMetadata
+from plugin.journal.cursors.store import Cursor, read_cursor
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, TooLargeError, UnavailableError
 from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver, make_tail
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import pytest
 
 from plugin.delivery import worker as worker_module
-from tests.delivery.house import House, until, working
+from tests.delivery.worker_bench import House, until, working
 from tests.sinks.receivers import PROTOCOLS, Received, Receiver, decode_json_file
 from tests.testbed.ports import CLOSED_PORT
 

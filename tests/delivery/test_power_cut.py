@@ -11,18 +11,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from plugin.delivery.beginning import find_beginning
 from plugin.delivery.tail import Tail
-from plugin.engine.frames import HEADER_SIZE, entry_size
-from plugin.intake.cursor_keeper import CursorKeeper
+from plugin.docker.frames import HEADER_SIZE, entry_size
 from plugin.intake.stream import Container, Stream
-from plugin.journal import walker
-from plugin.journal.cursors import Cursor, cursor_path, write_cursor
-from plugin.journal.folder import index_path, list_segments
-from plugin.journal.note import read_note
+from plugin.journal import scanner
+from plugin.journal.cursors.keeper import CursorKeeper
+from plugin.journal.cursors.start import find_beginning
+from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
+from plugin.journal.layout import index_path, list_segments
+from plugin.journal.metadata import read_note
 from tests.delivery.conftest import CHOICE, FakeSink
-from tests.intake.material import Fifo, info_of
-from tests.journal.material import decode, encode, numbered, on_disk
+from tests.intake.pump_bench import Fifo, info_of
+from tests.journal.entries import decode, encode, numbered, on_disk
 
 FRAME = len(encode(numbered(1, size=100)))
 LINES = 40
@@ -180,8 +180,8 @@ def damage(folder: Path, state: str, older: Cursor, newest: Cursor) -> None:
 @contextmanager
 def small_index() -> Iterator[None]:
     """Have an index point every few frames."""
-    spacing, walker.POINT_SPACING = walker.POINT_SPACING, 3 * FRAME
+    spacing, scanner.POINT_SPACING = scanner.POINT_SPACING, 3 * FRAME
     try:
         yield
     finally:
-        walker.POINT_SPACING = spacing
+        scanner.POINT_SPACING = spacing

@@ -14,8 +14,8 @@ from werkzeug import Request, Response
 
 from plugin.delivery import worker as worker_module
 from plugin.delivery.worker import Worker
-from tests.delivery.house import House, until, working
-from tests.sinks.forward_server import ForwardServer
+from tests.delivery.worker_bench import House, until, working
+from tests.sinks.fluentd.fluent_bit_server import ForwardServer
 from tests.sinks.http_receivers import Authority, answer_by, http_server, make_authority
 from tests.sinks.receivers import decode_objects
 from tests.testbed.ports import HeldPort

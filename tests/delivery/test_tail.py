@@ -6,9 +6,9 @@ import pytest
 
 from plugin.delivery import tail as tail_module
 from plugin.delivery.tail import Tail
-from plugin.engine.frames import Entry, PartialMetadata, encode_frame
+from plugin.docker.frames import Entry, PartialMetadata, encode_frame
 from plugin.journal.compression import compress_closed
-from plugin.journal.cursors import Cursor, read_cursor, write_cursor
+from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.journal.retention import measure, remove_segment
 from plugin.sinks.base import Record
 from tests.delivery.conftest import FakeSink, Journal, make_tail

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from plugin.delivery import journal_watcher as watching_module
 from plugin.delivery import tail as tail_module
-from plugin.delivery import watching as watching_module
 from plugin.delivery import worker as worker_module
-from plugin.delivery.status import read_status
+from plugin.delivery.report import read_status
 from plugin.delivery.worker import Worker, pause_between_looks
-from plugin.engine.frames import Entry, PartialMetadata
+from plugin.docker.frames import Entry, PartialMetadata
 from plugin.errors import JournalError
-from plugin.journal.cursors import Cursor, cursor_path, read_cursor, write_cursor
-from plugin.journal.growth import GrowthTeller
-from plugin.journal.note import read_note
+from plugin.journal.change_counters import GrowthTeller
+from plugin.journal.cursors.store import Cursor, cursor_path, read_cursor, write_cursor
+from plugin.journal.metadata import read_note
 from plugin.sinks.registry import known_sinks
 from tests.delivery.conftest import Journal
-from tests.delivery.house import House, until, working
+from tests.delivery.worker_bench import House, until, working
 from tests.sinks.receivers import PROTOCOLS, Receiver
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from plugin.intake import housekeeper, pump, stream, tidying
-from tests.intake.house import House
-from tests.intake.material import Bench, Clock
+from plugin.intake import housekeeper, pump, retention, stream
+from tests.intake.housekeeping_bench import House
+from tests.intake.pump_bench import Bench, Clock
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands still, for all of intake."""
     made = Clock()
-    for module in (pump, stream, housekeeper, tidying):
+    for module in (pump, stream, housekeeper, retention):
         monkeypatch.setattr(module, "time", made)
     return made
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from plugin.engine.options import validate
+from plugin.config.options import validate
 from plugin.errors import OptionError
 from plugin.intake import admission as admission_module
 from plugin.intake.admission import Admission
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.journal.folder import DataFolder
-from plugin.journal.note import write_note
-from tests.intake.material import ONE, OTHER, info_of
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import write_note
+from tests.intake.pump_bench import ONE, OTHER, info_of
 
 BAD = {"max_size": "3m", "max_file": "none"}
 

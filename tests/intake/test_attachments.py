@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.intake.attachments import Attachment, Attachments
-from tests.intake.material import ONE, OTHER, info_of
+from tests.intake.pump_bench import ONE, OTHER, info_of
 
 DAMAGED = [
     b"",

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from plugin.intake import room
-from plugin.journal.cursors import Cursor, write_cursor
+from plugin.intake import disk_quota
+from plugin.journal.cursors.store import Cursor, write_cursor
 from plugin.journal.retention import SegmentUse, measure, remove_segment
-from tests.intake.house import DAY, HOUR, House
-from tests.intake.material import ONE, OTHER, frames
+from tests.intake.housekeeping_bench import DAY, HOUR, House
+from tests.intake.pump_bench import ONE, OTHER, frames
 
 
 def never_printed(house: House) -> None:
@@ -39,7 +39,7 @@ def emptied_and_one_of_too_many(house: House) -> None:
     keeper = house.keeper(limit=0)
     keeper.round()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "_EMPTIED_AT_MOST", 0)
+        patch.setattr(disk_quota, "_EMPTIED_AT_MOST", 0)
         house.stopped(OTHER, 1)
         keeper._next_visit = 0
         keeper.round()

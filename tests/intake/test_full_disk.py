@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from plugin.engine.options import validate_leniently
+from plugin.config.options import validate_leniently
+from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.housekeeper import Housekeeper
-from plugin.intake.room import DiskBounds
 from plugin.intake.stream import Dropped
-from plugin.journal.dropping import Dropper
-from plugin.journal.folder import gap_path, list_segments
-from plugin.journal.gap import noted_gap
-from plugin.journal.note import read_note
-from tests.intake.material import ONE, Bench, Fifo, frames
-from tests.journal.material import fill, no_new_segments, small_disk
+from plugin.journal.drop_mode import Dropper
+from plugin.journal.gap_marker import noted_gap
+from plugin.journal.layout import gap_path, list_segments
+from plugin.journal.metadata import read_note
+from tests.intake.pump_bench import ONE, Bench, Fifo, frames
+from tests.journal.entries import fill, no_new_segments, small_disk
 
 BEFORE, MISSED, AFTER = (frames(50, start, 100) for start in (0, 50, 100))
 

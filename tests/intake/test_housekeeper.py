@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from plugin.engine.frames import Entry
+from plugin.docker.frames import Entry
+from plugin.intake import disk_quota, retention
 from plugin.intake import housekeeper as housekeeper_module
-from plugin.intake import room, tidying
+from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.housekeeper import Housekeeper
-from plugin.intake.room import DiskBounds
-from plugin.journal import note as note_module
-from plugin.journal.cursors import Cursor, cursor_path, write_cursor
-from plugin.journal.folder import gap_path, list_segments
-from plugin.journal.note import JournalNote
+from plugin.journal import metadata as note_module
+from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
+from plugin.journal.layout import gap_path, list_segments
+from plugin.journal.metadata import JournalNote
 from plugin.journal.retention import SegmentUse, remove_segment
-from tests.intake.house import DAY, HOUR, SEGMENT, House, disk, write_segments
-from tests.intake.material import ONE, OTHER, THIRD, Bench, Clock, frames
-from tests.journal.material import encode
+from tests.intake.housekeeping_bench import DAY, HOUR, SEGMENT, House, disk, write_segments
+from tests.intake.pump_bench import ONE, OTHER, THIRD, Bench, Clock, frames
+from tests.journal.entries import encode
 
 
 class TestSurplus:
@@ -178,7 +178,7 @@ class TestCompression:
             raise OSError(28, "No space left on device")
 
         house.stopped(ONE, 4, compress="true", max_file="3")
-        monkeypatch.setattr(tidying, "compress_closed", refuse)
+        monkeypatch.setattr(retention, "compress_closed", refuse)
         house.keeper().round()
         assert house.bases(ONE) == [1, 2, 3]
 
@@ -225,7 +225,7 @@ class TestDiskLimit:
         (newest,) = list_segments(house.bench.data.container(ONE))
         assert newest.base == 2 * SEGMENT
 
-        monkeypatch.setattr(room, "_WORTH_LOSING", 1)
+        monkeypatch.setattr(disk_quota, "_WORTH_LOSING", 1)
         house.keeper(limit=0).round()
         assert [segment.base > newest.base for segment in list_segments(house.bench.data.container(ONE))] == [True]
         house.prints(ONE, frames(2))
@@ -234,7 +234,7 @@ class TestDiskLimit:
     def test_closed_ones_go_before_one_that_is_being_written_whatever_their_age(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(room, "_WORTH_LOSING", 1)
+        monkeypatch.setattr(disk_quota, "_WORTH_LOSING", 1)
         house.running(ONE, 1, age=90)
         house.running(OTHER, 2)
         house.keeper(limit=2 * SEGMENT).round()
@@ -452,7 +452,7 @@ class TestQuiet:
             seen.append(folder.name)
             return original(folder)
 
-        monkeypatch.setattr(tidying, "read_note", read_note)
+        monkeypatch.setattr(retention, "read_note", read_note)
         return seen
 
     @pytest.fixture
@@ -575,7 +575,7 @@ class TestQuiet:
         house.stopped(ONE, 3, compress="true")
         keeper = house.keeper()
         with monkeypatch.context() as patch:
-            patch.setattr(tidying, "compress_closed", lambda *_: (_ for _ in ()).throw(OSError("full")))
+            patch.setattr(retention, "compress_closed", lambda *_: (_ for _ in ()).throw(OSError("full")))
             keeper.round()
         clock.pass_by(60)
         keeper.round()
@@ -647,5 +647,5 @@ def remove_unless_broken(monkeypatch: pytest.MonkeyPatch, container: str) -> Non
             raise OSError(5, "Input/output error")
         remove_segment(use, at_once=at_once)
 
-    for module in (tidying, room):
+    for module in (retention, disk_quota):
         monkeypatch.setattr(module, "remove_segment", remove)

@@ -6,19 +6,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from plugin.engine.options import validate
+from plugin.config.options import validate
 from plugin.errors import StoppedError
-from plugin.intake import cursor_keeper as keeper_module
 from plugin.intake import pump as pump_module
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import Stream
-from plugin.journal.cursors import read_cursor
-from plugin.journal.folder import DataFolder
+from plugin.journal.cursors import keeper as keeper_module
+from plugin.journal.cursors.store import read_cursor
+from plugin.journal.layout import DataFolder
 from plugin.journal.writer import JournalWriter
 from plugin.sinks.registry import schema
-from tests.intake.material import ONE, OTHER, THIRD, Bench, Clock, Fifo, frames
-from tests.journal.material import write_journal
+from tests.intake.pump_bench import ONE, OTHER, THIRD, Bench, Clock, Fifo, frames
+from tests.journal.entries import write_journal
 from tests.testbed.descriptors import open_descriptors
 
 WHOLE = frames(3)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from plugin.engine.options import validate, validate_leniently
+from plugin.config.options import validate, validate_leniently
 from plugin.errors import RequestError
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.intake.room import DiskBounds
+from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
-from plugin.journal.folder import DataFolder, list_segments
-from tests.intake.material import ONE, OTHER, Bench, Fifo, frames, info_of
-from tests.journal.material import on_disk
+from plugin.journal.layout import DataFolder, list_segments
+from tests.intake.pump_bench import ONE, OTHER, Bench, Fifo, frames, info_of
+from tests.journal.entries import on_disk
 
 WHOLE = frames(3)
 OPTIONS = validate({})

@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from plugin.intake.stream import Dropped
-from plugin.journal import newest, splicing, writer
-from tests.intake.material import ONE, OTHER, Bench, frames
+from plugin.journal import active_segment, splice, writer
+from tests.intake.pump_bench import ONE, OTHER, Bench, frames
 
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether the disk is full, as a list of one."""
     full = [True]
-    move, create = splicing.move, newest.create_segment
+    move, create = splice.move, active_segment.create_segment
 
     def limited_move(fifo: int, file: int, limit: int, position: int) -> int:
         if full[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
         return move(fifo, file, limit, position)
 
-    def limited_create(folder: Path, base: int, content: bytes = b"") -> newest.NewestSegment:
+    def limited_create(folder: Path, base: int, content: bytes = b"") -> active_segment.NewestSegment:
         if full[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
         return create(folder, base, content)

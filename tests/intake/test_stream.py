@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from plugin.intake.cursor_keeper import CursorKeeper
 from plugin.intake.stream import FULL_PIPE, Container, Stream
 from plugin.journal import recovery
-from plugin.journal.cursors import Cursor, read_cursor, write_cursor
-from plugin.journal.folder import segment_path
-from plugin.journal.note import read_note, write_note
-from tests.intake.material import ONE, Fifo, frames, info_of
-from tests.journal.material import write_journal
+from plugin.journal.cursors.keeper import CursorKeeper
+from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
+from plugin.journal.layout import segment_path
+from plugin.journal.metadata import read_note, write_note
+from tests.intake.pump_bench import ONE, Fifo, frames, info_of
+from tests.journal.entries import write_journal
 
 WHOLE = frames(3)
 HALF = frames(1, size=200)[:90]
@@ -104,7 +104,7 @@ def test_the_end_of_the_writing_stream_is_noted(
 ) -> None:
     container.writer_for(stream)
     before = read_note(container.folder)
-    monkeypatch.setattr("plugin.journal.note.time.time_ns", lambda: 1 << 62)
+    monkeypatch.setattr("plugin.journal.metadata.time.time_ns", lambda: 1 << 62)
     container.release(stream)
     after = read_note(container.folder)
     assert before is not None
@@ -201,7 +201,7 @@ def test_a_note_that_cannot_be_written_stops_no_log_and_is_written_later(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr("plugin.journal.note.write_atomically", refuse)
+        full.setattr("plugin.journal.metadata.write_atomically", refuse)
         assert container.writer_for(stream) is not None
         assert not container.write_note()
         assert read_note(container.folder) is None

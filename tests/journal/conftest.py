@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, settings
 
-from plugin.engine import partials
-from plugin.journal import seeking, walker
-from tests.journal.material import SMALL_JOINED, SMALL_SPACING
+from plugin.docker import partials
+from plugin.journal import scanner, seeking
+from tests.journal.entries import SMALL_JOINED, SMALL_SPACING
 
 settings.register_profile(
     "journal", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -22,7 +22,7 @@ def scaled_down() -> Iterator[None]:
     """Make lines long, and index points close, at sizes that examples reach."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partials, "MAX_JOINED", SMALL_JOINED)
-        patch.setattr(walker, "POINT_SPACING", SMALL_SPACING)
+        patch.setattr(scanner, "POINT_SPACING", SMALL_SPACING)
         yield
 
 
@@ -30,7 +30,7 @@ def scaled_down() -> Iterator[None]:
 def close_points() -> Iterator[None]:
     """Make index points close only: lines of both sources are then never so long that they come in pieces."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(walker, "POINT_SPACING", SMALL_SPACING)
+        patch.setattr(scanner, "POINT_SPACING", SMALL_SPACING)
         patch.setattr(seeking, "_FEW_POINTS", 2)
         yield
 

@@ -7,10 +7,10 @@ import pytest
 import zstandard
 
 from plugin.journal.compression import compress_closed
-from plugin.journal.folder import list_segments
+from plugin.journal.layout import list_segments
 from plugin.journal.readback import LogQuery, LogReading
 from plugin.journal.writer import JournalWriter
-from tests.journal.material import append, encode, numbered, on_disk, pipe
+from tests.journal.entries import append, encode, numbered, on_disk, pipe
 
 CONTENTS = [encode(numbered(300, number * 300)) for number in range(3)]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from plugin.journal.corruption import UNCLEAR, bytes_to_skip, set_aside
-from plugin.journal.folder import corrupt_path
-from tests.journal.material import encode, numbered
+from plugin.journal.layout import corrupt_path
+from tests.journal.entries import encode, numbered
 
 FRAMES = encode(numbered(3))
 NO_FRAMES = b"\xff" * 100

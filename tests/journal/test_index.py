@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.journal.index import Point, clean_points, pack_points, read_points
-from plugin.journal.walker import NO_TIME
+from plugin.journal.scanner import NO_TIME
 
 END = 1 << 62
 STEPS = st.tuples(

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from plugin.engine.frames import Entry, encode_frame
-from plugin.journal.folder import index_path, list_segments
+from plugin.docker.frames import Entry, encode_frame
 from plugin.journal.lag import Lag, journal_size, measure_lag
+from plugin.journal.layout import index_path, list_segments
 from plugin.journal.retention import measure, remove_segment
-from tests.journal.material import compress, encode, numbered, part, write_journal
+from tests.journal.entries import compress, encode, numbered, part, write_journal
 
 SENT = numbered(20_000, size=90)
 FRAMES = [encode_frame(entry) for entry in SENT]

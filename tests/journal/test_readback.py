@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.engine.frames import Entry
+from plugin.docker.frames import Entry
 from plugin.journal import readback
-from plugin.journal.folder import list_segments
+from plugin.journal.layout import list_segments
 from plugin.journal.readback import LogQuery, LogReading
 from plugin.journal.reader import JournalReader
-from tests.journal.material import (
+from tests.journal.entries import (
     SMALL_JOINED,
     Line,
     choose,

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from plugin.journal import reader as reader_module
-from plugin.journal.folder import list_segments, segment_path
+from plugin.journal.layout import list_segments, segment_path
 from plugin.journal.reader import JournalReader, segment_end
 from plugin.journal.writer import JournalWriter
-from tests.journal.material import Pipe, append, compress, encode, numbered, on_disk, pipe, split, write_journal
+from tests.journal.entries import Pipe, append, compress, encode, numbered, on_disk, pipe, split, write_journal
 from tests.testbed.descriptors import open_descriptors
 
 

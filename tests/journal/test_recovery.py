@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from plugin.journal.folder import gap_path, index_path
+from plugin.journal.layout import gap_path, index_path
 from plugin.journal.recovery import JournalEnd, find_end
-from tests.journal.material import compress, encode, numbered, on_disk, write_journal
+from tests.journal.entries import compress, encode, numbered, on_disk, write_journal
 
 FRAMES = encode(numbered(2_000, size=100))
 TORN = FRAMES[:50]

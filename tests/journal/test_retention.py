@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from plugin.journal.folder import Segment
+from plugin.journal.layout import Segment
 from plugin.journal.retention import SegmentUse, undelivered
 
 

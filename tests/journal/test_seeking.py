@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.engine.frames import HEADER_SIZE, Entry, entry_size
-from plugin.journal.folder import index_path, list_segments
+from plugin.docker.frames import HEADER_SIZE, Entry, entry_size
+from plugin.journal.layout import index_path, list_segments
 from plugin.journal.seeking import frames_end, oldest_offset
-from tests.journal.material import compress, encode, entries, numbered, write_journal
+from tests.journal.entries import compress, encode, entries, numbered, write_journal
 
 FRAMES = encode(numbered(10, size=100))
 

@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.engine.frames import Entry, encode_frame
-from plugin.engine.partials import Joiner
-from plugin.journal import splicing
-from plugin.journal.folder import index_path, list_segments
+from plugin.docker.frames import Entry, encode_frame
+from plugin.docker.partials import Joiner
+from plugin.journal import splice
 from plugin.journal.index import read_points
+from plugin.journal.layout import index_path, list_segments
 from plugin.journal.readback import LogQuery, LogReading
 from plugin.journal.reader import JournalReader
-from plugin.journal.walker import Walker
+from plugin.journal.scanner import Walker
 from plugin.journal.writer import JournalWriter
-from tests.journal.material import (
+from tests.journal.entries import (
     Pipe,
     append,
     compress,
@@ -627,7 +627,7 @@ class TestWithoutSplice:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
         monkeypatch.setattr(os, "splice", refused)
-        monkeypatch.setattr(splicing._Fallback, "told", False)
+        monkeypatch.setattr(splice._Fallback, "told", False)
         content = encode(numbered(300))
         write_journal(folder, content, segment_size=1000)
         assert journal_bytes(folder) == content

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from plugin.commands.asking import ask_status, read_status
-from plugin.journal.cursors import read_cursor
+from plugin.journal.cursors.store import read_cursor
+from plugin.status.client import ask_status, read_status
 from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
 from tests.testbed.client import PluginError
 from tests.testbed.folders import DataFolder, snapshot

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from plugin.api.status import Status
-from plugin.commands.asking import ask_status
+from plugin.status.client import ask_status
+from plugin.status.model import Status
 from tests.sinks.receivers import ReceiverProcess, Receivers
 from tests.testbed.printer import numbered, plain
 from tests.testbed.server import Server

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from plugin.api.status import Status
-from plugin.commands.asking import ask_status
+from plugin.status.client import ask_status
+from plugin.status.model import Status
 from tests.sinks.receivers import ReceiverProcess, Receivers
 from tests.testbed.disks import MEBIBYTE, fill
 from tests.testbed.folders import DataFolder

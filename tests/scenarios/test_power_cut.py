@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.journal.cursors import read_cursor
+from plugin.journal.cursors.store import read_cursor
 from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
 from tests.testbed.folders import DataFolder
 from tests.testbed.lifetimes import dying_engine

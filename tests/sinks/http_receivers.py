@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from plugin.sinks.base import Sink, SinkError
-from tests.sinks.made import records_of
+from tests.sinks.factories import records_of
 
 ANY_PATH = re.compile(".*")
 

@@ -30,8 +30,8 @@ from typing import Any, BinaryIO, Self
 import msgpack
 import zstandard
 
-from tests.sinks.gelf_decoder import Reassembly, decode_stream
-from tests.sinks.loki_receiver import decode_body
+from tests.sinks.gelf.decoder import Reassembly, decode_stream
+from tests.sinks.loki.receiver import decode_body
 from tests.testbed.ports import HeldPort
 from tests.testbed.server import REPOSITORY
 from tests.testbed.waiting import wait_until

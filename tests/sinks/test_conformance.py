@@ -12,21 +12,21 @@ from typing import Any
 import msgspec
 import pytest
 
+from plugin.config.options import SinkChoice, validate
 from plugin.delivery.dead_letters import dead_letters_path, read_letter
 from plugin.delivery.destination import DeliverySettings, Destination
-from plugin.delivery.origins import make_origin
-from plugin.delivery.status import SinkStatus
+from plugin.delivery.origin import make_origin
+from plugin.delivery.report import SinkStatus
 from plugin.delivery.tail import Tail
-from plugin.engine.frames import Entry as Frame
-from plugin.engine.frames import PartialMetadata
-from plugin.engine.options import SinkChoice, validate
-from plugin.journal.cursors import Cursor, read_cursor
+from plugin.docker.frames import Entry as Frame
+from plugin.docker.frames import PartialMetadata
+from plugin.journal.cursors.store import Cursor, read_cursor
 from plugin.journal.seeking import journal_end
 from plugin.sinks.base import Sink
 from plugin.sinks.registry import known_sinks, schema
 from tests.delivery.conftest import Journal
 from tests.sinks.conformance import ENTRIES, SECRET, Entry, entries_with
-from tests.sinks.made import INFO, TIME
+from tests.sinks.factories import INFO, TIME
 from tests.sinks.receivers import Received, Receiver, joined, without_repeats
 from tests.testbed.standin import Copier
 from tests.testbed.waiting import wait_until

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from plugin.engine.common_options import COMMON_OPTIONS
-from plugin.engine.info import Info
-from plugin.engine.option_schema import Schema
-from plugin.engine.options import validate
+from plugin.config.common_options import COMMON_OPTIONS
+from plugin.config.options import validate
+from plugin.config.schema import Schema
+from plugin.docker.info import Info
 from plugin.sinks.base import Origin, Record, RejectError, RetryError, Sink
 
 PAGE = Path(__file__).parents[2] / "docs" / "writing-a-sink.md"

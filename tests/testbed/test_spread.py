@@ -29,7 +29,7 @@ def test_it(number):
     [
         ("tests/dockerd/managed/test_logs.py::test_it", "tests/dockerd/managed"),
         ("tests/dockerd/test_load.py::test_it[a/b::c]", "tests/dockerd"),
-        ("tests/engine/test_tag.py::TestTag::test_it", "tests/engine/test_tag.py"),
+        ("tests/docker/test_tag.py::TestTag::test_it", "tests/docker/test_tag.py"),
         ("tests/test_main.py::test_it", "tests/test_main.py"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Settings of the plugin and log-opts of containers: declared, validated, documented."""

@@ -1,0 +1,213 @@
+"""The log-opts that do not belong to one sink: declared here, each once."""
+
+from typing import Any
+
+from plugin.config import types
+from plugin.config.schema import Option, Schema
+from plugin.config.types import Kind
+from plugin.docker.attributes import compile_pattern
+from plugin.docker.tag import compile_tag
+
+
+def _parse_tag(text: str) -> str:
+    compile_tag(text)
+    return text
+
+
+def _parse_pattern(text: str) -> str:
+    compile_pattern(text)
+    return text
+
+
+TAG_KIND = Kind[str](parse=_parse_tag, accepts="Go template")
+PATTERN_KIND = Kind[str](parse=_parse_pattern, accepts="RE2 pattern", keeps_empty=True)
+
+SINK = Option(
+    name="sink",
+    kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
+    group="sinks",
+    help=(
+        "Names the sinks outright, where the options alone do not choose them. NAME=SINK makes a second one of a kind, "
+        "whose options are written NAME.OPTION. Empty: no sink, also where the plugin-wide defaults name one."
+    ),
+)
+
+MAX_SIZE = Option(
+    name="max-size",
+    kind=types.size(minimum=1),
+    group="journal",
+    default=str(20 * 1024 * 1024),
+    shown_default="20 MiB",
+    help="How large a file of the container's journal may grow before the next one is begun.",
+)
+MAX_FILE = Option(
+    name="max-file",
+    kind=types.integer(low=1),
+    group="journal",
+    default="5",
+    help="How many such files are kept; beyond that the oldest is removed once every sink has delivered it.",
+)
+COMPRESS = Option(
+    name="compress",
+    kind=types.BOOLEAN,
+    group="journal",
+    default="true",
+    help="Whether files that are full are compressed, once every sink has delivered them.",
+)
+MAX_AGE: Option[float | None] = Option(
+    name="max-age",
+    kind=types.duration(minimum=1),
+    group="journal",
+    shown_default="no limit",
+    help="Older lines are removed although there is room for them.",
+)
+BUFFER_LIMIT = Option(
+    name="buffer-limit",
+    kind=types.size(minimum=1),
+    group="journal",
+    default="1g",
+    help="How much of the journal may wait to be delivered, beyond max-size × max-file if need be.",
+)
+OVERFLOW = Option(
+    name="overflow",
+    kind=types.choice("drop-oldest", "throttle"),
+    group="journal",
+    default="drop-oldest",
+    help=(
+        "What happens at buffer-limit: the oldest undelivered lines are dropped, counted and marked, or the container "
+        "is slowed down (it never stops). A container that is slowed down loses nothing to PEAVEY_DISK_LIMIT and "
+        "PEAVEY_DISK_FREE either, until the disk is all but full."
+    ),
+)
+FSYNC_INTERVAL: Option[float | None] = Option(
+    name="fsync-interval",
+    kind=types.duration(minimum=0.01),
+    group="journal",
+    shown_default="never",
+    help=(
+        "How often the journal is forced to the disk, once a second at most. Lines survive a crash of the plugin or of "
+        "the engine without it; a power cut takes what is younger than this, and up to some seconds more."
+    ),
+)
+
+TAG = Option(
+    name="tag",
+    kind=TAG_KIND,
+    group="records",
+    default="{{.ID}}",
+    help=(
+        "What a container is called at the destination. Fields and functions as in Docker's tag option: .ID .FullID "
+        ".Name .Command .ImageID .ImageFullID .ImageName .DaemonName .Hostname, if/with/range, printf, join and others."
+    ),
+)
+LABELS = Option(
+    name="labels",
+    kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
+    group="records",
+    default="",
+    shown_default="none",
+    help="Labels of the container that go along with each record.",
+)
+LABELS_REGEX = Option(
+    name="labels-regex",
+    kind=PATTERN_KIND,
+    group="records",
+    default="",
+    shown_default="none",
+    help="A pattern for names of labels that go along as well; it may match anywhere in a name.",
+)
+ENV = Option(
+    name="env",
+    kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
+    group="records",
+    default="",
+    shown_default="none",
+    help="Environment variables of the container that go along with each record.",
+)
+ENV_REGEX = Option(
+    name="env-regex",
+    kind=PATTERN_KIND,
+    group="records",
+    default="",
+    shown_default="none",
+    help="A pattern for names of environment variables that go along as well; it may match anywhere in a name.",
+)
+
+BATCH_WAIT = Option(
+    name="batch-wait",
+    kind=types.duration(),
+    group="delivery",
+    default="1s",
+    help="How long records are collected before a batch is sent that is not full.",
+)
+BATCH_SIZE = Option(
+    name="batch-size",
+    kind=types.size(minimum=1),
+    group="delivery",
+    default="1m",
+    help="How large a batch may grow before it is sent.",
+)
+RETRY_MIN = Option(
+    name="retry-min",
+    kind=types.duration(minimum=0.001),
+    group="delivery",
+    default="500ms",
+    help="The pause before a failed batch is sent again; it doubles with each failure.",
+)
+RETRY_MAX = Option(
+    name="retry-max",
+    kind=types.duration(minimum=0.001),
+    group="delivery",
+    default="5m",
+    help="The longest such pause; a retry-min above it counts as this.",
+)
+
+MODE = Option(
+    name="mode",
+    kind=types.TEXT,
+    group="engine",
+    shown_default="blocking",
+    help=(
+        "Leave it at blocking, which with Peavey never blocks a container; with non-blocking the engine drops lines "
+        "by itself, before Peavey sees them and without a word."
+    ),
+)
+MAX_BUFFER_SIZE = Option(
+    name="max-buffer-size",
+    kind=types.TEXT,
+    group="engine",
+    shown_default="1m",
+    help="The engine's own buffer with mode=non-blocking.",
+)
+CACHE = Option(
+    name="cache-*",
+    kind=types.TEXT,
+    group="engine",
+    help="The engine's cache for log drivers that cannot read back. Peavey can, so that the engine does not use it.",
+)
+
+COMMON_OPTIONS: tuple[Option[Any], ...] = (
+    SINK,
+    MAX_SIZE,
+    MAX_FILE,
+    COMPRESS,
+    MAX_AGE,
+    BUFFER_LIMIT,
+    OVERFLOW,
+    FSYNC_INTERVAL,
+    TAG,
+    LABELS,
+    LABELS_REGEX,
+    ENV,
+    ENV_REGEX,
+    BATCH_WAIT,
+    BATCH_SIZE,
+    RETRY_MIN,
+    RETRY_MAX,
+    MODE,
+    MAX_BUFFER_SIZE,
+    CACHE,
+)
+
+JOURNAL_ONLY = Schema(COMMON_OPTIONS)
+"""The schema without any sink: the journal alone."""

@@ -1,0 +1,128 @@
+"""Log-opts as they were given: at the container, and plugin-wide; looked up by what they stand for, and read."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from plugin.config.parsing import closest_name, printable, quote
+from plugin.config.schema import GROUPS, PER_INSTANCE, Known, Option, Schema
+from plugin.config.secrets import Secret, read_secret
+from plugin.errors import PeaveyError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One log-opt that was given, and what it stands for."""
+
+    written: str
+    origin: str
+    """Where it was given, for messages: empty for the container's own."""
+    instance: str
+    """The instance of a sink that it is for; empty for all."""
+    known: Known
+    text: str
+
+    @property
+    def label(self) -> str:
+        """How messages begin that are about it; the value is not in there."""
+        return f"log-opt {quote(self.written)}{self.origin}"
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is empty and so counts as the built-in default, or as missing where it is required."""
+        option = self.known.option
+        return not self.text and (self.known.is_file or option.required or not option.kind.keeps_empty)
+
+    def read(self) -> Any:
+        """Return the typed value, from the file where the option names one.
+
+        Raises `ValueError` with a complete fault, which shows no secret.
+        """
+        option = self.known.option
+        try:
+            return option.kind.parse(read_secret(self.text) if self.known.is_file else self.text)
+        except (ValueError, PeaveyError) as error:
+            if option.kind.secret and not self.known.is_file:
+                raise ValueError(f"{self.label}: not accepted (expected: {option.kind.accepts})") from None
+            raise ValueError(f"{self.label}: {printable(str(error))}") from error
+
+
+Layer = dict[tuple[str, str], Given]
+"""What was given at one place, by instance (empty for all) and name of the option."""
+
+
+class Layers:
+    """All that was given, in layers, the strongest first; what is wrong with it is added to ``faults``."""
+
+    def __init__(self, schema: Schema, configs: Iterable[tuple[Mapping[str, str], str]]) -> None:
+        self.schema = schema
+        self.faults: list[str] = []
+        self.guessed: set[str] = set()
+        """Names that unknown ones were probably meant to be."""
+        self._layers = [self._read_layer(config, origin) for config, origin in configs]
+
+    def __iter__(self) -> Iterator[Layer]:
+        """Iterate over the layers, the strongest first."""
+        return iter(self._layers)
+
+    def candidates(self, *keys: tuple[str, str]) -> Iterator[Given]:
+        """Yield what was given for one purpose, the best first: by layer, then in the order of the keys."""
+        for layer in self._layers:
+            for key in keys:
+                if key in layer:
+                    yield layer[key]
+
+    def value(
+        self, option: Option[T], *keys: tuple[str, str], default: str | None = None, keeps_empty: bool = False
+    ) -> T:
+        """Return the value that a common option has, from the first candidate that is not at fault, or its default.
+
+        ``keys`` are those of `candidates`; without any, the option itself. ``default`` stands before the option's own,
+        and with ``keeps_empty`` an empty text is a value.
+        """
+        for given in self.candidates(*(keys or (("", option.name),))):
+            if given.is_blank and not keeps_empty:
+                break
+            try:
+                return cast("T", given.read())
+            except ValueError as fault:
+                self.faults.append(str(fault))
+        return default_value(option) if default is None else option.kind.parse(default)
+
+    def _read_layer(self, config: Mapping[str, str], origin: str) -> Layer:
+        layer: Layer = {}
+        for written, text in config.items():
+            instance, _, name = written.rpartition(".")
+            known = self.schema.find(name)
+            if known is None:
+                self.faults.append(self._unknown(written, origin))
+                continue
+            given = Given(written, origin, instance, known, text)
+            if instance and known.option.group not in PER_INSTANCE:
+                self.faults.append(f"{given.label}: {name} cannot differ between sinks (write {quote(name)})")
+                continue
+            key = (instance, name if known.option.is_family else known.option.name)
+            other = layer.setdefault(key, given)
+            if other is not given:
+                self.faults.append(f"{other.label} and {given.label} say the same: give one of them")
+        return layer
+
+    def _unknown(self, written: str, origin: str) -> str:
+        instance, dot, name = written.rpartition(".")
+        closest = closest_name(name, self.schema.names(PER_INSTANCE if instance else GROUPS))
+        if closest is None:
+            return f"unknown log-opt {quote(written)}{origin}"
+        self.guessed.add(closest)
+        return f"unknown log-opt {quote(written)}{origin} (did you mean {quote(instance + dot + closest)}?)"
+
+
+def default_value(option: Option[T]) -> T:
+    """Return the value of an option's default; None where it has none, as the type of its declaration says."""
+    return cast("T", None if option.default is None else option.kind.parse(option.default))
+
+
+def shown(given: Given) -> str | Secret:
+    """Return the text as given, wrapped if it is a secret itself rather than the name of a file that holds one."""
+    return Secret(given.text) if given.known.option.kind.secret and not given.known.is_file else given.text

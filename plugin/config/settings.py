@@ -1,0 +1,274 @@
+"""The settings of the plugin itself, each declared once: flag, environment variable, default and meaning.
+
+A flag wins over its variable, a variable over the default. A variable that is empty counts as not set, since that is
+how the engine hands over the variables of a managed plugin that nobody has set.
+"""
+
+import argparse
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from plugin.config import types
+from plugin.config.common_options import JOURNAL_ONLY
+from plugin.config.defaults import parse_defaults
+from plugin.config.listen_address import LISTEN_ADDRESS, ListenAddress
+from plugin.config.options import defaults_faults
+from plugin.config.parsing import hint, quote
+from plugin.config.schema import Schema
+from plugin.config.types import Kind
+from plugin.errors import SettingError
+
+T_co = TypeVar("T_co", covariant=True)
+
+_PREFIX = "PEAVEY_"
+_LONGEST_SOCKET_PATH = 107  # bytes: sun_path of unix(7), less the NUL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Generic[T_co]):
+    """One setting of the plugin."""
+
+    name: str
+    """Its field in `Settings`, and with dashes its flag."""
+    variable: str
+    kind: Kind[T_co]
+    default: str
+    help: str
+    """Its meaning, in one or two sentences of plain text."""
+    managed: Literal["settable", "fixed", "absent"] = "settable"
+    """Whether a managed plugin declares the variable so that `docker plugin set` takes it, declares it with a value of
+    its own, or leaves it at the default."""
+    managed_value: str | None = None
+    """The value in a managed plugin, where it is not the default."""
+
+    @property
+    def flag(self) -> str:
+        """The flag on the command line, such as ``--logging-dir``."""
+        return "--" + self.name.replace("_", "-")
+
+
+def _parse_socket(text: str) -> Path:
+    path = types.PATH.parse(text)
+    if len(bytes(path)) > _LONGEST_SOCKET_PATH:
+        raise ValueError(
+            f"{quote(text)} is too long for a socket (at most {_LONGEST_SOCKET_PATH} bytes, made absolute)"
+        )
+    return path
+
+
+def _or_off(kind: Kind[T_co]) -> Kind[T_co | None]:
+    """Make 0 the value that switches a limit off, read as None."""
+    return Kind(parse=lambda text: kind.parse(text) or None, accepts=f"{kind.accepts}; 0 = off")
+
+
+SOCKET = Setting(
+    name="socket",
+    variable="PEAVEY_SOCKET",
+    kind=Kind(parse=_parse_socket, accepts="path"),
+    default="/run/docker/plugins/peavey.sock",
+    help="The Unix socket on which the engine is answered. In this folder the engine finds it by its name.",
+    managed="absent",
+)
+DATA = Setting(
+    name="data",
+    variable="PEAVEY_DATA",
+    kind=types.PATH,
+    default="/var/lib/peavey",
+    help="The folder for journals and all else that must outlive the process.",
+    managed="fixed",
+    managed_value="/run/docker/logging/peavey",
+)
+LOGGING_DIR = Setting(
+    name="logging_dir",
+    variable="PEAVEY_LOGGING_DIR",
+    kind=types.PATH,
+    default="/run/docker/logging",
+    help="The folder of the engine's FIFOs; the plugin opens none outside.",
+    managed="absent",
+)
+LOG_OPTS = Setting(
+    name="log_opts",
+    variable="PEAVEY_LOG_OPTS",
+    kind=Kind(parse=parse_defaults, accepts="JSON object"),
+    default="{}",
+    help='Log-opts for all containers, such as {"max-size": "50m", "labels": "team,app"}; a container\'s own win.',
+)
+KEEP_STOPPED = Setting(
+    name="keep_stopped",
+    variable="PEAVEY_KEEP_STOPPED",
+    kind=_or_off(types.duration()),
+    default="168h",
+    help=(
+        "How long the delivered logs of a stopped container are kept, since the engine never says that a container was "
+        "removed. With 0 they stay until the disk limits take them."
+    ),
+)
+DISK_LIMIT = Setting(
+    name="disk_limit",
+    variable="PEAVEY_DISK_LIMIT",
+    kind=_or_off(types.size()),
+    default="10g",
+    help=(
+        "How much disk all journals together may take. With 0 only the limits of each container hold. What a container "
+        "with overflow=throttle has not delivered is kept beyond it, and the container slowed down."
+    ),
+)
+DISK_FREE = Setting(
+    name="disk_free",
+    variable="PEAVEY_DISK_FREE",
+    kind=_or_off(types.size()),
+    default="1g",
+    help=(
+        "How much of the disk is left free, whoever fills it, at most a tenth of the disk. With 0 the journals may "
+        "fill it up. What a container with overflow=throttle has not delivered may take nine tenths of it, slowly."
+    ),
+)
+MAX_FOLLOWERS = Setting(
+    name="max_followers",
+    variable="PEAVEY_MAX_FOLLOWERS",
+    kind=types.integer(low=1),
+    default="1000",
+    help="How many 'docker logs --follow' may run at the same time.",
+)
+DELIVERY_WORKERS = Setting(
+    name="delivery_workers",
+    variable="PEAVEY_DELIVERY_WORKERS",
+    kind=types.integer(low=1),
+    default="1",
+    help="How many processes deliver logs to sinks; containers are shared out among them.",
+)
+HTTP = Setting(
+    name="http",
+    variable="PEAVEY_HTTP",
+    kind=LISTEN_ADDRESS,
+    default="",
+    help=(
+        "The TCP address on which /status and /metrics are given, besides the plugin's socket. Whoever reaches it may "
+        "read them."
+    ),
+)
+LOG_LEVEL = Setting(
+    name="log_level",
+    variable="LOG_LEVEL",
+    kind=types.choice("debug", "info", "warning", "error", any_case=True),
+    default="info",
+    help="How much the plugin says of itself in its own log, which goes to stdout.",
+)
+
+SETTINGS: tuple[Setting[Any], ...] = (
+    SOCKET,
+    DATA,
+    LOGGING_DIR,
+    LOG_OPTS,
+    KEEP_STOPPED,
+    DISK_LIMIT,
+    DISK_FREE,
+    MAX_FOLLOWERS,
+    DELIVERY_WORKERS,
+    HTTP,
+    LOG_LEVEL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The plugin's settings: sizes in bytes, durations in seconds, None for a limit that is off."""
+
+    socket: Path
+    data: Path
+    logging_dir: Path
+    log_opts: Mapping[str, str] = field(repr=False)
+    keep_stopped: float | None
+    disk_limit: int | None
+    disk_free: int | None
+    max_followers: int
+    delivery_workers: int
+    http: ListenAddress | None
+    log_level: str
+    warnings: tuple[str, ...] = ()
+    """Variables that look like a setting and are none: worth a line in the log, no reason to stop."""
+
+
+def load_settings(
+    arguments: Mapping[str, object],
+    environ: Mapping[str, str],
+    schema: Schema = JOURNAL_ONLY,
+    names: Container[str] | None = None,
+) -> Settings:
+    """Read the settings from parsed arguments (``vars`` of what argparse gave; None is not given) and the environment.
+
+    ``schema`` checks the plugin-wide log-opts. With ``names``, fields of `Settings`, all others are at their defaults:
+    for a command that only needs those. Raises `SettingError` with all faults.
+    """
+    faults: list[str] = []
+
+    def read(setting: Setting[T_co]) -> T_co:
+        if names is not None and setting.name not in names:
+            return setting.kind.parse(setting.default)
+        source, text = _given(setting, arguments, environ)
+        try:
+            return setting.kind.parse(text)
+        except ValueError as fault:
+            faults.append(f"{source}: {fault}")
+            return setting.kind.parse(setting.default)
+
+    settings = Settings(
+        socket=read(SOCKET),
+        data=read(DATA),
+        logging_dir=read(LOGGING_DIR),
+        log_opts=read(LOG_OPTS),
+        keep_stopped=read(KEEP_STOPPED),
+        disk_limit=read(DISK_LIMIT),
+        disk_free=read(DISK_FREE),
+        max_followers=read(MAX_FOLLOWERS),
+        delivery_workers=read(DELIVERY_WORKERS),
+        http=read(HTTP),
+        log_level=read(LOG_LEVEL),
+        warnings=tuple(_unknown_variables(environ)),
+    )
+    source, _ = _given(LOG_OPTS, arguments, environ)
+    faults += [f"{source}: {fault}" for fault in defaults_faults(settings.log_opts, schema)]
+    if faults:
+        raise SettingError("; ".join(faults))
+    return settings
+
+
+def _given(setting: Setting[Any], arguments: Mapping[str, object], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return where a setting's text comes from, and the text."""
+    if (argument := arguments.get(setting.name)) is not None:
+        return setting.flag, str(argument)
+    return setting.variable, environ.get(setting.variable) or setting.default
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    known = [setting.variable for setting in SETTINGS]
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and environ[name] and name not in known:
+            yield f"unknown setting {quote(name)} in the environment{hint(name, known)}"
+
+
+def add_arguments(parser: argparse.ArgumentParser, names: Iterable[str] | None = None) -> None:
+    """Add the flags of the settings to a parser, of all or of those named by their fields in `Settings`.
+
+    What is parsed is left as text, and as None where it is not given: `load_settings` reads it.
+    """
+    for setting in SETTINGS:
+        if names is None or setting.name in names:
+            text = f"{setting.help} ({setting.kind.accepts}; {setting.variable}; default: {setting.default or 'none'})"
+            parser.add_argument(setting.flag, metavar="VALUE", help=text.replace("%", "%%"))
+
+
+def plugin_environment() -> list[dict[str, object]]:
+    """Return the ``env`` part of a managed plugin's config.json: what `docker plugin set` takes, and what is fixed."""
+    return [
+        {
+            "name": setting.variable,
+            "description": setting.help,
+            "settable": ["value"] if setting.managed == "settable" else [],
+            "value": setting.default if setting.managed_value is None else setting.managed_value,
+        }
+        for setting in SETTINGS
+        if setting.managed != "absent"
+    ]

@@ -1,0 +1,102 @@
+"""The destinations of a worker: each begins with the first container that uses it, and ends with the last one."""
+
+import asyncio
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from plugin.config.options import SinkChoice
+from plugin.config.secrets import Secret
+from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.secret_reload import Renewal
+from plugin.sinks.registry import known_sinks
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[Any, ...]
+"""What makes a destination: the sink, its options as they were written, and how to batch. It holds secrets."""
+
+
+class Destinations:
+    """Runs one destination for each set of options; ``defaults`` are the plugin-wide log-opts.
+
+    A secret that is named by its file counts by the file's name: what the file holds may change.
+    """
+
+    def __init__(self, defaults: Mapping[str, str]) -> None:
+        self._defaults = defaults
+        self._running: dict[Key, Destination] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._endings: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[tuple[Key, Destination]]:
+        """Yield all that run, each with what makes it."""
+        return iter(self._running.items())
+
+    @property
+    def shortest_wait(self) -> float:
+        """The least ``batch-wait`` of all, in seconds; infinity without any."""
+        return min((destination.batch_wait for destination in self._running.values()), default=math.inf)
+
+    def find(self, choice: SinkChoice) -> Destination | None:
+        """Give the destination of a choice, None if it does not run; the choice must have no faults."""
+        return self._running.get(_key(choice))
+
+    def begin(self, choice: SinkChoice, options: Mapping[str, str]) -> Destination:
+        """Give the destination of a choice, begun now if it does not run; ``options`` are the container's log-opts.
+
+        Raises ``PeaveyError`` if the sink cannot be made.
+        """
+        key = _key(choice)
+        if key not in self._running:
+            sink = known_sinks()[choice.sink](choice)
+            renewal = Renewal(choice, options, self._defaults)
+            self._running[key] = Destination(choice.instance, sink, _settings(choice), renewal.renewed)
+            self._tasks[key] = asyncio.create_task(self._running[key].run(), name=f"destination {choice.instance}")
+            self._tasks[key].add_done_callback(_end_on_defect)
+        return self._running[key]
+
+    def end_unused(self) -> None:
+        """End those that have no container, without waiting for them."""
+        for key in [key for key, destination in self._running.items() if not destination.tails]:
+            ending = asyncio.create_task(_end(self._running.pop(key), self._tasks.pop(key)))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+
+    async def end(self, within: float) -> None:
+        """End all, in ``within`` seconds at most."""
+        endings = [asyncio.create_task(_end(running, self._tasks[key])) for key, running in self._running.items()]
+        if endings or self._endings:
+            await asyncio.wait([*endings, *self._endings], timeout=within)
+
+
+def _settings(choice: SinkChoice) -> DeliverySettings:
+    return DeliverySettings(
+        batch_wait=choice.values["batch-wait"],
+        batch_size=choice.values["batch-size"],
+        retry_min=choice.values["retry-min"],
+        retry_max=choice.values["retry-max"],
+    )
+
+
+def _key(choice: SinkChoice) -> Key:
+    written = {name: text.reveal() if isinstance(text, Secret) else text for name, text in choice.raw.items()}
+    return choice.sink, tuple(sorted(written.items())), _settings(choice)
+
+
+def _end_on_defect(task: asyncio.Task[None]) -> None:
+    """End the process when a destination's task failed: the next one begins again at what is acknowledged."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.critical(
+            "%s failed, delivery ends so that it is started again", task.get_name(), exc_info=task.exception()
+        )
+        os._exit(os.EX_SOFTWARE)
+
+
+async def _end(destination: Destination, task: asyncio.Task[None]) -> None:
+    """Abandon what is in flight, and close the connections."""
+    task.cancel()
+    await asyncio.wait([task])
+    await destination.sink.close()

@@ -1,0 +1,61 @@
+"""Which containers are to be looked at: what it costs to know does not grow with those that do nothing."""
+
+import os
+import time
+from collections.abc import Callable
+
+from plugin.journal.change_counters import GrowthListener, counter_of
+from plugin.journal.layout import CLOCK_TICK, DataFolder
+
+_LIST = 1.0
+_SURVEY = 30.0
+
+
+class Watch:
+    """Watches the containers for which ``is_ours`` says so."""
+
+    def __init__(self, data: DataFolder, is_ours: Callable[[str], bool]) -> None:
+        self._data = data
+        self._is_ours = is_ours
+        self._growth = GrowthListener(data)
+        self._ids: set[str] = set()
+        self._by_counter: dict[int, set[str]] = {}
+        self._listed = -1
+        self._next_list = self._next_survey = 0.0
+
+    def look(self) -> tuple[set[str], set[str]]:
+        """Give the containers whose journals are gone since the last call, and those to look at.
+
+        These are new, or intake says that they have grown; now and then it is all of them, for what it could not say.
+        """
+        now = time.monotonic()
+        gone: set[str] = set()
+        stirred: set[str] = set()
+        if now >= self._next_list:
+            self._next_list = now + _LIST
+            gone, stirred = self._list()
+        grown = self._growth.listen()
+        for counter in grown or ():
+            stirred |= self._by_counter.get(counter, set())
+        if now >= self._next_survey:
+            self._next_survey = now + (_LIST if grown is None else _SURVEY)
+            stirred = set(self._ids)
+        return gone, stirred
+
+    def _list(self) -> tuple[set[str], set[str]]:
+        """List the journals, unless their folder is as it was; returns those that are gone, and those that are new."""
+        try:
+            changed = os.stat(self._data.containers).st_mtime_ns
+        except FileNotFoundError:
+            changed = 0
+        if changed == self._listed:
+            return set(), set()
+        self._listed = changed if time.time_ns() - changed > CLOCK_TICK else -1
+        ids = {container_id for container_id in self._data.container_ids() if self._is_ours(container_id)}
+        gone, new = self._ids - ids, ids - self._ids
+        for container_id in gone:
+            self._by_counter[counter_of(container_id)].discard(container_id)
+        for container_id in new:
+            self._by_counter.setdefault(counter_of(container_id), set()).add(container_id)
+        self._ids = ids
+        return gone, new

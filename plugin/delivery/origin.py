@@ -1,0 +1,23 @@
+"""Origins: what sinks are told of a container."""
+
+from plugin.config.options import SinkChoice
+from plugin.docker.attributes import extra_attributes
+from plugin.docker.info import Info
+from plugin.docker.tag import render_tag
+from plugin.sinks.base import Origin
+
+
+def make_origin(info: Info, choice: SinkChoice, birth: int) -> Origin:
+    """Make the origin of a container's records for one of its sinks, whose ``tag``, ``labels`` and ``env`` hold.
+
+    Raises ``PeaveyError`` if the tag cannot be rendered for this container, ``ValueError`` for a bad pattern.
+    """
+    options = {name: str(choice.values.get(name) or "") for name in ("labels", "labels-regex", "env", "env-regex")}
+    tag = str(choice.values.get("tag") or "")
+    return Origin(
+        info=info,
+        host=info.hostname,
+        tag=render_tag(tag, info) if tag else "",
+        attributes=extra_attributes(info, options),
+        birth=birth,
+    )

@@ -1,0 +1,90 @@
+"""What delivery tells of itself: each worker writes ``DATA/delivery/<share>.json`` once a second."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from plugin.journal.layout import DataFolder, write_atomically
+from plugin.sinks.base import MisconfiguredError
+
+if TYPE_CHECKING:
+    from plugin.delivery.destination import Destination
+
+_LONGEST_ERROR = 1_000
+
+
+class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One destination; times in nanoseconds since 1970 UTC, 0 for never. ``id`` is from ``DestinationNames``."""
+
+    id: str
+    instance: str
+    sink: str
+    containers: int
+    batches: int
+    records: int
+    bytes: int
+    retries: int
+    dead: int
+    last_success: int
+    last_error: str
+    failing_since: int
+    misconfigured: bool
+
+    @classmethod
+    def of(cls, name: str, destination: "Destination") -> "SinkStatus":
+        """Take it from a destination, which is called ``name``."""
+        state, trouble = destination.state, destination.sink.trouble
+        since, error, misconfigured = state.failing_since, state.last_error, state.misconfigured
+        if trouble is not None:
+            if not since:
+                error, misconfigured = str(trouble.error), isinstance(trouble.error, MisconfiguredError)
+            since = min(trouble.since, since or trouble.since)
+        return cls(
+            id=name,
+            instance=destination.label,
+            sink=destination.sink.declaration.name,
+            containers=len(destination.tails),
+            batches=state.batches,
+            records=state.records,
+            bytes=state.bytes,
+            retries=state.retries,
+            dead=state.dead,
+            last_success=state.last_success,
+            last_error=_bounded(error) if since else "",
+            failing_since=since,
+            misconfigured=misconfigured,
+        )
+
+
+def _bounded(error: str) -> str:
+    """Shorten an error's text, and replace what JSON cannot hold."""
+    return error[:_LONGEST_ERROR].encode(errors="replace").decode()
+
+
+class ShareStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker tells; ``faults`` are sinks that cannot be used as they are set up."""
+
+    pid: int
+    share: int
+    started: int
+    written: int
+    sinks: list[SinkStatus]
+    faults: list[str]
+
+
+def write_status(data: DataFolder, status: ShareStatus) -> None:
+    """Write a worker's status. Raises ``OSError``."""
+    folder = data.path / "delivery"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    write_atomically(folder / f"{status.share}.json", msgspec.json.encode(status))
+
+
+def read_status(data: DataFolder) -> list[ShareStatus]:
+    """Read what the workers have told last, by share; what cannot be read is left out."""
+    found = []
+    for path in sorted((data.path / "delivery").glob("*.json")):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=ShareStatus))
+        except (OSError, msgspec.DecodeError):
+            continue
+    return found

@@ -1,0 +1,52 @@
+"""The links of a container: for each of its sinks the destination, and the tail that is read for it."""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from plugin.delivery.destination import Destination
+from plugin.delivery.tail import Tail
+from plugin.docker.info import Info
+from plugin.journal.cursors.store import cursor_path
+
+
+class Link(NamedTuple):
+    """A sink of a container: what reads the journal for it, and where that goes."""
+
+    destination: Destination
+    tail: Tail
+
+
+class LinkedContainer:
+    """A container that is delivered, with its links by sink instance.
+
+    ``changed`` is its info.json's modification time; ``next_look`` (at that) and ``retry`` are of the monotonic clock.
+    ``without_cursor`` are sinks that are not delivered to, unless they get a cursor.
+    """
+
+    __slots__ = ("birth", "changed", "info", "links", "next_look", "retry", "without_cursor")
+
+    def __init__(self) -> None:
+        self.changed = 0
+        self.next_look = 0.0
+        self.retry = math.inf
+        self.info: Info | None = None
+        self.birth = 0
+        self.links: dict[str, Link] = {}
+        self.without_cursor: set[str] = set()
+
+    def has_found_cursor(self, folder: Path) -> bool:
+        """Whether a sink has a cursor by now that had none."""
+        return any(cursor_path(folder, instance).exists() for instance in self.without_cursor)
+
+    def forget(self, instance: str) -> None:
+        """Deliver to a sink no more."""
+        link = self.links.pop(instance)
+        link.destination.remove(link.tail)
+
+    def announce_news(self, *, thorough: bool = False) -> bool:
+        """Tell the destinations of the tails that have something to read; true if there are any."""
+        news = [link for link in self.links.values() if link.tail.has_news(thorough=thorough)]
+        for link in news:
+            link.destination.announce(link.tail)
+        return bool(news)

@@ -1,0 +1,1 @@
+"""What the Docker engine sends: frames, container information, partial lines, tags."""

@@ -1,0 +1,34 @@
+"""Tags: the names that containers have in log systems, written as Go templates over ``Info`` as in Docker."""
+
+from dataclasses import dataclass
+
+from plugin.docker.info import Info
+from plugin.docker.tag_data import CONTAINER, container
+from plugin.gotemplate import TagError, Template, compile_template
+
+__all__ = ["Tag", "TagError", "compile_tag", "render_tag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag's template, known to be right for containers."""
+
+    text: str
+    template: Template
+
+    def render(self, info: Info) -> str:
+        """Give the tag of a container; raises ``TagError`` for what cannot be done with this container."""
+        return self.template.render(container(info))
+
+
+def compile_tag(text: str) -> Tag:
+    """Compile the value of ``tag``, or of another option that is a template over the container.
+
+    Raises ``TagError``, whose message names the action at fault and where there is one the closest known name.
+    """
+    return Tag(text, compile_template(text, CONTAINER))
+
+
+def render_tag(text: str, info: Info) -> str:
+    """Compile and render in one step; raises ``TagError`` as both do."""
+    return compile_tag(text).render(info)

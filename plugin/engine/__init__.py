@@ -1,1 +1,0 @@
-"""What the Docker engine hands us: frames, container info, tag templates, log-opt values."""

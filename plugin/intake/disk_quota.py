@@ -1,0 +1,211 @@
+"""Room on the disk: all journals together stay within its bounds, by giving up what is missed the least."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from plugin.intake.journal_state import KeptJournal
+from plugin.intake.pump import Pump
+from plugin.journal.cursors.store import floor
+from plugin.journal.layout import DataFolder
+from plugin.journal.retention import SegmentUse, measure, passed, remove_corrupt, remove_segment
+
+logger = logging.getLogger(__name__)
+
+_FREE_SHARE = 10
+_VITAL_SHARE = 10
+_FREED_WHEN_FULL = 100
+_WORTH_LOSING = 1 << 20
+_EMPTIED_AT_MOST = 1_000
+_MARGIN = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class DiskBounds:
+    """Bounds for all journals together; ``None`` for none. Bytes, and seconds for ``keep_stopped``."""
+
+    limit: int | None
+    free: int | None
+    keep_stopped: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shortage:
+    """Bytes that are too many: ``wanted`` by the bounds, ``vital`` lest lines be dropped that come now."""
+
+    wanted: int
+    vital: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Victim:
+    """A segment that may go: to a sink that needs it a loss, before which a ``throttled`` container is slowed down."""
+
+    container_id: str
+    use: SegmentUse
+    needed: bool
+    throttled: bool
+    runs: bool
+    journal: KeptJournal
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, bool, int]:
+        """Its place in the order in which segments go."""
+        written = self.runs and self.use.end is None
+        return self.throttled, self.needed, self.runs, written, self.use.modified
+
+
+class Room:
+    """Makes room where it is short.
+
+    ``short`` tells whether it still was when all had gone that others can spare: then containers with
+    ``overflow=throttle`` are to be slowed down. ``remove`` removes the journal of a stopped container that
+    has not grown since its segments were seen, for a reason.
+    """
+
+    def __init__(
+        self, data: DataFolder, pump: Pump, bounds: DiskBounds, remove: Callable[[str, Sequence[SegmentUse], str], bool]
+    ) -> None:
+        self._data = data
+        self._pump = pump
+        self._bounds = bounds
+        self._remove = remove
+        self.short = False
+
+    def make(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
+        """Remove what has to go; returns the containers whose journals have changed."""
+        shortage = self._shortage(journals)
+        if shortage.wanted <= 0 and not self.short:
+            return set()
+        by_a_margin = self._shortage(journals, _MARGIN).wanted
+        victims = _victims(journals, attached)
+        changed: set[str] = set()
+        spared = False
+        if shortage.wanted > 0:
+            changed |= self._forget_emptied(journals, attached)
+            freed = self._remove_set_aside(journals, changed)
+            spared = self._give_up_in_turn(victims, shortage, freed, changed)
+        to_spare = sum(victim.use.bytes for victim in victims if not victim.throttled)
+        self.short = spared or (self.short and by_a_margin > to_spare)
+        return changed
+
+    def _give_up_in_turn(self, victims: list[_Victim], shortage: _Shortage, freed: int, changed: set[str]) -> bool:
+        """Remove segments until enough is free; true if there is not enough that can be spared."""
+        lost = 0
+        spared = False
+        for victim in victims:
+            if freed >= shortage.wanted:
+                break
+            spared = spared or victim.throttled
+            if spared and freed >= shortage.vital:
+                break
+            gained = self._give_up_safely(victim)
+            if gained is not None:
+                changed.add(victim.container_id)
+                freed += gained
+                lost += gained if victim.needed else 0
+        if freed:
+            logger.warning(
+                "room on the disk is short: removed the oldest segments of stopped, then of running containers "
+                "(%d bytes%s; PEAVEY_DISK_LIMIT, PEAVEY_DISK_FREE)",
+                freed,
+                f", {lost} of them not delivered yet" if lost else "",
+            )
+        return spared or freed < shortage.wanted
+
+    def _shortage(self, journals: Mapping[str, KeptJournal], margin: float = 0) -> _Shortage:
+        """Count what is beyond the limit, what others need, and what is missing where the disk is full.
+
+        With a ``margin`` the bounds are that share narrower.
+        """
+        used = sum(journal.bytes for journal in journals.values())
+        status = os.statvfs(self._data.path)
+        disk, available = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+        wanted = vital = 0
+        if self._bounds.limit is not None:
+            wanted = used - int(self._bounds.limit * (1 - margin))
+        if self._bounds.free is not None:
+            free = min(self._bounds.free, disk // _FREE_SHARE)
+            wanted = max(wanted, int(free * (1 + margin)) - available)
+            vital = free // _VITAL_SHARE - available
+        if self._pump.call(self._pump.containers.dropping).result():
+            vital = max(vital, disk // _FREED_WHEN_FULL)
+        return _Shortage(wanted=max(wanted, vital), vital=vital)
+
+    def _give_up_safely(self, victim: _Victim) -> int | None:
+        try:
+            return self._give_up(victim)
+        except OSError as error:
+            logger.warning("container %s: its journal cannot make room: %s", victim.container_id, error)
+            return None
+
+    def _give_up(self, victim: _Victim) -> int | None:
+        """Remove a segment for want of room; returns the bytes that are free now, ``None`` if nothing can go.
+
+        A journal of which sinks have to be told that it is gone keeps an empty segment at its end: all before that
+        is a gap to them, which each is told of in its place.
+        """
+        use = victim.use
+        if use.end is not None:
+            remove_segment(use, at_once=True)
+            return use.bytes
+        if not victim.runs and not victim.needed:
+            return use.bytes if self._remove(victim.container_id, [use], "for want of room") else None
+        if victim.runs and use.bytes < _WORTH_LOSING:
+            return None
+        if not self._pump.call(self._pump.containers.rotate, victim.container_id).result():
+            return None
+        folder = self._data.container(victim.container_id)
+        going = [segment for segment in measure(folder) if segment.end is not None]
+        if not victim.needed:  # when it was looked at last; it may have grown
+            going = passed(going, floor(folder, victim.journal.sinks, victim.journal.birth, running=victim.runs))
+        for segment in going:
+            remove_segment(segment, at_once=True)
+        return sum(segment.bytes for segment in going)
+
+    def _remove_set_aside(self, journals: Mapping[str, KeptJournal], changed: set[str]) -> int:
+        """Remove what was no log entries: nothing needs it."""
+        freed = 0
+        for container_id, journal in journals.items():
+            if journal.set_aside:
+                freed += journal.set_aside - remove_corrupt(self._data.container(container_id), 0)
+                changed.add(container_id)
+        return freed
+
+    def _forget_emptied(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
+        """Remove the oldest of very many empty journals that only wait for their sinks to be told of the loss."""
+        waiting = [
+            (journal.segments[-1].modified, container_id)
+            for container_id, journal in journals.items()
+            if journal.needed_from is not None and journal.segments and not journal.bytes
+            if container_id not in attached
+        ]
+        surplus = sorted(waiting)[: max(0, len(waiting) - _EMPTIED_AT_MOST)]
+        reason = "for want of room; no sink could be told of that"
+        return {
+            container_id
+            for _, container_id in surplus
+            if self._remove(container_id, journals[container_id].segments, reason)
+        }
+
+
+def _victims(journals: Mapping[str, KeptJournal], attached: set[str]) -> list[_Victim]:
+    """List all segments in the order in which they go.
+
+    What is delivered goes before what is not, stopped containers' before running ones', closed segments before the
+    one that is written, and among equals the oldest first. What a container with ``overflow=throttle`` has not
+    delivered goes last of all.
+    """
+    return sorted(_candidates(journals, attached), key=lambda victim: victim.rank)
+
+
+def _candidates(journals: Mapping[str, KeptJournal], attached: set[str]) -> Iterator[_Victim]:
+    for container_id, journal in journals.items():
+        runs = container_id in attached
+        needed_from = journal.needed_from
+        for use in journal.segments:
+            needed = needed_from is not None and (use.end is None or use.end > needed_from)
+            whole_journal = use.end is None and not runs and not needed
+            if use.bytes or whole_journal:
+                yield _Victim(container_id, use, needed, needed and journal.throttles, runs, journal)

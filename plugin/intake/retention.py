@@ -1,0 +1,256 @@
+"""Tidying up one journal: its container's options say what goes, what is compressed, and what waits to be delivered."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import zstandard
+
+from plugin.config.options import ContainerOptions
+from plugin.docker.info import Info
+from plugin.errors import JournalError
+from plugin.intake.journal_state import KeptJournal
+from plugin.intake.pump import Pump
+from plugin.journal.compression import compress_closed
+from plugin.journal.cursors.store import floor, floor_of_any, times_written
+from plugin.journal.gap_marker import noted_gap
+from plugin.journal.lag import journal_size
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import JournalNote, read_note
+from plugin.journal.retention import (
+    SegmentUse,
+    aged,
+    begun,
+    measure,
+    passed,
+    remove_corrupt,
+    remove_segment,
+    surplus,
+    undelivered,
+)
+
+logger = logging.getLogger(__name__)
+
+_SECOND = 1_000_000_000
+_KEPT_CORRUPT = 5
+_LOOK_AGAIN = 3600 * _SECOND
+_TRY_AGAIN = 30 * _SECOND
+_SURELY_NOTED = 60 * _SECOND
+"""A container that has just begun may have a segment, and no note yet."""
+
+
+class Tidier:
+    """Keeps journals within their containers' options.
+
+    ``options_of`` gives the options of a container by its ``Info``; ``keep_stopped`` is how long, in seconds, what a
+    stopped container's sinks have passed is kept, ``None`` for ever.
+    """
+
+    def __init__(
+        self, data: DataFolder, pump: Pump, options_of: Callable[[Info], ContainerOptions], keep_stopped: float | None
+    ) -> None:
+        self._data = data
+        self._pump = pump
+        self._options_of = options_of
+        self._keep_stopped = keep_stopped
+        self._settled: set[str] = set()
+        self._unknown: set[str] = set()
+
+    def tidy(self, container_id: str, *, attached: bool) -> KeptJournal | None:
+        """Tidy up one journal; ``None`` if there is none, or none any more. Raises ``OSError``."""
+        folder = self._data.container(container_id)
+        if not folder.exists():
+            return None
+        has_gap = self._has_gap(container_id)
+        note = self._read_note(container_id)
+        segments = measure(folder)
+        if note is None:
+            return self._tidy_unknown(container_id, segments, attached=attached)
+        options = self._options_of(note.info)
+        cursors = times_written(folder, options.sinks)
+        needed_from = self._needed_from(container_id, segments, note.birth, options, attached=attached)
+        if attached:
+            self._settled.discard(container_id)
+        elif self._stopped_long_ago(note, segments):
+            if needed_from is not None:
+                self._settle_once(container_id)
+            elif self.remove(container_id, segments, "it stopped long ago (PEAVEY_KEEP_STOPPED)"):
+                return None
+        if options.max_age is not None:
+            if self._remove_aged(container_id, segments, options, needed_from):
+                return None
+            if attached:
+                self._close_in_time(container_id, segments, options)
+        for use in _surplus(segments, options, needed_from):
+            remove_segment(use)
+        if options.overflow == "drop-oldest":
+            _drop_oldest(container_id, segments, needed_from, options.buffer_limit)
+        set_aside = remove_corrupt(folder, _KEPT_CORRUPT)
+        if options.compress:
+            self._compress(container_id, needed_from)
+        segments = measure(folder)
+        is_done = not has_gap and not (options.compress and _has_plain(passed(segments, needed_from)))
+        look_again = self._next_look(note, segments, options, attached=attached, is_done=is_done)
+        waits_for = {} if needed_from is None else cursors
+        return KeptJournal(segments, needed_from, look_again, set_aside, options, note.birth, waits_for)
+
+    def _tidy_unknown(self, container_id: str, segments: list[SegmentUse], *, attached: bool) -> KeptJournal | None:
+        """Keep a journal without a note that can be read; it goes if its container never printed, and has ended."""
+        folder = self._data.container(container_id)
+        silent = not segments and not (folder / "info.json").exists()
+        if silent and not attached and self.remove(container_id, segments, "its container never printed"):
+            return None
+        now = time.time_ns()
+        if not attached and segments and segments[-1].modified < now - _SURELY_NOTED:
+            self._tell_unknown(container_id, f"{folder / 'info.json'} is missing")
+        look_again = now + (_LOOK_AGAIN if silent else _TRY_AGAIN)
+        return KeptJournal(segments, _ahead(floor_of_any(folder), segments), look_again)
+
+    def remove(self, container_id: str, seen: Sequence[SegmentUse], reason: str, *, at_once: bool = False) -> bool:
+        """Remove the journal of a container without streams; false if it has some, or has printed since it was seen.
+
+        ``at_once`` as for ``sweep``.
+        """
+        if not self._pump.call(self._pump.containers.remove, container_id, seen).result():
+            return False
+        logger.info("container %s: journal removed, %s", container_id, reason)
+        self._settled.discard(container_id)
+        self._unknown.discard(container_id)
+        self._data.sweep(at_once=at_once)
+        return True
+
+    def _read_note(self, container_id: str) -> JournalNote | None:
+        try:
+            note = read_note(self._data.container(container_id))
+        except JournalError as error:
+            self._tell_unknown(container_id, str(error))
+            return None
+        if note is not None:
+            self._unknown.discard(container_id)
+        return note
+
+    def _tell_unknown(self, container_id: str, why: str) -> None:
+        if container_id not in self._unknown:
+            self._unknown.add(container_id)
+            logger.warning("container %s: its log-opts are not known, its journal is kept: %s", container_id, why)
+
+    def _needed_from(
+        self, container_id: str, segments: list[SegmentUse], birth: int, options: ContainerOptions, *, attached: bool
+    ) -> int | None:
+        """Tell from where on a sink needs the journal: also of what is gone already it has to be told."""
+        return _ahead(floor(self._data.container(container_id), options.sinks, birth, running=attached), segments)
+
+    def _has_gap(self, container_id: str) -> bool:
+        """Have the gap made that an earlier process left noted; true if it still is to be, for want of room."""
+        folder = self._data.container(container_id)
+        if not noted_gap(folder):
+            return False
+        self._pump.call(self._pump.containers.settle, container_id).result()
+        return bool(noted_gap(folder))
+
+    def _settle_once(self, container_id: str) -> None:
+        """Cut off an entry that was never completed, since it would never be delivered."""
+        if container_id not in self._settled:
+            self._settled.add(container_id)
+            self._pump.call(self._pump.containers.settle, container_id).result()
+
+    def _stopped_long_ago(self, note: JournalNote, segments: list[SegmentUse]) -> bool:
+        if self._keep_stopped is None:
+            return False
+        return _last_seen(note, segments) < time.time_ns() - self._keep_stopped * _SECOND
+
+    def _next_look(
+        self,
+        note: JournalNote,
+        segments: list[SegmentUse],
+        options: ContainerOptions,
+        *,
+        attached: bool,
+        is_done: bool,
+    ) -> int:
+        """Tell when something of a journal will be old enough, if it does not grow: what is already waits for sinks."""
+        now = time.time_ns()
+        moments = [now + (_LOOK_AGAIN if is_done else _TRY_AGAIN)]
+        if not attached and self._keep_stopped is not None:
+            moments.append(_last_seen(note, segments) + int(self._keep_stopped * _SECOND))
+        if options.max_age is not None:
+            moments += [use.modified + int(options.max_age * _SECOND) for use in segments]
+            if attached:
+                moments.append(_closing_time(segments, options))
+        return min(moment for moment in moments if moment >= now)
+
+    def _remove_aged(
+        self, container_id: str, segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None
+    ) -> bool:
+        """Remove what is older than ``max-age``; true if that is the journal of a container that has stopped."""
+        oldest_kept = time.time_ns() - int((options.max_age or 0) * _SECOND)
+        for use in aged(segments, oldest_kept, needed_from):
+            remove_segment(use)
+        if needed_from is not None or not segments or segments[-1].modified >= oldest_kept:
+            return False
+        return self.remove(container_id, segments, "all of it is older than max-age")
+
+    def _close_in_time(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> None:
+        """Close the newest segment when it is older than a share of ``max-age``: so much is kept too long at most."""
+        if 0 < _closing_time(segments, options) < time.time_ns():
+            self._pump.call(self._pump.containers.rotate, container_id).result()
+
+    def _compress(self, container_id: str, needed_from: int | None) -> None:
+        try:
+            compress_closed(self._data.container(container_id), needed_from)
+        except (OSError, zstandard.ZstdError) as error:
+            logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
+
+
+def _ahead(needed_from: int | None, segments: list[SegmentUse]) -> int | None:
+    """Give an offset that is before the journal's end; ``None`` for any other: all of the journal is passed."""
+    return needed_from if needed_from is not None and needed_from < journal_size(segments) else None
+
+
+def _last_seen(note: JournalNote, segments: list[SegmentUse]) -> int:
+    return max([note.last_seen, *(use.modified for use in segments)])
+
+
+def _closing_time(segments: list[SegmentUse], options: ContainerOptions) -> int:
+    """Tell when the newest segment will be older than a share of ``max-age``, 0 if there is nothing in it."""
+    newest = segments[-1] if segments else None
+    if newest is None or not newest.bytes or newest.segment.compressed:
+        return 0
+    return begun(newest) + int((options.max_age or 0) * _SECOND) // options.max_file
+
+
+def _has_plain(segments: list[SegmentUse]) -> bool:
+    return not all(use.segment.compressed for use in segments)
+
+
+def _surplus(segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None) -> list[SegmentUse]:
+    """Choose what is beyond max-size × max-file: by files, or by bytes where max-age closes these early."""
+    if options.max_age is None:
+        return surplus(segments, options.max_file, needed_from)
+    room, kept = options.max_size * options.max_file, 0
+    for use in reversed(segments):
+        kept += 1
+        room -= (use.end or use.segment.base + use.bytes) - use.segment.base
+        if room <= 0:
+            break
+    return surplus(segments, kept, needed_from)
+
+
+def _drop_oldest(container_id: str, segments: list[SegmentUse], needed_from: int | None, buffer_limit: int) -> None:
+    """Remove the oldest of what is not delivered, beyond ``buffer-limit``."""
+    excess = undelivered(segments, needed_from) - buffer_limit
+    if needed_from is None or excess <= 0:
+        return
+    dropped = 0
+    for use in segments[:-1]:
+        if dropped >= excess:
+            break
+        if use.end is not None and use.end > needed_from:
+            remove_segment(use)
+            dropped += use.end - max(use.segment.base, needed_from)
+    if dropped:
+        logger.warning(
+            "container %s: the oldest %d bytes were dropped before they could be delivered (buffer-limit)",
+            container_id,
+            dropped,
+        )

@@ -1,0 +1,83 @@
+"""The cursors that intake writes: first ones at StartLogging, and those that a power cut left where they do not fit."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from plugin.config.options import SinkChoice
+from plugin.journal.cursors.placement import CursorChange, first_cursors, make_change, misplaced_cursors
+
+logger = logging.getLogger(__name__)
+
+
+class CursorKeeper:
+    """Sees to it that every sink has a cursor that fits its journal, before the journal grows.
+
+    What a full disk refuses is kept here and tried again with ``save``, also when the stream has ended meanwhile: each
+    cursor stays at the place that was right when it was asked for. Used by the pump's thread.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[Path, str], CursorChange] = {}
+
+    def begin(self, folder: Path, sinks: Iterable[SinkChoice]) -> None:
+        """Give sinks that have no cursor in a journal their first one; no stream waits for a journal without answer."""
+        try:
+            changes = first_cursors(folder, sinks)
+        except OSError as error:
+            logger.warning("container %s: it cannot be told where its sinks begin: %s", folder.name[:12], error)
+            return
+        self._make(changes)
+
+    def place(self, folder: Path, end: int, birth: int) -> None:
+        """Bring cursors in line with a journal that was found to end with a frame at ``end``, see ``placing``."""
+        try:
+            changes = misplaced_cursors(folder, end, birth)
+        except OSError as error:
+            logger.warning("container %s: its cursors cannot be looked at: %s", folder.name[:12], error)
+            return
+        for change in changes:
+            logger.warning(
+                "container %s, sink %s: its cursor at offset %d does not fit the journal, as after a power cut; it is "
+                "set to %d",
+                folder.name[:12],
+                change.instance,
+                0 if change.seen is None else change.seen.offset,
+                change.cursor.offset,
+            )
+        self._make(changes)
+
+    def save(self) -> None:
+        """Try again what could not be written."""
+        for change in list(self._waiting.values()):
+            if not self._make([change]):
+                return
+
+    def forget(self, folder: Path) -> None:
+        """Try nothing more for a journal that is removed."""
+        for key in [key for key in self._waiting if key[0] == folder]:
+            del self._waiting[key]
+
+    def _make(self, changes: Iterable[CursorChange]) -> bool:
+        """Write cursors, or keep those that cannot be written; false if there is such a one."""
+        done = True
+        for change in changes:
+            key = (change.folder, change.instance)
+            waiting = self._waiting.get(key)
+            if waiting is not None and waiting.seen == change.seen:
+                change = waiting  # noqa: PLW2901 (it is at the earlier place)
+            try:
+                make_change(change)
+            except OSError as error:
+                done = False
+                if key not in self._waiting:
+                    logger.warning(
+                        "container %s, sink %s: its cursor cannot be written yet: %s",
+                        change.folder.name[:12],
+                        change.instance,
+                        error,
+                    )
+                self._waiting[key] = change
+            else:
+                self._waiting.pop(key, None)
+        return done

@@ -1,0 +1,181 @@
+"""Names of the files below the data folder, and the few operations on them that everything shares.
+
+DATA/lock                                  held by the process that writes
+DATA/streams/…                             attachments, see ``plugin.intake.attachments``
+DATA/reserve/…                             room for attachments on a full disk, see ``plugin.intake.disk_reserve``
+DATA/grown                                 see ``plugin.journal.change_counters``
+DATA/containers/<container id>/info.json   see ``plugin.journal.metadata``
+    <20 digits>.log                        a segment, named by the offset of its first byte
+    <20 digits>.log.zst                    a closed segment, compressed
+    <20 digits>.idx                        its sparse index, derived
+    <20 digits>.corrupt                    bytes that were no frames, set aside
+    <20 digits>.gap                        while a full disk has lines dropped: see ``plugin.journal.gap_marker``
+"""
+
+import fcntl
+import logging
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugin.docker.info import is_container_id
+from plugin.errors import JournalError
+
+logger = logging.getLogger(__name__)
+
+CLOCK_TICK = 100_000_000
+"""Nanoseconds within which two changes of a file can have the same time, and more: file systems tell times by a clock
+that stands still for some milliseconds."""
+
+_DIGITS = 20
+_SEGMENT_NAME = re.compile(rf"\d{{{_DIGITS}}}\.log(\.zst)?", re.ASCII)
+_LISTINGS = 5
+_REMOVED_PREFIX = ".removed-"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """One segment of a journal: ``base`` is the offset of its first byte."""
+
+    base: int
+    path: str
+    compressed: bool
+
+
+class DataFolder:
+    """The data folder of one plugin, made where it is missing (mode 0700)."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.streams = self.path / "streams"
+        self.containers = self.path / "containers"
+
+    def create(self) -> None:
+        """Make the folders. Raises ``JournalError`` if that cannot be done."""
+        try:
+            for folder in (self.path, self.streams, self.containers):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(f"cannot make the data folder {self.path}: {error.strerror}") from error
+
+    def lock(self) -> int:
+        """Take the lock that keeps a second writer out, for as long as the returned descriptor stays open.
+
+        Raises ``JournalError`` if another process has it.
+        """
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise JournalError(
+                f"another peavey writes to the data folder {self.path}; stop it, or choose another with --data"
+            ) from error
+        return descriptor
+
+    def container(self, container_id: str) -> Path:
+        """Give the folder of a container's journal, which need not exist."""
+        return self.containers / container_id
+
+    def container_ids(self) -> list[str]:
+        """List the containers that have a journal."""
+        try:
+            entries = list(os.scandir(self.containers))
+        except FileNotFoundError:
+            return []
+        return sorted(entry.name for entry in entries if is_container_id(entry.name) and entry.is_dir())
+
+    def remove_container(self, container_id: str) -> Path:
+        """Take a container's journal out of sight at once; ``sweep`` frees its space, which takes longer."""
+        removed = self.containers / f"{_REMOVED_PREFIX}{container_id}-{os.urandom(4).hex()}"
+        self.container(container_id).rename(removed)
+        return removed
+
+    def sweep(self, *, at_once: bool = False) -> None:
+        """Delete what ``remove_container`` took away, also what an earlier process left behind.
+
+        With ``at_once`` its room is free although readers may have segments open.
+        """
+        for name in os.listdir(self.containers):
+            if name.startswith(_REMOVED_PREFIX):
+                for segment in list_segments(self.containers / name) if at_once else ():
+                    free_at_once(Path(segment.path))
+                shutil.rmtree(self.containers / name, ignore_errors=True)
+
+
+def segment_path(folder: Path, base: int) -> Path:
+    """Name the plain segment that begins at an offset."""
+    return folder / f"{base:020}.log"
+
+
+def index_path(folder: Path, base: int) -> Path:
+    """Name the index of the segment that begins at an offset."""
+    return folder / f"{base:020}.idx"
+
+
+def corrupt_path(folder: Path, offset: int) -> Path:
+    """Name the file for bytes that were no frames and began at an offset."""
+    return folder / f"{offset:020}.corrupt"
+
+
+def gap_path(folder: Path, offset: int) -> Path:
+    """Name the note of a gap that ends at an offset."""
+    return folder / f"{offset:020}.gap"
+
+
+def free_at_once(path: Path) -> None:
+    """Empty a file that is about to be removed: what a reader has open would take its room until it is closed."""
+    try:
+        os.truncate(path, 0)
+    except OSError as error:
+        logger.debug("%s is removed as it is: %s", path, error)
+
+
+def list_segments(folder: Path) -> list[Segment]:
+    """List a journal's segments by offset; the plain file wins while a segment is there in both forms.
+
+    One listing can miss a segment that is compressed meanwhile, in both forms, when the folder has many files. Hence
+    two that agree are waited for: a segment that is missing then is really not there.
+    """
+    names = _segment_names(folder)
+    for _ in range(_LISTINGS):
+        again = _segment_names(folder)
+        if again == names:
+            break
+        names = again
+    found: dict[int, Segment] = {}
+    for name in names:
+        base, compressed = int(name[:_DIGITS]), name.endswith(".zst")
+        if base not in found or found[base].compressed:
+            found[base] = Segment(base, os.path.join(folder, name), compressed)
+    return sorted(found.values())
+
+
+def _segment_names(folder: Path) -> set[str]:
+    try:
+        return {name for name in os.listdir(folder) if _SEGMENT_NAME.fullmatch(name)}
+    except FileNotFoundError:
+        return set()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file by way of a temporary one, so that a reader sees the old content or the new, never a part."""
+    os.close(create_atomically(path, content))
+
+
+def create_atomically(path: Path, content: bytes) -> int:
+    """Do what ``write_atomically`` does, and give the new file's descriptor, for reading and writing."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        written = 0
+        while written < len(content):
+            written += os.pwrite(descriptor, content[written:], written)
+        os.replace(temporary, path)
+    except BaseException:
+        os.close(descriptor)
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return descriptor

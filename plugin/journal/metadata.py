@@ -1,0 +1,47 @@
+"""``info.json``: what a journal must know beside its segments."""
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from plugin.docker.info import Info
+from plugin.errors import JournalError
+from plugin.journal.layout import write_atomically
+
+_NAME = "info.json"
+
+
+class JournalNote(msgspec.Struct, frozen=True, kw_only=True):
+    """The container's newest ``Info``, and the journal's own state.
+
+    ``birth``
+        when the journal began, nanoseconds since 1970 UTC: with the container's id it names this journal for good
+    ``last_seen``
+        when the container was last seen writing or its stream ended, nanoseconds since 1970 UTC
+    ``stream``
+        the FIFO that wrote last: only it can complete a frame that is incomplete at the journal's end
+    """
+
+    info: Info
+    birth: int
+    last_seen: int
+    stream: str
+
+
+def read_note(folder: Path) -> JournalNote | None:
+    """Read a journal's note; ``None`` if there is no journal. Raises ``JournalError`` if it is damaged."""
+    path = folder / _NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=JournalNote)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise JournalError(f"cannot use {path}: {error}") from error
+
+
+def write_note(folder: Path, info: Info, stream: str, birth: int) -> JournalNote:
+    """Note that a container is writing through a stream now; ``birth`` is as in ``JournalNote``. Raises ``OSError``."""
+    note = JournalNote(info=info, birth=birth, last_seen=time.time_ns(), stream=stream)
+    write_atomically(folder / _NAME, msgspec.json.encode(note))
+    return note

@@ -1,0 +1,1 @@
+"""Records: decoded log entries on their way to a sink."""

@@ -1,0 +1,1 @@
+"""Encoding that sinks share: JSON strings, timestamps, text."""

@@ -1,0 +1,9 @@
+# C types for http_records.py, for Cython; the Python source runs with and without them.
+cimport cython
+from plugin.records.record cimport Record
+
+@cython.locals(
+    record=Record, parts=list, lines=list, digits=list, last_digits=list, source=str, begin=bytes, after_line=bytes,
+    number=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong, second=cython.longlong,
+)
+cpdef bytes encode_objects(records, bytes opening, bytes separator, bytes closing)

@@ -1,0 +1,123 @@
+"""Syslog messages, byte for byte those of Docker's syslog driver, but with the line's time in place of that of sending.
+
+Source: moby's ``daemon/logger/syslog`` and the formatters of github.com/RackSec/srslog. This module also runs compiled
+(see ``syslog_messages.pxd``).
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plugin.records.record import Record
+from plugin.sinks.base import Origin, RejectError
+from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
+
+_INFO = 6
+_ERR = 3
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is constant in a container's messages: before the time, by source, and between the time and the line."""
+
+    out: bytes
+    err: bytes
+    tail: bytes
+
+
+class MessageFormat:
+    """One of the formats of ``syslog-format``, with one facility."""
+
+    def __init__(self, name: str, facility: int) -> None:
+        self.is_rfc5424 = name.startswith("rfc5424")
+        self._has_host = bool(name)
+        self._has_micros = name == "rfc5424micro"
+        self._facility = facility
+
+    def head(self, origin: Origin) -> Head:
+        """Write all of a container's header but the time."""
+        # srslog puts its program's name where there is no tag.
+        tag = _clean(origin.tag or "peavey", keeps_blanks=not self.is_rfc5424)
+        host = f" {_clean(origin.host, keeps_blanks=False) or 'localhost'}" if self._has_host else ""
+        pid = os.getpid()
+        tail = f"{host} {tag} {pid} {tag} - " if self.is_rfc5424 else f"{host} {tag}[{pid}]: "
+        version = "1 " if self.is_rfc5424 else ""
+        out, err = (f"<{self._facility << 3 | severity}>{version}".encode() for severity in (_INFO, _ERR))
+        return Head(out, err, tail.encode())
+
+    def messages(self, records: Sequence[Record], newline: bytes, longest: int = sys.maxsize) -> list[bytes]:
+        """Write a message with a newline at its end for each line that is not empty.
+
+        Lines keep their bytes, except that a newline within one becomes ``newline``. One that is longer than
+        ``longest`` bytes is cut into several messages. Raises `RejectError` for a time without a year of four digits.
+        """
+        stamp = stamp_rfc3339 if self.is_rfc5424 else stamp_rfc3164
+        digits = THREE_DIGITS
+        head: Head | None = None
+        source = ""
+        second = NO_SECOND
+        start = before = after = rest = millis = micros = b""
+        messages = []
+        for record in records:
+            line = record.line
+            if not line:
+                continue
+            if b"\n" in line:
+                line = line.replace(b"\n", newline)
+            time_nano = record.time_nano
+            if time_nano // 1_000_000_000 != second:
+                before, after = stamp(time_nano // 1_000_000_000)
+                second = time_nano // 1_000_000_000
+                head = None
+            if record.prepared is not head or record.source != source:
+                head, source = record.prepared, record.source
+                lead = record.prepared.err if source == "stderr" else record.prepared.out
+                start = lead + before + b"." if self._has_micros else lead + before
+                rest = after + record.prepared.tail
+            if self._has_micros:
+                nanos = time_nano % 1_000_000_000
+                millis = digits[nanos // 1_000_000]
+                micros = digits[nanos // 1_000 % 1_000]
+            if len(line) <= longest:
+                messages.append(b"".join((start, millis, micros, rest, line, b"\n")))
+                continue
+            for begin in range(0, len(line), longest):
+                part = line[begin : begin + longest]
+                messages.append(b"".join((start, millis, micros, rest, part, b"\n")))
+        return messages
+
+
+def stamp_rfc3339(second: int) -> tuple[bytes, bytes]:
+    """Write a second since 1970 UTC in local time, as what stands before a fraction and what stands after it.
+
+    Raises `RejectError` for a year that does not have four digits.
+    """
+    local = _local(second)
+    minutes = local.tm_gmtoff // 60
+    zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}" if minutes else "Z"
+    return f"{local.tm_year:04}{time.strftime('-%m-%dT%H:%M:%S', local)}".encode(), zone.encode()
+
+
+def stamp_rfc3164(second: int) -> tuple[bytes, bytes]:
+    """Write a second in local time as ``Jan  2 15:04:05``; nothing stands after it. Raises as `stamp_rfc3339`."""
+    local = _local(second)
+    return f"{_MONTHS[local.tm_mon - 1]} {local.tm_mday:2} {time.strftime('%H:%M:%S', local)}".encode(), b""
+
+
+def _local(second: int) -> time.struct_time:
+    try:
+        local = time.localtime(second)
+    except (OverflowError, OSError, ValueError):
+        local = None
+    if local is None or not 0 <= local.tm_year <= 9999:
+        raise RejectError(f"syslog cannot express the time of a line: {second} s since 1970 has no year of four digits")
+    return local
+
+
+def _clean(text: str, *, keeps_blanks: bool) -> str:
+    """Replace what would end a field of a header, or a whole message."""
+    return "".join(c if c.isprintable() and (keeps_blanks or not c.isspace()) else "_" for c in text)

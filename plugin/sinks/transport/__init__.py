@@ -1,0 +1,1 @@
+"""Connections that sinks share: streams, datagrams, HTTP, TLS."""

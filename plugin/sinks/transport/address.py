@@ -1,0 +1,59 @@
+"""Addresses in log-opts, ``tcp://host:port`` and the like, read as Docker's drivers read them: nothing is looked up."""
+
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from plugin.config.parsing import hint, parse_int, quote
+from plugin.sinks.transport.dial import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A scheme, in lower case, and the address that it is spoken to."""
+
+    scheme: str
+    address: Address
+
+
+def parse_target(text: str, schemes: tuple[str, ...], default_port: int | None = None) -> Target:
+    """Read ``scheme://host:port``, or ``unix:///path`` where a scheme that begins with ``unix`` is allowed.
+
+    Without ``default_port`` the port is required. A host that is empty is this one, a path behind a host means nothing,
+    and a user or a password is dropped. Raises `ValueError`, with a message that shows neither of them.
+    """
+    expected = " or ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError(f"it is not an address (expected: {expected} and more)") from None
+    scheme = parts.scheme
+    if scheme not in schemes or "://" not in text:
+        found = f"unsupported scheme {quote(scheme)}" if scheme else f"{_shown(text)} has no scheme"
+        raise ValueError(f"{found} (expected: {expected}){hint(scheme, schemes) if scheme else ''}")
+    if scheme.startswith("unix"):
+        path = unquote(parts.path)
+        if not path or "\0" in path:
+            raise ValueError(f"{_shown(text)} names no socket (example: {scheme}:///run/log.sock)")
+        return Target(scheme, Address(path=path))
+    host, port = _split(unquote(parts.netloc.rpartition("@")[2]))
+    if port is None and default_port is None:
+        raise ValueError(f"{_shown(text)} has no port (expected: {scheme}://host:port)")
+    if "\0" in host or (":" in host and "[" not in parts.netloc):
+        raise ValueError(f"{_shown(text)} is not an address (expected: {scheme}://host:port, an IPv6 address in [])")
+    number = default_port if port is None else parse_int(port, 1, 65_535)
+    return Target(scheme, Address(host or "localhost", number or 0))
+
+
+def _split(netloc: str) -> tuple[str, str | None]:
+    """Part host and port; no port is None."""
+    if netloc.startswith("["):
+        host, _, rest = netloc[1:].partition("]")
+        return host, rest[1:] if rest.startswith(":") else None
+    host, colon, port = netloc.rpartition(":")
+    return (host, port) if colon else (netloc, None)
+
+
+def _shown(text: str) -> str:
+    """Quote an address without the user and the password that may be in it."""
+    scheme, separator, rest = text.partition("://")
+    return quote(scheme + separator + rest.rpartition("@")[2])

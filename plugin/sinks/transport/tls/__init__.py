@@ -1,0 +1,1 @@
+"""TLS for sinks: options, contexts, and the layer over a stream."""

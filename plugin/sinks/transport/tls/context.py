@@ -1,0 +1,167 @@
+"""TLS of the sinks: an SSL context from files, read anew when they change."""
+
+import logging
+import os
+import ssl
+import stat
+from pathlib import Path
+
+from plugin.config.parsing import WHICH_FILES_ARE_SEEN, quote
+from plugin.sinks.base import MisconfiguredError
+
+logger = logging.getLogger(__name__)
+
+_LASTING = (
+    "ACCESS_DENIED",
+    "CERTIFICATE",
+    "HANDSHAKE_FAILURE",
+    "HTTP_REQUEST",
+    "INSUFFICIENT_SECURITY",
+    "PROTOCOL_VERSION",
+    "RECORD_LAYER_FAILURE",
+    "UNKNOWN_CA",
+    "UNRECOGNIZED_NAME",
+    "UNSUPPORTED_PROTOCOL",
+    "WRONG_VERSION_NUMBER",
+)
+"""Parts of what OpenSSL says when TLS cannot come about however often it is tried."""
+
+
+class ClientTls:
+    """TLS with one destination: a context for each of its connections, from files that may change meanwhile.
+
+    Takes what `client_context` does, and raises `MisconfiguredError` as that does.
+    """
+
+    def __init__(
+        self,
+        ca: Path | None = None,
+        cert: Path | None = None,
+        key: Path | None = None,
+        *,
+        verify: bool = True,
+        system_roots: bool = False,
+    ) -> None:
+        self._files = (ca, cert, key)
+        self._verify = verify
+        self._system_roots = system_roots
+        self._stamps = self._look()
+        self._context = self._read()
+
+    def context(self) -> ssl.SSLContext:
+        """Give the context, the same one until a file changes; to be asked for each connection.
+
+        Files that have changed and cannot be used, such as a certificate whose key is yet to follow, change nothing.
+        """
+        stamps = self._look()
+        if stamps != self._stamps:
+            self._stamps = stamps
+            try:
+                self._context = self._read()
+            except MisconfiguredError as error:
+                logger.warning("TLS goes on with what its files held before, since they cannot be used now: %s", error)
+        return self._context
+
+    def _read(self) -> ssl.SSLContext:
+        return client_context(*self._files, verify=self._verify, system_roots=self._system_roots)
+
+    def _look(self) -> list[tuple[int, ...] | None]:
+        return [None if file is None else _stamp(file) for file in self._files]
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    """Give what changes with a file; None while it is not there."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def client_context(
+    ca: str | Path | None = None,
+    cert: str | Path | None = None,
+    key: str | Path | None = None,
+    verify: bool = True,
+    system_roots: bool = False,
+) -> ssl.SSLContext:
+    """Make the context for connecting to a destination, TLS 1.2 or later.
+
+    ``ca`` is a PEM file with the certificates to trust: authorities, or the server's own. Without it the system's are
+    trusted, and with ``system_roots`` the system's as well. ``cert`` and ``key`` are PEM files with the certificate
+    that we show, and its key where that is not in the same file. ``verify=False`` accepts any certificate and any name.
+    The name that the certificate must have is given per connection, as ``server_hostname``.
+
+    Raises `MisconfiguredError` for a file that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # As Go does, and so the drivers that ours stand for: what the file holds is trusted, whether an authority or not,
+    # and an authority without the extensions that newer RFCs ask for is one all the same.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if ca is not None:
+        _require(ca, "CA certificates")
+        _load_authorities(context, ca)
+    if ca is None or system_roots:
+        context.load_default_certs()
+    if key is not None and cert is None:
+        raise MisconfiguredError(f"the key {quote(str(key))} is given without its certificate: give both")
+    if cert is not None:
+        _load_own(context, cert, key)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def is_lasting(error: ssl.SSLError) -> bool:
+    """Tell whether somebody has to change something: how we are set up, the server, or that it is this server."""
+    return any(word in (error.reason or "") for word in _LASTING)
+
+
+def _load_authorities(context: ssl.SSLContext, ca: str | Path) -> None:
+    try:
+        context.load_verify_locations(cafile=ca)
+    except (ssl.SSLError, ValueError) as error:
+        raise MisconfiguredError(f"{quote(str(ca))} holds no CA certificates in PEM form: {_reason(error)}") from error
+    except OSError as error:
+        raise _unreadable(ca, "CA certificates", error) from error
+
+
+def _load_own(context: ssl.SSLContext, cert: str | Path, key: str | Path | None) -> None:
+    _require(cert, "certificate")
+    if key is not None:
+        _require(key, "key")
+    try:
+        # Without a password function, OpenSSL would ask for the password at the terminal.
+        context.load_cert_chain(cert, key, password=lambda: b"")
+    except (ssl.SSLError, ValueError) as error:
+        files = quote(str(cert)) if key is None else f"{quote(str(cert))} and {quote(str(key))}"
+        raise MisconfiguredError(
+            f"no certificate with its key could be read from {files}: {_reason(error)}"
+            " (both in PEM form, the key without a password and the one that belongs to the certificate)"
+        ) from error
+    except OSError as error:
+        raise _unreadable(cert, "certificate", error) from error
+
+
+def _require(name: str | Path, what: str) -> None:
+    """Refuse a file that cannot be read; OpenSSL's own words would not say which one it is, or wait for a FIFO."""
+    path = Path(name)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise MisconfiguredError(f"the {what} {quote(str(name))} is not a regular file")
+        path.open("rb").close()
+    except OSError as error:
+        raise _unreadable(name, what, error) from error
+
+
+def _unreadable(name: str | Path, what: str, error: OSError) -> MisconfiguredError:
+    return MisconfiguredError(f"cannot read the {what} {quote(str(name))}: {error.strerror} ({WHICH_FILES_ARE_SEEN})")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return str(error)

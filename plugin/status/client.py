@@ -1,0 +1,52 @@
+"""Asking a running plugin for its status, on its socket."""
+
+import http.client
+import socket
+from pathlib import Path
+
+import msgspec
+
+from plugin.errors import PeaveyError
+from plugin.status.model import Status
+
+_ANSWER_WITHIN = 30.0
+
+
+def ask_status(path: Path) -> bytes:
+    """Give the plugin's status as it answers it, in JSON. Raises ``PeaveyError`` if it cannot be had."""
+    connection = _Connection(path)
+    try:
+        connection.request("GET", "/status", headers={"Host": "peavey"})
+        response = connection.getresponse()
+        content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise PeaveyError(f"{path} does not answer: {error or type(error).__name__}") from error
+    finally:
+        connection.close()
+    if response.status == http.client.NOT_FOUND:
+        raise PeaveyError(f"{path}: a plugin answers there that has no status; is it a peavey of an older version?")
+    if response.status != http.client.OK:
+        raise PeaveyError(f"{path}: status {response.status}: {content.decode(errors='replace').strip()[:500]}")
+    return content
+
+
+def read_status(content: bytes) -> Status:
+    """Decode a status. Raises ``PeaveyError`` if it is none that this version knows."""
+    try:
+        return msgspec.json.decode(content, type=Status)
+    except msgspec.DecodeError as error:
+        raise PeaveyError(
+            f"the plugin's answer cannot be read ({error}); is it of another version than this command? "
+            "'peavey status --json' prints it as it is"
+        ) from error
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_ANSWER_WITHIN)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))

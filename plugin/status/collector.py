@@ -1,0 +1,231 @@
+"""Gathers what ``/status`` and ``/metrics`` tell, from intake, from delivery's reports and from the disk.
+
+Lag is measured by the cursors on the disk, so that it is right also while delivery is down or stuck.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from plugin import __version__
+from plugin.config.options import ContainerOptions, SinkChoice
+from plugin.delivery.report import ShareStatus, read_status
+from plugin.docker.info import Info
+from plugin.errors import JournalError
+from plugin.intake.disk_quota import DiskBounds
+from plugin.intake.service import Intake
+from plugin.intake.stream import NOTHING_DROPPED, ContainerSnapshot, Dropped
+from plugin.journal.cursors.store import Cursor, cursor_in
+from plugin.journal.lag import Lag, journal_size, measure_lag
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import read_note
+from plugin.journal.retention import SegmentUse, measure
+from plugin.status.model import (
+    ContainerStatus,
+    Delivery,
+    DestinationStatus,
+    Disk,
+    SinkProgress,
+    Status,
+    WorkerStatus,
+)
+
+logger = logging.getLogger(__name__)
+
+_SECOND = 1_000_000_000
+
+
+class Workers(Protocol):
+    """What keeps the delivery processes running."""
+
+    def wanted(self) -> int:
+        """Count the processes that should run."""
+        ...
+
+    def alive(self) -> int:
+        """Count those that do."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What does not change about a container as long as its ``info.json`` was ``changed`` at that time."""
+
+    changed: int
+    info: Info
+    birth: int
+    sinks: tuple[SinkChoice, ...]
+
+
+class Overview:
+    """Gathers the status; ``options_of`` gives the options of a container that were accepted once.
+
+    ``fault`` tells what is wrong with the plugin's own settings, empty if nothing is.
+
+    Reads from the disk for each container, hence to be called in a thread; by one at a time.
+    """
+
+    def __init__(
+        self,
+        data: DataFolder,
+        intake: Intake,
+        workers: Workers,
+        bounds: DiskBounds,
+        options_of: Callable[[Info], ContainerOptions],
+        fault: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._fault = fault
+        self._data = data
+        self._intake = intake
+        self._workers = workers
+        self._bounds = bounds
+        self._options_of = options_of
+        self._known: dict[str, _Known] = {}
+        self._started = time.time_ns()
+
+    def gather(self) -> Status:
+        """Gather the status of this moment. Raises ``OSError``."""
+        attached, dropped = self._intake.snapshot()
+        by_id = {snapshot.info.container_id: snapshot for snapshot in attached}
+        ids = by_id.keys() | set(self._data.container_ids())
+        self._known = {container_id: known for container_id, known in self._known.items() if container_id in ids}
+        containers = [self._container(one, by_id.get(one), dropped.get(one, NOTHING_DROPPED)) for one in sorted(ids)]
+        wanted = self._workers.wanted()
+        shares = [share for share in read_status(self._data) if share.share < wanted]
+        now = time.time_ns()
+        return Status(
+            version=__version__,
+            started=self._started,
+            now=now,
+            uptime=(now - self._started) / _SECOND,
+            disk=self._disk(containers, dropping=any(snapshot.dropping for snapshot in attached)),
+            delivery=Delivery(
+                wanted=wanted,
+                alive=self._workers.alive(),
+                workers=[
+                    WorkerStatus(share=share.share, pid=share.pid, started=share.started, reported=share.written)
+                    for share in shares
+                ],
+            ),
+            containers=containers,
+            destinations=[destination for share in shares for destination in _destinations(share)],
+            faults=[*filter(None, (self._fault(),)), *(fault for share in shares for fault in share.faults)],
+        )
+
+    def _disk(self, containers: list[ContainerStatus], *, dropping: bool) -> Disk:
+        status = os.statvfs(self._data.path)
+        return Disk(
+            used=sum(container.journal for container in containers),
+            limit=self._bounds.limit,
+            free=status.f_bavail * status.f_frsize,
+            keep_free=self._bounds.free,
+            dropping=dropping,
+        )
+
+    def _container(self, container_id: str, snapshot: ContainerSnapshot | None, dropped: Dropped) -> ContainerStatus:
+        segments = measure(self._data.container(container_id))
+        known = self._look_up(container_id, snapshot)
+        received = None if snapshot is None else snapshot.received
+        if received is None:
+            received = _size(segments)
+        if snapshot is not None:
+            dropped = snapshot.dropped
+        return ContainerStatus(
+            id=container_id,
+            name="" if known is None else known.info.name,
+            image="" if known is None else known.info.container_image_name,
+            streams=0 if snapshot is None else snapshot.streams,
+            received=received,
+            journal=sum(use.bytes for use in segments),
+            dropped_lines=dropped.lines,
+            dropped_bytes=dropped.bytes,
+            throttled=snapshot is not None and snapshot.throttled,
+            sinks=[] if known is None else list(self._progresses(container_id, known, segments)),
+        )
+
+    def _look_up(self, container_id: str, snapshot: ContainerSnapshot | None) -> _Known | None:
+        """Give what is known of a container by its journal, or by its stream while it has not printed anything."""
+        folder = self._data.container(container_id)
+        try:
+            changed = os.stat(folder / "info.json").st_mtime_ns
+            known = self._known.get(container_id)
+            if known is not None and known.changed == changed:
+                return known
+            note = read_note(folder)
+        except FileNotFoundError:
+            changed, note = 0, None
+        except JournalError as error:
+            logger.debug("container %s: %s", container_id, error)
+            changed, note = 0, None
+        if note is not None:
+            info, birth = note.info, note.birth
+        elif snapshot is not None:
+            info, birth = snapshot.info, 0
+        else:
+            return None
+        known = _Known(changed, info, birth, self._options_of(info).sinks)
+        if changed and not any(choice.faults for choice in known.sinks):  # a file that is missing may come back
+            self._known[container_id] = known
+        return known
+
+    def _progresses(self, container_id: str, known: _Known, segments: list[SegmentUse]) -> Iterator[SinkProgress]:
+        """Yield how far each sink is; one that is newer than the container and has no cursor is not delivered to."""
+        for choice in known.sinks:
+            try:
+                cursor = cursor_in(self._data.container(container_id), choice.instance, known.birth)
+            except JournalError as error:
+                logger.debug("container %s: %s", container_id, error)
+                cursor = Cursor(offset=0, resume=0)
+            if cursor is not None or choice.own:
+                yield self._progress(choice, cursor or Cursor(offset=0, resume=0), segments)
+
+    def _progress(self, choice: SinkChoice, cursor: Cursor, segments: list[SegmentUse]) -> SinkProgress:
+        try:
+            lag = measure_lag(segments, cursor.offset, cursor.resume)
+        except OSError:  # a segment was compressed or removed meanwhile
+            lag = Lag(bytes=max(0, _size(segments) - cursor.offset))
+        return SinkProgress(
+            instance=choice.instance,
+            type=choice.sink,
+            cursor=cursor.offset,
+            lag_bytes=lag.bytes,
+            lag_lines=lag.lines,
+            lag_seconds=max(0.0, (time.time_ns() - lag.oldest) / _SECOND) if lag.oldest else 0.0,
+            records=cursor.records,
+            dead_letters=cursor.dead,
+            gap_bytes=cursor.gap_bytes + max(0, _size(segments) - cursor.offset - lag.bytes),
+            last_success=cursor.last_success,
+            faults=list(choice.faults),
+        )
+
+
+def _size(segments: list[SegmentUse]) -> int:
+    try:
+        return journal_size(segments)
+    except OSError:  # the newest segment was compressed or removed meanwhile
+        return segments[-1].segment.base
+
+
+def _destinations(share: ShareStatus) -> list[DestinationStatus]:
+    return [
+        DestinationStatus(
+            id=sink.id,
+            instance=sink.instance,
+            type=sink.sink,
+            share=share.share,
+            containers=sink.containers,
+            batches=sink.batches,
+            records=sink.records,
+            bytes=sink.bytes,
+            retries=sink.retries,
+            dead_letters=sink.dead,
+            last_success=sink.last_success,
+            last_error=sink.last_error,
+            failing_since=sink.failing_since,
+            misconfigured=sink.misconfigured,
+        )
+        for sink in share.sinks
+    ]

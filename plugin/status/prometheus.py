@@ -1,0 +1,170 @@
+"""``GET /metrics``: the status as Prometheus metrics (documented in ``docs/status.md``).
+
+Label values are bounded by what there is: containers, and the sinks that their log-opts name. Errors are no labels.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from plugin.status.model import ContainerStatus, DestinationStatus, Disk, SinkProgress, Status
+
+_SECOND = 1e9
+_CONTAINER = ("container_id", "container_name")
+_SINK = (*_CONTAINER, "sink", "type")
+_DESTINATION = ("destination", "sink", "type", "share")
+
+T = TypeVar("T")
+
+
+class Metrics:
+    """Renders the status that ``gather`` gives."""
+
+    def __init__(self, gather: Callable[[], Status]) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_StatusCollector(gather))
+        ProcessCollector(registry=self._registry)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Give the metrics and their media type, in the format that an ``Accept`` header prefers."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self._registry), media_type
+
+
+class _StatusCollector(Collector):
+    """Makes the metrics anew for each request, from one status, so that they agree with one another."""
+
+    def __init__(self, gather: Callable[[], Status]) -> None:
+        self._gather = gather
+
+    def describe(self) -> Iterable[Metric]:
+        """Describe nothing, so that registering does not gather."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the metrics of this moment."""
+        status = self._gather()
+        yield from _plugin_metrics(status)
+        yield from _disk_metrics(status.disk)
+        containers = [((one.id, one.name), one) for one in status.containers]
+        sinks = [((*names, sink.instance, sink.type), sink) for names, one in containers for sink in one.sinks]
+        destinations = [((one.id, one.instance, one.type, str(one.share)), one) for one in status.destinations]
+        yield from (metric.family(_CONTAINER, containers) for metric in _CONTAINER_METRICS)
+        yield from (metric.family(_SINK, sinks) for metric in _SINK_METRICS)
+        yield from (metric.family(_DESTINATION, destinations) for metric in _DESTINATION_METRICS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric(Generic[T]):
+    """Name, meaning and value of a metric; names of counters end in ``_total``."""
+
+    name: str
+    help: str
+    value: Callable[[T], float]
+
+    def family(self, labels: Sequence[str], rows: Iterable[tuple[Sequence[str], T]]) -> Metric:
+        """Make it, one sample for each row of label values and what the value is taken from."""
+        kind = CounterMetricFamily if self.name.endswith("_total") else GaugeMetricFamily
+        family = kind(self.name, self.help, labels=labels)
+        for values, row in rows:
+            family.add_metric(values, self.value(row))
+        return family
+
+
+_CONTAINER_METRICS: tuple[_Metric[ContainerStatus], ...] = (
+    _Metric("peavey_container_streams", "FIFOs that are attached.", lambda one: one.streams),
+    _Metric(
+        "peavey_container_received_bytes_total",
+        "Bytes of journal that came in, dropped ones included.",
+        lambda one: one.received,
+    ),
+    _Metric("peavey_container_journal_bytes", "What the journal takes on the disk.", lambda one: one.journal),
+    _Metric(
+        "peavey_container_dropped_lines_total", "Lines that a full disk could not take.", lambda one: one.dropped_lines
+    ),
+    _Metric(
+        "peavey_container_dropped_bytes_total", "Bytes that a full disk could not take.", lambda one: one.dropped_bytes
+    ),
+    _Metric("peavey_container_throttled", "1 while it is slowed down by overflow=throttle.", lambda one: one.throttled),
+)
+
+_SINK_METRICS: tuple[_Metric[SinkProgress], ...] = (
+    _Metric("peavey_sink_lag_bytes", "Bytes of journal that are not delivered yet.", lambda one: one.lag_bytes),
+    _Metric("peavey_sink_lag_lines", "Lines that are not delivered yet, about.", lambda one: one.lag_lines),
+    _Metric("peavey_sink_lag_seconds", "Age of the oldest line not delivered yet.", lambda one: one.lag_seconds),
+    _Metric("peavey_sink_records_total", "Records that were acknowledged.", lambda one: one.records),
+    _Metric("peavey_sink_dead_letters_total", "Records that were refused for good.", lambda one: one.dead_letters),
+    _Metric(
+        "peavey_sink_gap_bytes_total",
+        "Bytes of journal that were lost before they could be delivered.",
+        lambda one: one.gap_bytes,
+    ),
+    _Metric(
+        "peavey_sink_last_success_timestamp_seconds",
+        "When records were last acknowledged, 0 for never.",
+        lambda one: one.last_success / _SECOND,
+    ),
+    _Metric("peavey_sink_faulty", "1 if its log-opts cannot be used any more.", lambda one: float(bool(one.faults))),
+)
+
+_DESTINATION_METRICS: tuple[_Metric[DestinationStatus], ...] = (
+    _Metric("peavey_destination_containers", "Containers that use it.", lambda one: one.containers),
+    _Metric("peavey_destination_batches_total", "Batches that it acknowledged.", lambda one: one.batches),
+    _Metric("peavey_destination_records_total", "Records that it acknowledged.", lambda one: one.records),
+    _Metric("peavey_destination_sent_bytes_total", "Encoded bytes of the acknowledged batches.", lambda one: one.bytes),
+    _Metric("peavey_destination_retries_total", "Attempts that failed.", lambda one: one.retries),
+    _Metric("peavey_destination_dead_letters_total", "Records that it refused for good.", lambda one: one.dead_letters),
+    _Metric("peavey_destination_failing", "1 while it takes nothing.", lambda one: float(one.failing_since > 0)),
+    _Metric(
+        "peavey_destination_failing_since_timestamp_seconds",
+        "Since when it takes nothing, 0 while it does.",
+        lambda one: one.failing_since / _SECOND,
+    ),
+    _Metric(
+        "peavey_destination_misconfigured",
+        "1 while it refuses us as we are set up: somebody has to mend that.",
+        lambda one: one.misconfigured,
+    ),
+    _Metric(
+        "peavey_destination_last_success_timestamp_seconds",
+        "When it last acknowledged a batch, 0 for never.",
+        lambda one: one.last_success / _SECOND,
+    ),
+)
+
+
+def _plugin_metrics(status: Status) -> Iterable[Metric]:
+    yield InfoMetricFamily("peavey_build", "The version that runs.", {"version": status.version})
+    yield GaugeMetricFamily("peavey_start_time_seconds", "When it was started.", status.started / _SECOND)
+    yield GaugeMetricFamily(
+        "peavey_delivery_workers_wanted", "Delivery processes that should run.", status.delivery.wanted
+    )
+    yield GaugeMetricFamily("peavey_delivery_workers_alive", "Delivery processes that run.", status.delivery.alive)
+    reported = GaugeMetricFamily(
+        "peavey_delivery_report_timestamp_seconds", "When a delivery process last told of itself.", labels=["share"]
+    )
+    for worker in status.delivery.workers:
+        reported.add_metric([str(worker.share)], worker.reported / _SECOND)
+    yield reported
+    yield GaugeMetricFamily(
+        "peavey_faults",
+        "Sinks of containers, and the address of PEAVEY_HTTP, that cannot be used as they are set up.",
+        len(status.faults),
+    )
+
+
+def _disk_metrics(disk: Disk) -> Iterable[Metric]:
+    yield GaugeMetricFamily("peavey_disk_used_bytes", "What all journals take.", disk.used)
+    if disk.limit is not None:
+        yield GaugeMetricFamily("peavey_disk_limit_bytes", "What they may take (PEAVEY_DISK_LIMIT).", disk.limit)
+    yield GaugeMetricFamily("peavey_disk_free_bytes", "What is free on the file system.", disk.free)
+    if disk.keep_free is not None:
+        yield GaugeMetricFamily(
+            "peavey_disk_keep_free_bytes", "What is left free for others (PEAVEY_DISK_FREE).", disk.keep_free
+        )
+    yield GaugeMetricFamily("peavey_disk_full", "1 while the disk is so full that lines are dropped.", disk.dropping)

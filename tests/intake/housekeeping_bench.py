@@ -1,0 +1,101 @@
+"""A house to keep: a housekeeper whose rounds the test makes itself, journals of running and stopped containers."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from plugin.config.options import validate_leniently
+from plugin.intake.disk_quota import DiskBounds
+from plugin.intake.housekeeper import Housekeeper
+from plugin.journal.layout import list_segments
+from plugin.journal.metadata import write_note
+from plugin.journal.writer import JournalWriter
+from plugin.sinks.registry import schema
+from tests.intake.pump_bench import SECOND, Bench, Clock, Fifo, frames, info_of
+from tests.journal.entries import append, pipe
+
+SEGMENT = len(frames(10, size=100))
+HOUR, DAY = 3600, 86400
+
+
+def write_segments(folder: Path, numbers: Iterable[int]) -> None:
+    """Make a journal, or go on with one: ten lines in each segment."""
+    writer = JournalWriter(folder, 1 << 30)
+    with pipe() as fifo:
+        for number in numbers:
+            writer.rotate()
+            append(writer, fifo, frames(10, number * 10, 100))
+    writer.close()
+
+
+class House:
+    """A housekeeper whose rounds the test makes itself, beside a pump that runs."""
+
+    def __init__(self, bench: Bench, clock: Clock) -> None:
+        self.bench = bench
+        self.clock = clock
+        self.fifos: dict[str, Fifo] = {}
+        bench.pump.start()
+
+    def keeper(
+        self, limit: int | None = None, free: int | None = None, keep_stopped: float | None = None
+    ) -> Housekeeper:
+        """Make a housekeeper for the bench's data folder."""
+        bounds = DiskBounds(limit, free, keep_stopped)
+        return Housekeeper(
+            self.bench.data, self.bench.pump, bounds, lambda info: validate_leniently(info.options, {}, schema())[0]
+        )
+
+    def stopped(self, container: str, segments: int, age: float = 0, **options: str) -> None:
+        """Leave the journal of a stopped container behind, of so many segments with ten lines each, all of one age."""
+        folder = self.bench.data.container(container)
+        moment = self.clock.wall - int(age * SECOND)
+        write_segments(folder, range(segments))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("plugin.journal.metadata.time", SimpleNamespace(time_ns=lambda: moment))
+            write_note(folder, info_of(container, **{"compress": "false"} | options), "fifo", moment)
+        for path in folder.iterdir():
+            os.utime(path, ns=(moment, moment))
+
+    def running(self, container: str, segments: int, age: float = 0, **options: str) -> None:
+        """Leave a journal behind as ``stopped`` does, and let the container run on."""
+        self.stopped(container, segments, age, **options)
+        self.runs_again(container, **options)
+
+    def runs_again(self, container: str, **options: str) -> None:
+        """Let a container that has stopped run again."""
+        self.fifos[container] = fifo = self.bench.fifo(f"{container}-{len(self.fifos)}")
+        attachment = self.bench.attachment(fifo, container, **{"compress": "false"} | options)
+        self.bench.pump.call(self.bench.pump.attach, attachment, 1 << 20, fifo.open()).result()
+
+    def stops(self, container: str) -> None:
+        """Let a container that runs stop."""
+        self.bench.pump.call(self.bench.pump.detach, self.fifos.pop(container).name).result()
+
+    def throttled(self) -> set[str]:
+        """The containers that are slowed down."""
+        snapshots, _ = self.bench.pump.call(self.bench.pump.containers.snapshot).result()
+        return {snapshot.info.container_id for snapshot in snapshots if snapshot.throttled}
+
+    def prints(self, container: str, content: bytes) -> None:
+        """Let a container print."""
+        self.fifos[container].write(content)
+        self.bench.pump.call(self.bench.pump.collect, container).result()
+
+    def bases(self, container: str) -> list[int]:
+        """Numbers of the segments of a container's journal."""
+        return [segment.base // SEGMENT for segment in list_segments(self.bench.data.container(container))]
+
+    def age(self, container: str, number: int, seconds: float) -> None:
+        """Let one segment have been written some time ago."""
+        moment = self.clock.wall - int(seconds * SECOND)
+        os.utime(list_segments(self.bench.data.container(container))[number].path, ns=(moment, moment))
+
+
+def disk(monkeypatch: pytest.MonkeyPatch, available: int, total: int = 1_000 * SEGMENT) -> None:
+    """Let the disk be as large and as full, in bytes."""
+    status = SimpleNamespace(f_blocks=total, f_frsize=1, f_bavail=available)
+    monkeypatch.setattr(os, "statvfs", lambda _: status)

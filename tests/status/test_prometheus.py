@@ -1,0 +1,92 @@
+"""Metrics follow Prometheus' conventions, and say what the status says."""
+
+import re
+from pathlib import Path
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from plugin.status.model import Disk, Status
+from plugin.status.prometheus import Metrics
+from tests.status.examples import NOW, SECOND, container, destination, sink, status
+
+PAGE = Path(__file__).parents[2] / "docs" / "status.md"
+
+
+def rendered(given: Status, accept: str = "") -> str:
+    return Metrics(lambda: given).render(accept)[0].decode()
+
+
+def samples(given: Status) -> dict[str, list[tuple[dict[str, str], float]]]:
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in parse(rendered(given)):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+def test_they_are_prometheus_text_by_default() -> None:
+    content, media_type = Metrics(status).render("")
+    assert media_type == "text/plain; version=0.0.4; charset=utf-8"
+    assert b"# TYPE peavey_destination_batches_total counter\n" in content
+
+
+def test_they_are_openmetrics_where_that_is_preferred() -> None:
+    content, media_type = Metrics(status).render("application/openmetrics-text; version=1.0.0")
+    assert media_type.startswith("application/openmetrics-text; version=1.0.0")
+    families = parse_openmetrics(content.decode())  # type: ignore[no-untyped-call]
+    assert {family.name for family in families} > {"peavey_build", "peavey_sink_records"}
+
+
+def test_a_container_has_what_came_in() -> None:
+    found = samples(status(containers=[container(1, dropped_lines=3, dropped_bytes=99, throttled=True)]))
+    labels = {"container_id": f"{1:064x}", "container_name": "web-1"}
+    assert found["peavey_container_received_bytes_total"] == [(labels, 5_000_000)]
+    assert found["peavey_container_journal_bytes"] == [(labels, 3_000_000)]
+    assert found["peavey_container_dropped_lines_total"] == [(labels, 3)]
+    assert found["peavey_container_dropped_bytes_total"] == [(labels, 99)]
+    assert found["peavey_container_throttled"] == [(labels, 1)]
+
+
+def test_each_of_its_sinks_has_how_far_it_has_come() -> None:
+    found = samples(status(containers=[container(1, sinks=[sink(), sink("audit", lag_bytes=0)])]))
+    labels = {"container_id": f"{1:064x}", "container_name": "web-1", "sink": "loki", "type": "loki"}
+    assert found["peavey_sink_lag_bytes"] == [(labels, 2_500_000), (labels | {"sink": "audit"}, 0)]
+    assert found["peavey_sink_lag_seconds"][0] == (labels, 30.5)
+    assert found["peavey_sink_lag_lines"][0] == (labels, 31_000)
+    assert found["peavey_sink_records_total"][0] == (labels, 12_345)
+    assert found["peavey_sink_dead_letters_total"][0] == (labels, 2)
+    assert found["peavey_sink_gap_bytes_total"][0] == (labels, 4_096)
+    assert found["peavey_sink_last_success_timestamp_seconds"][0] == (labels, NOW / SECOND - 31)
+
+
+def test_two_destinations_of_one_name_are_told_apart() -> None:
+    two = [destination(), destination(id="deadbeef", failing_since=NOW, misconfigured=True)]
+    found = samples(status(destinations=two))
+    labels = {"destination": "0badcafe", "sink": "loki", "type": "loki", "share": "0"}
+    assert found["peavey_destination_failing"] == [(labels, 0), (labels | {"destination": "deadbeef"}, 1)]
+    assert [value for _, value in found["peavey_destination_misconfigured"]] == [0, 1]
+    assert found["peavey_destination_sent_bytes_total"][0] == (labels, 777_000)
+
+
+def test_errors_are_no_labels() -> None:
+    failing = destination(failing_since=NOW, last_error="connection refused")
+    assert "refused" not in rendered(status(destinations=[failing])).replace("refused for good", "")
+
+
+def test_a_bound_that_is_off_is_left_out() -> None:
+    found = samples(status(disk=Disk(used=1, limit=None, free=2, keep_free=None, dropping=True)))
+    assert not {"peavey_disk_limit_bytes", "peavey_disk_keep_free_bytes"} & found.keys()
+    assert found["peavey_disk_full"] == [({}, 1)]
+
+
+def test_a_name_may_hold_anything() -> None:
+    name = 'we"b\\\n{}'
+    assert (
+        samples(status(containers=[container(name=name)]))["peavey_container_streams"][0][0]["container_name"] == name
+    )
+
+
+def test_all_are_in_the_documentation_and_nothing_else_is() -> None:
+    ours = {name for name in samples(status()) if name.startswith("peavey_")}
+    assert set(re.findall(r"^\| `(peavey_[a-z_]+)`", PAGE.read_text(), re.MULTILINE)) == ours
