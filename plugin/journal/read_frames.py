@@ -1,6 +1,6 @@
 """Turning journal bytes into the frames that ``ReadLogs`` answers with: whole lines, with newline, chosen ones only.
 
-Does for each line what the readers of the engine's own drivers do, so it also runs compiled (see ``reframing.pxd``).
+Does for each line what the readers of the engine's own drivers do, so it also runs compiled (see ``read_frames.pxd``).
 """
 
 from plugin.docker.frames import HEADER_SIZE, Fields, encode_varint, entry_size

@@ -1,4 +1,4 @@
-# C types for walker.py, for Cython; the Python source runs with and without them.
+# C types for scanner.py, for Cython; the Python source runs with and without them.
 cimport cython
 from plugin.docker.frames cimport Fields, entry_size
 from plugin.docker.partials cimport Joiner

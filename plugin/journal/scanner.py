@@ -1,7 +1,7 @@
 """Walking a segment: where its frames end, how many lines it holds, how late its timestamps get.
 
 The walk is what intake does for each byte that it takes and what recovery does after a crash, so it also runs
-compiled (see ``walker.pxd``).
+compiled (see ``scanner.pxd``).
 """
 
 from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, Fields, entry_size

@@ -1,6 +1,6 @@
 """Decoding: journal bytes become records, with the parts of long lines joined where the sink wants whole ones.
 
-Also runs compiled (see ``decoding.pxd``).
+Also runs compiled (see ``decoder.pxd``).
 """
 
 from typing import Any

@@ -30,8 +30,8 @@ def _text_unless_blank(line: bytes) -> bytes | None:
     return None if _BLANK.fullmatch(line) else _as_text(line)
 
 
-def _bytes_unless_empty(line: bytes) -> bytes | None:
-    return line or None
+def _bytes_without_nul_unless_empty(line: bytes) -> bytes | None:
+    return line.replace(b"\0", b"#000") or None
 
 
 def _as_go_text(line: bytes) -> bytes | None:
@@ -197,13 +197,13 @@ ENTRIES = (
             "fluentd-password": SECRET,
         },
     ),
-    Entry("syslog", _syslog, _server("syslog"), _bytes_unless_empty, resolution=1000),
-    Entry("gelf", lambda at: {"gelf-address": f"tcp://127.0.0.1:{at.port}"}, _server("gelf"), _text_unless_empty),
+    Entry("syslog", _syslog, _server("syslog"), _bytes_without_nul_unless_empty, resolution=1000),
+    Entry("gelf", lambda at: {"gelf-address": f"tcp://127.0.0.1:{at.port}"}, _server("gelf"), _text_unless_blank),
     Entry(
         "gelf datagrams",
         lambda at: {"gelf-address": f"udp://127.0.0.1:{at.port}", "gelf-compression-type": "none"},
         _datagrams,
-        _text_unless_empty,
+        _text_unless_blank,
         faults=frozenset({"refuses"}),
         refused_line=b"too long " * 25_000,
     ),

@@ -1,7 +1,7 @@
 """Entries of the Forward protocol: a time, and a map whose last pair is the line.
 
 Source: the ``Forward Protocol Specification v1`` in fluent/forward-protocol. This module also runs compiled (see
-``forward_entries.pxd``).
+``encoder.pxd``).
 """
 
 import struct
@@ -14,8 +14,9 @@ from plugin.records.record import Record
 from plugin.sinks.encoding.text import text
 from plugin.sinks.encoding.timestamps import NO_SECOND
 
-# The last second that an EventTime can hold, as Fluentd and Fluent Bit read it: in the year 2106.
-_LATEST = (2**32 - 1) * 1_000_000_000
+# The last second that every reader takes for a time. Fluent Bit reads the four bytes with a sign, takes -1 and -2 for
+# markers of groups and skips entries at other negative times (FLB_LOG_EVENT_GROUP_START in flb_log_event.h).
+_LATEST = (2**31 - 1) * 1_000_000_000
 
 # An entry begins as an array of two. Its first is an extension of type 0 with 8 bytes, seconds and nanoseconds, or
 # of the older kind of time, seconds alone.

@@ -1,8 +1,9 @@
 """GELF 1.1 messages with the fields of Docker's gelf driver, and the time down to the nanosecond.
 
-Source: moby's ``daemon/logger/gelf``. This module also runs compiled (see ``gelf_messages.pxd``).
+Source: moby's ``daemon/logger/gelf``. This module also runs compiled (see ``encoder.pxd``).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ _ERR = 3
 _NO_TIME = "0001-01-01T00:00:00Z"
 
 _PIECES = 7
+
+# What Graylog takes in the name of a field; it drops fields with other names.
+_UNNAMEABLE = re.compile(r"[^\w.-]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +59,22 @@ def prepare_frame(origin: Origin, end: bytes) -> Frame:
 
 
 def _field(name: str) -> str:
-    """Name the field of an attribute as Docker's driver does; ``_id``, which GELF forbids, gains one more ``_``."""
+    """Name the field of an attribute as Docker's driver does; ``_id``, which GELF forbids, gains one more ``_``.
+
+    What GELF does not allow in a name becomes ``_``.
+    """
+    name = _UNNAMEABLE.sub("_", name)
     field = name if name.startswith("_") else f"_{name}"
     return "__id" if field == "_id" else field
 
 
 def encode_stream(records: Sequence[Record]) -> bytes:
-    """Write the messages one behind the other; empty lines are left out, as Docker's driver does."""
+    """Write the messages one behind the other; blank lines are left out: Graylog refuses them."""
     return b"".join(_pieces(records))
 
 
 def encode_each(records: Sequence[Record]) -> list[bytes]:
-    """Write a message for each line that is not empty."""
+    """Write a message for each line that is not blank."""
     pieces = _pieces(records)
     return [b"".join(pieces[start : start + _PIECES]) for start in range(0, len(pieces), _PIECES)]
 
@@ -82,7 +90,7 @@ def _pieces(records: Sequence[Record]) -> list[bytes]:
     start = before_fraction = end = b""
     for number, record in enumerate(records):
         line = lines[number]
-        if not line:
+        if not line or record.line.isspace():
             continue
         if record.prepared is not frame or record.source != source:
             frame, source = record.prepared, record.source

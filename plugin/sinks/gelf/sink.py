@@ -103,13 +103,13 @@ class GelfSink(Sink[Frame]):
         return prepare_frame(origin, end=b"" if self._is_udp else b"\0")
 
     def encode(self, records: Sequence[Record]) -> bytes:
-        """Write the messages, over UDP compressed and in chunks; empty lines are left out, as Docker's driver does.
+        """Write the messages, over UDP compressed and in chunks; blank lines are left out.
 
         Raises `RejectError` for a message that 128 chunks do not hold.
         """
         if not self._is_udp:
             return encode_stream(records)
-        kept = [record for record in records if record.line]
+        kept = [record for record in records if record.line and not record.line.isspace()]
         packets: list[bytes] = []
         for record, message in zip(kept, encode_each(kept), strict=True):
             packet = message if self._window is None else zlib.compress(message, self._level, self._window)

@@ -1,4 +1,4 @@
-"""Records as JSON objects, for the sink ``http``. Also runs compiled (see ``http_records.pxd``)."""
+"""Records as JSON objects, for the sink ``http``. Also runs compiled (see ``encoder.pxd``)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

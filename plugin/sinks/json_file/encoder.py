@@ -4,7 +4,7 @@ Source: ``JSONLogs.MarshalJSONBuf`` of moby's ``daemon/logger/jsonfilelog/jsonlo
 ``encoding/json``. Of the control characters only newline and carriage return have short escapes there, the characters
 that mean something in HTML are escaped, and each byte that is not UTF-8 becomes the escape of U+FFFD.
 
-This module also runs compiled (see ``json_lines.pxd``).
+This module also runs compiled (see ``encoder.pxd``).
 """
 
 import codecs

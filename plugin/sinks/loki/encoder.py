@@ -7,7 +7,7 @@ Its protobuf messages, from ``pkg/push/push.proto`` in grafana/loki::
     EntryAdapter  { 1 timestamp { 1 seconds  2 nanos }  2 line (string)
                     3 structuredMetadata (repeated { 1 name  2 value }) }
 
-This module also runs compiled (see ``loki_push.pxd``).
+This module also runs compiled (see ``encoder.pxd``).
 """
 
 import re

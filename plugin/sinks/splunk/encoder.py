@@ -2,7 +2,7 @@
 
 Source: ``daemon/logger/splunk/splunk.go`` in moby. Times have nine digits after the point, six there.
 
-This module also runs compiled (see ``splunk_events.pxd``).
+This module also runs compiled (see ``encoder.pxd``).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-# C types for syslog_messages.py, for Cython; the Python source runs with and without them.
+# C types for encoder.py, for Cython; the Python source runs with and without them.
 cimport cython
 from plugin.records.record cimport Record
 
@@ -13,4 +13,4 @@ cdef class MessageFormat:
         after=bytes, rest=bytes, millis=bytes, micros=bytes, begin=Py_ssize_t, nanos=Py_ssize_t,
         time_nano=cython.longlong, second=cython.longlong,
     )
-    cpdef list messages(self, records, bytes newline, Py_ssize_t longest=*)
+    cpdef list messages(self, records, bytes newline, bytes nul, Py_ssize_t longest=*)

@@ -1,7 +1,7 @@
 """Syslog messages, byte for byte those of Docker's syslog driver, but with the line's time in place of that of sending.
 
 Source: moby's ``daemon/logger/syslog`` and the formatters of github.com/RackSec/srslog. This module also runs compiled
-(see ``syslog_messages.pxd``).
+(see ``encoder.pxd``).
 """
 
 import os
@@ -49,11 +49,15 @@ class MessageFormat:
         out, err = (f"<{self._facility << 3 | severity}>{version}".encode() for severity in (_INFO, _ERR))
         return Head(out, err, tail.encode())
 
-    def messages(self, records: Sequence[Record], newline: bytes, longest: int = sys.maxsize) -> list[bytes]:
+    def messages(
+        self, records: Sequence[Record], newline: bytes, nul: bytes, longest: int = sys.maxsize
+    ) -> list[bytes]:
         """Write a message with a newline at its end for each line that is not empty.
 
-        Lines keep their bytes, except that a newline within one becomes ``newline``. One that is longer than
-        ``longest`` bytes is cut into several messages. Raises `RejectError` for a time without a year of four digits.
+        Lines keep their bytes, except that a newline within one becomes ``newline``, and a NUL ``nul``. One that is
+        longer than ``longest`` bytes is cut into several messages.
+
+        Raises `RejectError` for a time without a year of four digits.
         """
         stamp = stamp_rfc3339 if self.is_rfc5424 else stamp_rfc3164
         digits = THREE_DIGITS
@@ -68,6 +72,8 @@ class MessageFormat:
                 continue
             if b"\n" in line:
                 line = line.replace(b"\n", newline)
+            if b"\0" in line:
+                line = line.replace(b"\0", nul)
             time_nano = record.time_nano
             if time_nano // 1_000_000_000 != second:
                 before, after = stamp(time_nano // 1_000_000_000)

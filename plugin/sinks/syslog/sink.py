@@ -119,14 +119,15 @@ class SyslogSink(Sink[Head]):
         """Write the messages, each with a newline at its end as Docker's driver does; empty lines are left out.
 
         Lines have their bytes as they are; a newline within one becomes ``#012``, except where octets are counted.
+        Where a newline ends a message, a NUL becomes ``#000``: there are receivers that end a message at it.
         Where messages are datagrams, a line of more than 16 KiB goes in several.
         """
         if self._is_datagrams:
-            return datagram.pack(self._format.messages(records, b"#012", _LONGEST_IN_DATAGRAM))
+            return datagram.pack(self._format.messages(records, b"#012", b"\0", _LONGEST_IN_DATAGRAM))
         if self._counts_octets:
-            messages = self._format.messages(records, b"\n")
+            messages = self._format.messages(records, b"\n", b"\0")
             return b"".join([b"%d %b" % (len(message), message) for message in messages])
-        return b"".join(self._format.messages(records, b"#012"))
+        return b"".join(self._format.messages(records, b"#012", b"#000"))
 
     async def send(self, payload: bytes) -> None:
         """Send: a stream's bytes are acknowledged by the server's kernel, datagrams are just sent."""

@@ -84,7 +84,9 @@ class TestEncoding:
         ((_, ((time, _),), _),) = decoded(sink.encode(records_of(sink, [b"hello"])))
         assert time == msgpack.ExtType(0, (1_700_000_000).to_bytes(4, "big") + (123_456_789).to_bytes(4, "big"))
 
-    @pytest.mark.parametrize(("time", "seconds"), [(-1, 0), (0, 0), (2**63 - 1, 2**32 - 1)])
+    @pytest.mark.parametrize(
+        ("time", "seconds"), [(-1, 0), (0, 0), (2**31 * SECOND, 2**31 - 1), (2**63 - 1, 2**31 - 1)]
+    )
     def test_a_time_that_cannot_be_expressed_becomes_the_nearest(self, time: int, seconds: int) -> None:
         for precise in ("true", "false"):
             sink = sink_of(fluentd_sub_second_precision=precise)
@@ -195,7 +197,7 @@ class TestEncoding:
 
 def plainly(record: Record, *, precise: bool) -> bytes:
     """Pack the entry of one record without regard to any other."""
-    seconds, nanos = divmod(min(max(record.time_nano, 0), (2**32 - 1) * SECOND), SECOND)
+    seconds, nanos = divmod(min(max(record.time_nano, 0), (2**31 - 1) * SECOND), SECOND)
     packed = seconds.to_bytes(4, "big")
     time = b"\xd7\x00" + packed + nanos.to_bytes(4, "big") if precise else b"\xce" + packed
     names = {name: value for name, value in record.prepared.fields.items() if name.startswith("container_")}

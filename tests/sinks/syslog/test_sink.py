@@ -112,7 +112,7 @@ def test_counted_lines_keep_all_their_bytes(lines: list[bytes]) -> None:
 
 
 def test_a_newline_in_a_line_cannot_begin_a_message() -> None:
-    assert one(syslog(), b"a\n<0>b\xff\0").endswith(b": a#012<0>b\xff\0\n")
+    assert one(syslog(), b"a\n<0>b\xff\0").endswith(b": a#012<0>b\xff#000\n")
 
 
 def test_what_would_end_a_field_of_the_header_is_replaced() -> None:
@@ -145,7 +145,7 @@ def plainly(record: Record, form: str) -> bytes:
     before, after = (stamp_rfc3339 if form.startswith("rfc5424") else stamp_rfc3164)(seconds)
     fraction = b".%06d" % (nanos // 1000) if form == "rfc5424micro" else b""
     lead = record.prepared.out if record.source == "stdout" else record.prepared.err
-    line = record.line.replace(b"\n", b"#012")
+    line = record.line.replace(b"\n", b"#012").replace(b"\0", b"#000")
     return b"".join((lead, before, fraction, after, record.prepared.tail, line, b"\n"))
 
 
