@@ -2,7 +2,6 @@
 
 import io
 import ssl
-import urllib.request
 from collections.abc import Mapping
 
 import aiohttp
@@ -11,9 +10,9 @@ from yarl import URL
 
 from plugin.config.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, UnavailableError
+from plugin.sinks.transport.http.proxy import environment_proxy
 from plugin.sinks.transport.http.responses import Judge, failure
 from plugin.sinks.transport.http.settings import HttpSettings
-from plugin.sinks.transport.http.url import HttpUrl, parse_url
 from plugin.sinks.transport.tls.context import ClientTls, is_lasting
 
 _CONNECT_SECONDS = 10.0
@@ -34,7 +33,7 @@ class HttpClient:
         self._settings = settings
         self._judge = judge
         self._site = settings.url.site
-        self._proxy = settings.proxy or _environment_proxy(settings.url)
+        self._proxy = settings.proxy or environment_proxy(settings.url)
         self._tls: ClientTls | None = None
         if settings.url.target.scheme == "https" or (self._proxy and self._proxy.target.scheme == "https"):
             self._tls = ClientTls(settings.ca, settings.cert, settings.key, verify=settings.verify)
@@ -187,21 +186,3 @@ def _reason(error: Exception) -> str:
     if isinstance(cause, aiohttp.ClientResponseError):
         return "what came back is not HTTP"
     return type(cause).__name__
-
-
-def _is_bypassed(host: str, proxies: dict[str, str]) -> bool:
-    # The standard library has it, the stubs that mypy reads do not.
-    return bool(urllib.request.proxy_bypass_environment(host, proxies))  # type: ignore[attr-defined]
-
-
-def _environment_proxy(url: HttpUrl) -> HttpUrl | None:
-    """Give the proxy that the environment names for a URL; as with Docker's drivers (Go), never for this host."""
-    proxies = urllib.request.getproxies_environment()
-    name = proxies.get(str(url.target.scheme)) or proxies.get("all")
-    host = f"{url.target.host}:{url.target.port}"
-    if not name or url.is_loopback or _is_bypassed(host, proxies):
-        return None
-    try:
-        return parse_url(name if "://" in name else f"http://{name}")
-    except ValueError as error:
-        raise MisconfiguredError(f"the proxy that the environment names cannot be used: {error}") from None
