@@ -177,3 +177,10 @@ def test_the_systemd_unit_starts_the_server_with_flags_that_it_knows() -> None:
     assert command is not None
     _, *arguments = command[1].split()
     assert arguments == ["serve", "--socket", SOCKET.default, "--data", "/var/lib/peavey"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_the_systemd_unit_is_hardened() -> None:
+    rating = ["systemd-analyze", "security", "--offline=true", "--threshold=30", "docs/peavey.service"]
+    rated = subprocess.run(rating, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert rated.returncode == 0, rated.stdout.splitlines()[-1]

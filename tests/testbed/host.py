@@ -64,6 +64,7 @@ NEEDS = {
     "image": Need("testing as a managed plugin", has_program("debootstrap"), ("debootstrap",)),
     "registry": Need("testing plugin push and install", has_program("docker-registry"), ("docker-registry",)),
     "receivers": Need("testing syslog with rsyslog", has_rsyslog, ("rsyslog", "rsyslog-openssl")),
+    "unit": Need("rating the systemd unit", has_program("systemd-analyze"), ("systemd",)),
     "node": Need("testing fluentd with a Forward server from npm", has_program("node", "npm"), ("nodejs", "npm")),
 }
 
