@@ -30,7 +30,10 @@ def loaded_by(command: str) -> set[str]:
 
 @pytest.mark.parametrize("command", ["serve", "deliver"])
 def test_no_destination_s_client_is_loaded_before_it_is_used(command: str) -> None:
-    assert not loaded_by(command) & {"aiohttp", "cramjam", "yaml", "plugin.sinks.loki.encoder"}
+    loaded = loaded_by(command)
+    assert not loaded & {"aiohttp", "cramjam", "yaml", "plugin.sinks.loki.encoder"}
+    assert "plugin.sinks.loki.options" in loaded
+    assert not {name for name in loaded if name.startswith("plugin.sinks.") and name.endswith((".sink", ".encoder"))}
 
 
 def test_serve_loads_nothing_for_metrics_or_terminals() -> None:

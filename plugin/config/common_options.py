@@ -3,7 +3,7 @@
 from typing import Any
 
 from plugin.config import types
-from plugin.config.schema import Option, Schema
+from plugin.config.schema import Option, Options, Schema
 from plugin.config.types import Kind
 from plugin.docker.attributes import compile_pattern
 from plugin.docker.tag import compile_tag
@@ -22,191 +22,202 @@ def _parse_pattern(text: str) -> str:
 TAG_KIND = Kind[str](parse=_parse_tag, accepts="Go template")
 PATTERN_KIND = Kind[str](parse=_parse_pattern, accepts="RE2 pattern", keeps_empty=True)
 
-SINK = Option(
-    name="sink",
-    kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
-    group="sinks",
-    help=(
-        "Names the sinks outright, where the options alone do not choose them. NAME=SINK makes a second one of a kind, "
-        "whose options are written NAME.OPTION. Empty: no sink, also where the plugin-wide defaults name one."
-    ),
-)
 
-MAX_SIZE = Option(
-    name="max-size",
-    kind=types.size(minimum=1),
-    group="journal",
-    default=str(20 * 1024 * 1024),
-    shown_default="20 MiB",
-    help="How large a file of the container's journal may grow before the next one is begun.",
-)
-MAX_FILE = Option(
-    name="max-file",
-    kind=types.integer(low=1),
-    group="journal",
-    default="5",
-    help="How many such files are kept; beyond that the oldest is removed once every sink has delivered it.",
-)
-COMPRESS = Option(
-    name="compress",
-    kind=types.BOOLEAN,
-    group="journal",
-    default="true",
-    help="Whether files that are full are compressed, once every sink has delivered them.",
-)
-MAX_AGE: Option[float | None] = Option(
-    name="max-age",
-    kind=types.duration(minimum=1),
-    group="journal",
-    shown_default="no limit",
-    help="Older lines are removed although there is room for them.",
-)
-BUFFER_LIMIT = Option(
-    name="buffer-limit",
-    kind=types.size(minimum=1),
-    group="journal",
-    default="1g",
-    help="How much of the journal may wait to be delivered, beyond max-size × max-file if need be.",
-)
-OVERFLOW = Option(
-    name="overflow",
-    kind=types.choice("drop-oldest", "throttle"),
-    group="journal",
-    default="drop-oldest",
-    help=(
-        "What happens at buffer-limit: the oldest undelivered lines are dropped, counted and marked, or the container "
-        "is slowed down (it never stops). A container that is slowed down loses nothing to PEAVEY_DISK_LIMIT and "
-        "PEAVEY_DISK_FREE either, until the disk is all but full."
-    ),
-)
-FSYNC_INTERVAL: Option[float | None] = Option(
-    name="fsync-interval",
-    kind=types.duration(minimum=0.01),
-    group="journal",
-    shown_default="never",
-    help=(
-        "How often the journal is forced to the disk, once a second at most. Lines survive a crash of the plugin or of "
-        "the engine without it; a power cut takes what is younger than this, and up to some seconds more."
-    ),
-)
+class SelectionOptions(Options):
+    """Which sinks a container has."""
 
-TAG = Option(
-    name="tag",
-    kind=TAG_KIND,
-    group="records",
-    default="{{.ID}}",
-    help=(
-        "What a container is called at the destination. Fields and functions as in Docker's tag option: .ID .FullID "
-        ".Name .Command .ImageID .ImageFullID .ImageName .DaemonName .Hostname, if/with/range, printf, join and others."
-    ),
-)
-LABELS = Option(
-    name="labels",
-    kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
-    group="records",
-    default="",
-    shown_default="none",
-    help="Labels of the container that go along with each record.",
-)
-LABELS_REGEX = Option(
-    name="labels-regex",
-    kind=PATTERN_KIND,
-    group="records",
-    default="",
-    shown_default="none",
-    help="A pattern for names of labels that go along as well; it may match anywhere in a name.",
-)
-ENV = Option(
-    name="env",
-    kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
-    group="records",
-    default="",
-    shown_default="none",
-    help="Environment variables of the container that go along with each record.",
-)
-ENV_REGEX = Option(
-    name="env-regex",
-    kind=PATTERN_KIND,
-    group="records",
-    default="",
-    shown_default="none",
-    help="A pattern for names of environment variables that go along as well; it may match anywhere in a name.",
-)
+    sink = Option(
+        name="sink",
+        kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
+        group="sinks",
+        help=(
+            "Names the sinks outright, where the options alone do not choose them. NAME=SINK makes a second one of a "
+            "kind, whose options are written NAME.OPTION. Empty: no sink, also where the plugin-wide defaults name one."
+        ),
+    )
 
-BATCH_WAIT = Option(
-    name="batch-wait",
-    kind=types.duration(),
-    group="delivery",
-    default="1s",
-    help="How long records are collected before a batch is sent that is not full.",
-)
-BATCH_SIZE = Option(
-    name="batch-size",
-    kind=types.size(minimum=1),
-    group="delivery",
-    default="1m",
-    help="How large a batch may grow before it is sent.",
-)
-RETRY_MIN = Option(
-    name="retry-min",
-    kind=types.duration(minimum=0.001),
-    group="delivery",
-    default="500ms",
-    help="The pause before a failed batch is sent again; it doubles with each failure.",
-)
-RETRY_MAX = Option(
-    name="retry-max",
-    kind=types.duration(minimum=0.001),
-    group="delivery",
-    default="5m",
-    help="The longest such pause; a retry-min above it counts as this.",
-)
 
-MODE = Option(
-    name="mode",
-    kind=types.TEXT,
-    group="engine",
-    shown_default="blocking",
-    help=(
-        "Leave it at blocking, which with Peavey never blocks a container; with non-blocking the engine drops lines "
-        "by itself, before Peavey sees them and without a word."
-    ),
-)
-MAX_BUFFER_SIZE = Option(
-    name="max-buffer-size",
-    kind=types.TEXT,
-    group="engine",
-    shown_default="1m",
-    help="The engine's own buffer with mode=non-blocking.",
-)
-CACHE = Option(
-    name="cache-*",
-    kind=types.TEXT,
-    group="engine",
-    help="The engine's cache for log drivers that cannot read back. Peavey can, so that the engine does not use it.",
-)
+class JournalOptions(Options):
+    """The bounds of the journal: sizes in bytes, durations in seconds, None for a limit that is not set."""
+
+    max_size = Option(
+        name="max-size",
+        kind=types.size(minimum=1),
+        group="journal",
+        default=str(20 * 1024 * 1024),
+        shown_default="20 MiB",
+        help="How large a file of the container's journal may grow before the next one is begun.",
+    )
+    max_file = Option(
+        name="max-file",
+        kind=types.integer(low=1),
+        group="journal",
+        default="5",
+        help="How many such files are kept; beyond that the oldest is removed once every sink has delivered it.",
+    )
+    compress = Option(
+        name="compress",
+        kind=types.BOOLEAN,
+        group="journal",
+        default="true",
+        help="Whether files that are full are compressed, once every sink has delivered them.",
+    )
+    max_age: Option[float | None] = Option(
+        name="max-age",
+        kind=types.duration(minimum=1),
+        group="journal",
+        shown_default="no limit",
+        help="Older lines are removed although there is room for them.",
+    )
+    buffer_limit = Option(
+        name="buffer-limit",
+        kind=types.size(minimum=1),
+        group="journal",
+        default="1g",
+        help="How much of the journal may wait to be delivered, beyond max-size × max-file if need be.",
+    )
+    overflow = Option(
+        name="overflow",
+        kind=types.choice("drop-oldest", "throttle"),
+        group="journal",
+        default="drop-oldest",
+        help=(
+            "What happens at buffer-limit: the oldest undelivered lines are dropped, counted and marked, or the "
+            "container "
+            "is slowed down (it never stops). A container that is slowed down loses nothing to PEAVEY_DISK_LIMIT and "
+            "PEAVEY_DISK_FREE either, until the disk is all but full."
+        ),
+    )
+    fsync_interval: Option[float | None] = Option(
+        name="fsync-interval",
+        kind=types.duration(minimum=0.01),
+        group="journal",
+        shown_default="never",
+        help=(
+            "How often the journal is forced to the disk, once a second at most. Lines survive a crash of the plugin "
+            "or of the engine without it; a power cut takes what is younger than this, and up to some seconds more."
+        ),
+    )
+
+
+class RecordOptions(Options):
+    """What goes along with each record."""
+
+    tag = Option(
+        name="tag",
+        kind=TAG_KIND,
+        group="records",
+        default="{{.ID}}",
+        help=(
+            "What a container is called at the destination. Fields and functions as in Docker's tag option: .ID "
+            ".FullID "
+            ".Name .Command .ImageID .ImageFullID .ImageName .DaemonName .Hostname, if/with/range, printf, join and "
+            "others."
+        ),
+    )
+    labels = Option(
+        name="labels",
+        kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
+        group="records",
+        default="",
+        shown_default="none",
+        help="Labels of the container that go along with each record.",
+    )
+    labels_regex = Option(
+        name="labels-regex",
+        kind=PATTERN_KIND,
+        group="records",
+        default="",
+        shown_default="none",
+        help="A pattern for names of labels that go along as well; it may match anywhere in a name.",
+    )
+    env = Option(
+        name="env",
+        kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
+        group="records",
+        default="",
+        shown_default="none",
+        help="Environment variables of the container that go along with each record.",
+    )
+    env_regex = Option(
+        name="env-regex",
+        kind=PATTERN_KIND,
+        group="records",
+        default="",
+        shown_default="none",
+        help="A pattern for names of environment variables that go along as well; it may match anywhere in a name.",
+    )
+
+
+class DeliveryOptions(Options):
+    """How records are batched and sent again, in bytes and seconds."""
+
+    batch_wait = Option(
+        name="batch-wait",
+        kind=types.duration(),
+        group="delivery",
+        default="1s",
+        help="How long records are collected before a batch is sent that is not full.",
+    )
+    batch_size = Option(
+        name="batch-size",
+        kind=types.size(minimum=1),
+        group="delivery",
+        default="1m",
+        help="How large a batch may grow before it is sent.",
+    )
+    retry_min = Option(
+        name="retry-min",
+        kind=types.duration(minimum=0.001),
+        group="delivery",
+        default="500ms",
+        help="The pause before a failed batch is sent again; it doubles with each failure.",
+    )
+    retry_max = Option(
+        name="retry-max",
+        kind=types.duration(minimum=0.001),
+        group="delivery",
+        default="5m",
+        help="The longest such pause; a retry-min above it counts as this.",
+    )
+
+
+class EngineOptions(Options):
+    """What the engine itself acts upon."""
+
+    mode = Option(
+        name="mode",
+        kind=types.TEXT,
+        group="engine",
+        shown_default="blocking",
+        help=(
+            "Leave it at blocking, which with Peavey never blocks a container; with non-blocking the engine drops "
+            "lines by itself, before Peavey sees them and without a word."
+        ),
+    )
+    max_buffer_size = Option(
+        name="max-buffer-size",
+        kind=types.TEXT,
+        group="engine",
+        shown_default="1m",
+        help="The engine's own buffer with mode=non-blocking.",
+    )
+    cache = Option(
+        name="cache-*",
+        kind=types.TEXT,
+        group="engine",
+        help=(
+            "The engine's cache for log drivers that cannot read back. Peavey can, so that the engine does not use it."
+        ),
+    )
+
 
 COMMON_OPTIONS: tuple[Option[Any], ...] = (
-    SINK,
-    MAX_SIZE,
-    MAX_FILE,
-    COMPRESS,
-    MAX_AGE,
-    BUFFER_LIMIT,
-    OVERFLOW,
-    FSYNC_INTERVAL,
-    TAG,
-    LABELS,
-    LABELS_REGEX,
-    ENV,
-    ENV_REGEX,
-    BATCH_WAIT,
-    BATCH_SIZE,
-    RETRY_MIN,
-    RETRY_MAX,
-    MODE,
-    MAX_BUFFER_SIZE,
-    CACHE,
+    *SelectionOptions.options,
+    *JournalOptions.options,
+    *RecordOptions.options,
+    *DeliveryOptions.options,
+    *EngineOptions.options,
 )
 
 JOURNAL_ONLY = Schema(COMMON_OPTIONS)

@@ -89,7 +89,7 @@ class Layers:
                 return cast("T", given.read())
             except ValueError as fault:
                 self.faults.append(str(fault))
-        return default_value(option) if default is None else option.kind.parse(default)
+        return option.default_value() if default is None else option.kind.parse(default)
 
     def _read_layer(self, config: Mapping[str, str], origin: str) -> Layer:
         layer: Layer = {}
@@ -116,11 +116,6 @@ class Layers:
             return f"unknown log-opt {quote(written)}{origin}"
         self.guessed.add(closest)
         return f"unknown log-opt {quote(written)}{origin} (did you mean {quote(instance + dot + closest)}?)"
-
-
-def default_value(option: Option[T]) -> T:
-    """Return the value of an option's default; None where it has none, as the type of its declaration says."""
-    return cast("T", None if option.default is None else option.kind.parse(option.default))
 
 
 def shown(given: Given) -> str | Secret:

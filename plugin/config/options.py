@@ -8,10 +8,10 @@ secret is in none of them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from plugin.config import common_options as common
-from plugin.config.layers import Given, Layers, default_value, shown
+from plugin.config.common_options import JOURNAL_ONLY, DeliveryOptions, JournalOptions, RecordOptions
+from plugin.config.layers import Given, Layers, shown
 from plugin.config.parsing import closest_name, quote
 from plugin.config.schema import PER_INSTANCE, Option, Schema, SinkOptions
 from plugin.config.secrets import Secret
@@ -31,9 +31,12 @@ class SinkChoice:
     instance: str
     """Its name at this container: the sink's own, or another where there are two of a kind. Fit for a file name."""
     sink: str
-    values: Mapping[str, Any]
-    """Typed values by name, read with `get`: of all options of the sink, and of the common options that are for records
-    or delivery, as they hold for this sink. Secrets are `Secret`."""
+    options: SinkOptions
+    """The options of the sink, of the class that it declares; that class has none for a sink that is unknown."""
+    records: RecordOptions
+    """What goes along with records of this sink."""
+    delivery: DeliveryOptions
+    """How records are delivered to this sink."""
     raw: Mapping[str, str | Secret]
     """The texts that were given for options of the sink, by name without instance; secrets are wrapped."""
     own: bool
@@ -41,32 +44,46 @@ class SinkChoice:
     faults: tuple[str, ...] = ()
     """Why the sink cannot be used; only ever filled by `validate_leniently`."""
 
-    def get(self, option: Option[T]) -> T:
-        """Return the value of an option, of the type that its declaration says."""
-        return cast("T", self.values[option.name])
+    @property
+    def secrets_from_files(self) -> dict[str, Any]:
+        """The values that come from files, by the name of the option."""
+        declared = self.options.options
+        return {option.name: self.options.value_of(option) for option in declared if option.twin in self.raw}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerOptions:
-    """The log-opts of one container: sizes in bytes, durations in seconds, None for a limit that is not set.
+class ContainerOptions(JournalOptions):
+    """The log-opts of one container: those of its journal, and its sinks.
 
-    What is for records and their delivery can differ between sinks, and is in their choices.
+    What is for records and their delivery can differ between sinks, and is in their choices. ``notes`` are remarks
+    worth one line in the log: options that are accepted, and what Peavey does instead.
     """
 
-    max_size: int
-    max_file: int
-    compress: bool
-    max_age: float | None
-    buffer_limit: int
-    overflow: str
-    fsync_interval: float | None
-    sinks: tuple[SinkChoice, ...] = ()
-    notes: tuple[str, ...] = ()
-    """Remarks worth one line in the log: options that are accepted, and what Peavey does instead."""
+    def __init__(
+        self, values: Mapping[str, Any], sinks: tuple[SinkChoice, ...] = (), notes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(values)
+        self.sinks = sinks
+        self.notes = notes
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the values, the sinks and the notes."""
+        return (
+            isinstance(other, ContainerOptions)
+            and super().__eq__(other)
+            and (self.sinks, self.notes) == (other.sinks, other.notes)
+        )
+
+    def __hash__(self) -> int:
+        """Hash the values of the journal."""
+        return super().__hash__()
+
+    def __repr__(self) -> str:
+        """Show the values, the sinks and the notes; secrets do not show themselves."""
+        return f"{super().__repr__()[:-1]}, sinks={self.sinks}, notes={self.notes})"
 
 
 def validate(
-    config: Mapping[str, str], defaults: Mapping[str, str] | None = None, schema: Schema = common.JOURNAL_ONLY
+    config: Mapping[str, str], defaults: Mapping[str, str] | None = None, schema: Schema = JOURNAL_ONLY
 ) -> ContainerOptions:
     """Check the log-opts of a container that is started, ``defaults`` being the plugin-wide ones.
 
@@ -79,7 +96,7 @@ def validate(
 
 
 def validate_leniently(
-    config: Mapping[str, str], defaults: Mapping[str, str] | None = None, schema: Schema = common.JOURNAL_ONLY
+    config: Mapping[str, str], defaults: Mapping[str, str] | None = None, schema: Schema = JOURNAL_ONLY
 ) -> tuple[ContainerOptions, tuple[str, ...]]:
     """Read log-opts that were accepted once, also if they no longer would be; return them and their faults.
 
@@ -97,7 +114,7 @@ def validate_leniently(
     return options, tuple(dict.fromkeys([*layers.faults, *(fault for sink in sinks for fault in sink.faults)]))
 
 
-def defaults_faults(defaults: Mapping[str, str], schema: Schema = common.JOURNAL_ONLY) -> tuple[str, ...]:
+def defaults_faults(defaults: Mapping[str, str], schema: Schema = JOURNAL_ONLY) -> tuple[str, ...]:
     """Return the faults of plugin-wide defaults, as far as they show without a container.
 
     A container may add what a sink needs, and files of secrets may come later: neither is a fault here. The engine's
@@ -115,13 +132,7 @@ def defaults_faults(defaults: Mapping[str, str], schema: Schema = common.JOURNAL
 
 def _container_options(layers: Layers, sinks: tuple[SinkChoice, ...]) -> ContainerOptions:
     return ContainerOptions(
-        max_size=layers.value(common.MAX_SIZE),
-        max_file=layers.value(common.MAX_FILE),
-        compress=layers.value(common.COMPRESS),
-        max_age=layers.value(common.MAX_AGE),
-        buffer_limit=layers.value(common.BUFFER_LIMIT),
-        overflow=layers.value(common.OVERFLOW),
-        fsync_interval=layers.value(common.FSYNC_INTERVAL),
+        {option.name: layers.value(option) for option in JournalOptions.options},
         sinks=sinks,
         notes=tuple(
             f"{given.label}: {given.known.option.superseded}"
@@ -137,7 +148,16 @@ def _choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoic
     sink = layers.schema.sink(name)
     if sink is None:
         fault = _unknown_sink(layers.schema, name)
-        return SinkChoice(instance=instance, sink=name, values={}, raw={}, own=own, faults=(fault,))
+        return SinkChoice(
+            instance=instance,
+            sink=name,
+            options=SinkOptions({}),
+            records=RecordOptions.defaults_alone(),
+            delivery=DeliveryOptions.defaults_alone(),
+            raw={},
+            own=own,
+            faults=(fault,),
+        )
     values: dict[str, Any] = {}
     raw: dict[str, str | Secret] = {}
     faults: list[str] = []
@@ -148,27 +168,31 @@ def _choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoic
         if given is not None and not given.is_blank:
             values[option.name] = _read(given, faults)
             continue
-        values[option.name] = default_value(option)
+        values[option.name] = option.default_value()
         if option.required and option.name not in layers.guessed:
             faults.append(f"sink {quote(instance)} needs log-opt {quote(option.name)}")
     for option in layers.schema.common:
         if option.group in PER_INSTANCE:
             values[option.name] = _common_for_sink(layers, instance, sink, option)
-    values[common.RETRY_MIN.name] = min(values[common.RETRY_MIN.name], values[common.RETRY_MAX.name])
+    shortest, longest = DeliveryOptions.retry_min.name, DeliveryOptions.retry_max.name
+    values[shortest] = min(values[shortest], values[longest])
+    options = sink(MappingProxyType(values))
     # A required option that was misspelt has no value, and its fault is known already.
     if not faults and not layers.guessed:
-        faults += sink.check(values)
+        faults += options.check()
     return SinkChoice(
         instance=instance,
         sink=name,
-        values=MappingProxyType(values),
+        options=options,
+        records=RecordOptions(values),
+        delivery=DeliveryOptions(values),
         raw=MappingProxyType(raw),
         own=own,
         faults=tuple(faults),
     )
 
 
-def _common_for_sink(layers: Layers, instance: str, sink: SinkOptions, option: Option[T]) -> T:
+def _common_for_sink(layers: Layers, instance: str, sink: type[SinkOptions], option: Option[T]) -> T:
     """Return the value that a common option has for one sink.
 
     In each layer the order is: for the instance, by the sink's own option that stands for it, for all.

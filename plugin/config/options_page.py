@@ -105,7 +105,7 @@ def _sections(schema: Schema) -> Iterator[tuple[str, str, tuple[Option[Any], ...
         yield f"Sink {sink.name}", _sink_text(sink), sink.options
 
 
-def _sink_text(sink: SinkOptions) -> str:
+def _sink_text(sink: type[SinkOptions]) -> str:
     differing = ", ".join(f"{name} {value or '(empty)'}" for name, value in sink.defaults.items())
     return sink.help + (f" Defaults that differ here: {differing}." if differing else "")
 

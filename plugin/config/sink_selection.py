@@ -2,13 +2,13 @@
 
 import re
 
-from plugin.config.common_options import SINK
+from plugin.config.common_options import SelectionOptions
 from plugin.config.layers import Given, Layer, Layers
 from plugin.config.parsing import parse_list, quote
 from plugin.config.schema import Schema
 
 _INSTANCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
-_NAMING = ("", SINK.name)
+_NAMING = ("", SelectionOptions.sink.name)
 
 
 def select_sinks(layers: Layers) -> dict[str, str]:

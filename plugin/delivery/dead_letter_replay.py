@@ -23,7 +23,7 @@ from plugin.errors import JournalError, PeaveyError
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import JournalNote
 from plugin.sinks.base import MisconfiguredError, RejectError, Sink
-from plugin.sinks.registry import known_sinks
+from plugin.sinks.registry import make_sink
 
 _ASIDE = ".again"
 
@@ -116,7 +116,7 @@ async def _send(
     """Send letters until ``unsent`` is empty; those that are refused go to ``kept``."""
     if choice.faults:
         raise MisconfiguredError("; ".join(choice.faults))
-    sink = known_sinks()[choice.sink](choice)
+    sink = make_sink(choice)
     defects = Defects(choice.instance)
     try:
         prepared = sink.prepare(make_origin(note.info, choice, note.birth))

@@ -11,7 +11,7 @@ from plugin.config.options import SinkChoice
 from plugin.config.secrets import Secret
 from plugin.delivery.destination import DeliverySettings, Destination
 from plugin.delivery.secret_reload import Renewal
-from plugin.sinks.registry import known_sinks
+from plugin.sinks.registry import make_sink
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Destinations:
         """
         key = _key(choice)
         if key not in self._running:
-            sink = known_sinks()[choice.sink](choice)
+            sink = make_sink(choice)
             renewal = Renewal(choice, options, self._defaults)
             self._running[key] = Destination(choice.instance, sink, _settings(choice), renewal.renewed)
             self._tasks[key] = asyncio.create_task(self._running[key].run(), name=f"destination {choice.instance}")
@@ -74,10 +74,10 @@ class Destinations:
 
 def _settings(choice: SinkChoice) -> DeliverySettings:
     return DeliverySettings(
-        batch_wait=choice.values["batch-wait"],
-        batch_size=choice.values["batch-size"],
-        retry_min=choice.values["retry-min"],
-        retry_max=choice.values["retry-max"],
+        batch_wait=choice.delivery.batch_wait,
+        batch_size=choice.delivery.batch_size,
+        retry_min=choice.delivery.retry_min,
+        retry_max=choice.delivery.retry_max,
     )
 
 

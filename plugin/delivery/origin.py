@@ -12,12 +12,17 @@ def make_origin(info: Info, choice: SinkChoice, birth: int) -> Origin:
 
     Raises ``PeaveyError`` if the tag cannot be rendered for this container, ``ValueError`` for a bad pattern.
     """
-    options = {name: str(choice.values.get(name) or "") for name in ("labels", "labels-regex", "env", "env-regex")}
-    tag = str(choice.values.get("tag") or "")
+    chosen = choice.records
+    options = {
+        "labels": chosen.labels,
+        "labels-regex": chosen.labels_regex,
+        "env": chosen.env,
+        "env-regex": chosen.env_regex,
+    }
     return Origin(
         info=info,
         host=info.hostname,
-        tag=render_tag(tag, info) if tag else "",
+        tag=render_tag(chosen.tag, info) if chosen.tag else "",
         attributes=extra_attributes(info, options),
         birth=birth,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from plugin.config.options import SinkChoice, validate_leniently
 from plugin.sinks.base import MisconfiguredError, Sink
-from plugin.sinks.registry import known_sinks, schema
+from plugin.sinks.registry import make_sink, schema
 
 
 class Renewal:
@@ -18,7 +18,7 @@ class Renewal:
         self._instance = choice.instance
         self._options = options
         self._defaults = defaults
-        self._secrets = _from_files(choice)
+        self._secrets = choice.secrets_from_files
 
     def renewed(self) -> Sink[Any] | None:
         """Give the sink anew if a secret has changed, None if not.
@@ -31,15 +31,9 @@ class Renewal:
         choice = next(choice for choice in sinks if choice.instance == self._instance)
         if choice.faults:
             raise MisconfiguredError("; ".join(choice.faults))
-        secrets = _from_files(choice)
+        secrets = choice.secrets_from_files
         if secrets == self._secrets:
             return None
-        sink = known_sinks()[choice.sink](choice)
+        sink = make_sink(choice)
         self._secrets = secrets
         return sink
-
-
-def _from_files(choice: SinkChoice) -> dict[str, Any]:
-    """Give the values that come from files, by the name of the option."""
-    options = known_sinks()[choice.sink].declaration.options
-    return {option.name: choice.values[option.name] for option in options if option.twin in choice.raw}

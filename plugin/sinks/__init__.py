@@ -1,1 +1,1 @@
-"""Sinks: one file per destination. ``base`` says what a sink is, the registry finds them."""
+"""Sinks: one folder per destination. ``base`` is the contract, the registry finds them."""

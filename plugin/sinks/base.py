@@ -4,8 +4,9 @@ A sink turns records into one request for one destination, and knows how that de
 batching, order, retries, cursors and dead letters are delivery's business: a sink imports nothing of journal or
 delivery.
 
-A package in here that is a sink has a module ``sink``, which names its class ``SINK``. Every process imports it, to
-read what the sink declares; what takes megabytes and only matters once a sink is made is imported then.
+A package in here that is a sink has a module ``options``, which names its class of options ``OPTIONS``. It holds
+declarations only, and every process imports it. The module ``sink``, which names its class ``SINK``, is imported when
+the first destination of the kind is made, with all that it needs.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
-from plugin.config.options import SinkChoice
 from plugin.config.schema import SinkOptions
 from plugin.docker.info import Info
 from plugin.errors import PeaveyError
@@ -115,7 +115,7 @@ class Sink(ABC, Generic[Prepared]):
         whether it wants lines over 16 KiB as one record (up to 1 MiB), or the engine's parts as they come
     """
 
-    declaration: ClassVar[SinkOptions]
+    declaration: ClassVar[type[SinkOptions]]
     joins_parts: ClassVar[bool] = True
 
     @property
@@ -124,8 +124,8 @@ class Sink(ABC, Generic[Prepared]):
         return None
 
     @abstractmethod
-    def __init__(self, choice: SinkChoice) -> None:
-        """Take typed options by ``choice.get(OPTION)``; opens nothing.
+    def __init__(self, options: SinkOptions) -> None:
+        """Take the typed options, of the class that ``declaration`` is; opens nothing.
 
         Raises ``MisconfiguredError`` for what cannot work, such as a certificate file that is not there.
         """

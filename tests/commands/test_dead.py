@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from plugin.__main__ import main
-from plugin.config.options import SinkChoice
 from plugin.config.schema import SinkOptions
 from plugin.delivery import dead_letter_replay
 from plugin.delivery.dead_letter_replay import read_lines
@@ -21,7 +20,8 @@ from plugin.docker.info import Info
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_note
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, RetryError, Sink
-from plugin.sinks.syslog.sink import SINK as SYSLOG
+from plugin.sinks.registry import make_sink
+from plugin.sinks.syslog.options import SyslogOptions
 
 WEB, DB = "a" * 64, "b" * 64
 WHEN = 1_700_000_000_000_000_000
@@ -30,14 +30,14 @@ WHEN = 1_700_000_000_000_000_000
 class Receiving(Sink[Origin]):
     """A sink whose destination takes every line but ``bad``, and may be down or go down at ``stop``."""
 
-    declaration = SinkOptions(name="syslog", prefix="syslog-", help="Tests.")
+    declaration = SyslogOptions
     got: list[tuple[str, bytes, int]] = []  # noqa: RUF012 (emptied for each test)
     parts: list[tuple[str, int, bool]] = []  # noqa: RUF012
     fault: Exception | None = None
     closed = 0
 
-    def __init__(self, choice: SinkChoice) -> None:
-        self.choice = choice
+    def __init__(self, options: SinkOptions) -> None:
+        self.options = options
 
     def prepare(self, origin: Origin) -> Origin:
         return origin
@@ -89,7 +89,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Receiving.parts = []
     Receiving.fault = None
     Receiving.closed = 0
-    monkeypatch.setattr(dead_letter_replay, "known_sinks", lambda: {"syslog": Receiving})
+    monkeypatch.setattr(dead_letter_replay, "make_sink", lambda choice: Receiving(choice.options))
     monkeypatch.delenv("PEAVEY_DATA", raising=False)
     monkeypatch.delenv("PEAVEY_LOG_OPTS", raising=False)
 
@@ -289,7 +289,7 @@ class TestAgain:
         assert lines_of(WEB) == ["one"]
 
     def test_it_reaches_a_real_sink(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(dead_letter_replay, "known_sinks", lambda: {"syslog": SYSLOG})
+        monkeypatch.setattr(dead_letter_replay, "make_sink", make_sink)
         refuse(WEB, b"one")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
             receiver.bind(("127.0.0.1", 0))

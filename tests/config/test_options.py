@@ -1,17 +1,15 @@
 """Log-opts are read into typed values, or answered with every fault that they have."""
 
-import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.config import common_options as common
 from plugin.config import types
-from plugin.config.common_options import COMMON_OPTIONS
+from plugin.config.common_options import COMMON_OPTIONS, JOURNAL_ONLY, RecordOptions
 from plugin.config.options import ContainerOptions, SinkChoice, defaults_faults, validate, validate_leniently
 from plugin.config.schema import Option, Schema, SinkOptions
 from plugin.config.secrets import Secret
@@ -19,50 +17,41 @@ from plugin.errors import OptionError
 
 # Two sinks as a later version might declare them, with all that a declaration can say.
 
-PIGEON_URL = Option(name="pigeon-url", kind=types.TEXT, required=True, help="The loft.")
-PIGEON_TOKEN = Option(name="pigeon-token", kind=types.SECRET, required=True, help="What opens it.")
-PIGEON_SEED = Option(name="pigeon-seed", kind=types.SECRET, help="What the pigeons eat.")
-PIGEON_SPEED: Option[int | None] = Option(name="pigeon-speed", kind=types.integer(low=1), help="Miles an hour.")
-PIGEON_RINGS = Option(name="pigeon-rings", kind=types.BOOLEAN, default="true", help="Whether they wear rings.")
-PIGEON_WAIT: Option[float | None] = Option(
-    name="pigeon-wait", kind=types.duration(), help="How long.", stands_for="batch-wait"
-)
-PIGEON_ASYNC: Option[bool | None] = Option(
-    name="pigeon-async", kind=types.BOOLEAN, help="Nothing.", superseded="the journal buffers"
-)
-NO_NEST: Option[bool | None] = Option(name="no-nest", kind=types.BOOLEAN, help="An option without the prefix.")
+
+class Pigeon(SinkOptions):
+    name = "pigeon"
+    prefix = "pigeon-"
+    help = "Sends records by pigeon."
+    defaults: ClassVar[Mapping[str, str]] = {"tag": "{{.FullID}}"}
+    keeps_empty = frozenset({"tag"})
+
+    url = Option(name="pigeon-url", kind=types.TEXT, required=True, help="The loft.")
+    token = Option(name="pigeon-token", kind=types.SECRET, required=True, help="What opens it.")
+    seed: Option[Secret | None] = Option(name="pigeon-seed", kind=types.SECRET, help="What the pigeons eat.")
+    speed: Option[int | None] = Option(name="pigeon-speed", kind=types.integer(low=1), help="Miles an hour.")
+    rings = Option(name="pigeon-rings", kind=types.BOOLEAN, default="true", help="Whether they wear rings.")
+    wait: Option[float | None] = Option(
+        name="pigeon-wait", kind=types.duration(), help="How long.", stands_for="batch-wait"
+    )
+    async_: Option[bool | None] = Option(
+        name="pigeon-async", kind=types.BOOLEAN, help="Nothing.", superseded="the journal buffers"
+    )
+    no_nest: Option[bool | None] = Option(name="no-nest", kind=types.BOOLEAN, help="An option without the prefix.")
+
+    def check(self) -> Iterator[str]:
+        if self.rings and (self.speed or 0) > 100:
+            yield "log-opt 'pigeon-speed': above 100 only with pigeon-rings=false"
 
 
-def flies_slowly_with_rings(values: Mapping[str, Any]) -> Iterable[str]:
-    if values["pigeon-rings"] and (values["pigeon-speed"] or 0) > 100:
-        yield "log-opt 'pigeon-speed': above 100 only with pigeon-rings=false"
+class Drum(SinkOptions):
+    name = "drum"
+    prefix = "drum-"
+    help = "Sends records by drum."
+
+    beat = Option(name="drum-beat", kind=types.choice("slow", "fast"), default="slow", help="How it is beaten.")
 
 
-PIGEON = SinkOptions(
-    name="pigeon",
-    prefix="pigeon-",
-    help="Sends records by pigeon.",
-    options=(
-        PIGEON_URL,
-        PIGEON_TOKEN,
-        PIGEON_SEED,
-        PIGEON_SPEED,
-        PIGEON_RINGS,
-        PIGEON_WAIT,
-        PIGEON_ASYNC,
-        NO_NEST,
-    ),
-    defaults={"tag": "{{.FullID}}"},
-    keeps_empty=frozenset({"tag"}),
-    check=flies_slowly_with_rings,
-)
-DRUM = SinkOptions(
-    name="drum",
-    prefix="drum-",
-    help="Sends records by drum.",
-    options=(Option(name="drum-beat", kind=types.choice("slow", "fast"), default="slow", help="How it is beaten."),),
-)
-SCHEMA = Schema(COMMON_OPTIONS, (PIGEON, DRUM))
+SCHEMA = Schema(COMMON_OPTIONS, (Pigeon, Drum))
 
 REQUIRED = {"pigeon-url": "loft:1", "pigeon-token": "t0ken"}
 
@@ -71,6 +60,10 @@ def faults(config: Mapping[str, str], defaults: Mapping[str, str] | None = None,
     with pytest.raises(OptionError) as caught:
         validate(config, defaults, schema)
     return list(caught.value.faults)
+
+
+def declare(name: str, **fields: object) -> type[SinkOptions]:
+    return type(name, (SinkOptions,), {"name": name, "prefix": f"{name}-", **fields})
 
 
 def sinks(config: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -84,13 +77,26 @@ def only_sink(config: Mapping[str, str], defaults: Mapping[str, str] | None = No
 
 def common_values(config: Mapping[str, str]) -> dict[str, Any]:
     """Read the options that are not one sink's, as a sink has them that declares no defaults of its own."""
-    values = only_sink({"sink": "drum"} | dict(config)).values
-    return {name: value for name, value in values.items() if not name.startswith("drum-")}
+    choice = only_sink({"sink": "drum"} | dict(config))
+    return {
+        option.name: options.value_of(option)
+        for options in (choice.records, choice.delivery)
+        for option in options.options
+    }
+
+
+def pigeon_of(choice: SinkChoice) -> Pigeon:
+    assert isinstance(choice.options, Pigeon)
+    return choice.options
+
+
+def journal_of(**values: object) -> ContainerOptions:
+    return ContainerOptions({name.replace("_", "-"): value for name, value in values.items()})
 
 
 class TestCommonOptions:
     def test_without_any_the_journal_has_the_bounds_of_dockers_local_driver(self) -> None:
-        assert validate({}) == ContainerOptions(
+        assert validate({}) == journal_of(
             max_size=20 * 1024 * 1024,
             max_file=5,
             compress=True,
@@ -112,7 +118,7 @@ class TestCommonOptions:
                 "fsync-interval": "1s",
             }
         )
-        assert options == ContainerOptions(
+        assert options == journal_of(
             max_size=20_000_000,
             max_file=1,
             compress=False,
@@ -225,7 +231,7 @@ class TestFaults:
         ],
     )
     def test_a_bad_value_is_answered_with_what_is_accepted(self, name: str, value: str, fault: str) -> None:
-        assert faults({name: value}, schema=common.JOURNAL_ONLY) == [fault]
+        assert faults({name: value}, schema=JOURNAL_ONLY) == [fault]
 
     @pytest.mark.parametrize("name", ["labels-regex", "env-regex"])
     def test_a_bad_pattern_is_a_fault(self, name: str) -> None:
@@ -305,12 +311,12 @@ class TestChoosingSinks:
             ("drum", "drum"),
         ]
         pigeon, audit, _ = options.sinks
-        assert (pigeon.get(PIGEON_URL), pigeon.get(PIGEON_SPEED)) == ("loft:1", None)
-        assert (audit.get(PIGEON_URL), audit.get(PIGEON_SPEED)) == ("attic:2", 5)
-        assert audit.get(PIGEON_TOKEN) == Secret("t0ken")
+        assert (pigeon_of(pigeon).url, pigeon_of(pigeon).speed) == ("loft:1", None)
+        assert (pigeon_of(audit).url, pigeon_of(audit).speed) == ("attic:2", 5)
+        assert pigeon_of(audit).token == Secret("t0ken")
 
     def test_a_sinks_own_name_is_an_instance_too(self) -> None:
-        assert only_sink({**REQUIRED, "pigeon.pigeon-url": "attic:2"}).get(PIGEON_URL) == "attic:2"
+        assert pigeon_of(only_sink({**REQUIRED, "pigeon.pigeon-url": "attic:2"})).url == "attic:2"
 
     @pytest.mark.parametrize(
         ("config", "fault"),
@@ -360,7 +366,7 @@ class TestChoosingSinks:
         assert sinks({"sink": "drum", "pigeon-url": "", "no-nest": ""}) == {"drum": "drum"}
 
     def test_without_any_sink_in_this_version_none_is_known(self) -> None:
-        assert faults({"sink": "loki"}, schema=common.JOURNAL_ONLY) == ["unknown sink 'loki' (known sinks: none)"]
+        assert faults({"sink": "loki"}, schema=JOURNAL_ONLY) == ["unknown sink 'loki' (known sinks: none)"]
 
     def test_a_sink_without_a_required_option_is_a_fault(self) -> None:
         assert faults({"pigeon-url": "loft:1"}) == ["sink 'pigeon' needs log-opt 'pigeon-token'"]
@@ -379,7 +385,7 @@ class TestChoosingSinks:
     def test_a_sink_checks_what_does_not_go_together(self) -> None:
         config = {**REQUIRED, "pigeon-speed": "120"}
         assert faults(config) == ["log-opt 'pigeon-speed': above 100 only with pigeon-rings=false"]
-        assert only_sink({**config, "pigeon-rings": "false"}).get(PIGEON_SPEED) == 120
+        assert pigeon_of(only_sink({**config, "pigeon-rings": "false"})).speed == 120
 
     def test_a_sink_does_not_check_what_a_misspelt_option_may_have_been_meant_to_be(self) -> None:
         assert faults({**REQUIRED, "pigeon-speed": "120", "pigeon-rigns": "false"}) == [
@@ -394,16 +400,16 @@ class TestChoosingSinks:
 class TestValuesOfASink:
     def test_options_that_are_not_given_have_their_defaults(self) -> None:
         choice = only_sink(REQUIRED)
-        assert choice.get(PIGEON_RINGS) is True
-        assert choice.get(PIGEON_SPEED) is None
+        assert pigeon_of(choice).rings is True
+        assert pigeon_of(choice).speed is None
 
     def test_texts_are_kept_as_given_and_secrets_wrapped(self) -> None:
         choice = only_sink({**REQUIRED, "pigeon-speed": "007"})
         assert choice.raw == {"pigeon-url": "loft:1", "pigeon-token": Secret("t0ken"), "pigeon-speed": "007"}
 
     def test_they_cannot_be_changed(self) -> None:
-        with pytest.raises(TypeError):
-            only_sink(REQUIRED).values["pigeon-url"] = "x"  # type: ignore[index]
+        with pytest.raises(AttributeError):
+            pigeon_of(only_sink(REQUIRED)).url = "x"  # type: ignore[assignment]
 
     @pytest.mark.parametrize(
         ("config", "wait"),
@@ -416,25 +422,25 @@ class TestValuesOfASink:
         ],
     )
     def test_its_own_option_wins_over_the_common_one_it_stands_for(self, config: dict[str, str], wait: float) -> None:
-        assert only_sink({**REQUIRED, **config}).get(common.BATCH_WAIT) == wait
+        assert only_sink({**REQUIRED, **config}).delivery.batch_wait == wait
 
     def test_another_sink_has_the_common_value_beside_it(self) -> None:
         both = {**REQUIRED, "pigeon-wait": "3s", "sink": "pigeon,drum"}
-        assert [choice.values["batch-wait"] for choice in validate(both, schema=SCHEMA).sinks] == [3.0, 1.0]
+        assert [choice.delivery.batch_wait for choice in validate(both, schema=SCHEMA).sinks] == [3.0, 1.0]
 
     @pytest.mark.parametrize(
         ("config", "tag"),
         [({}, "{{.FullID}}"), ({"tag": "x"}, "x"), ({"tag": "x", "pigeon.tag": "y"}, "y"), ({"tag": ""}, "")],
     )
     def test_its_tag_may_differ_in_default_and_in_what_empty_means(self, config: dict[str, str], tag: str) -> None:
-        assert only_sink({**REQUIRED, **config}).get(common.TAG) == tag
+        assert only_sink({**REQUIRED, **config}).records.tag == tag
 
     def test_an_empty_tag_is_the_default_for_other_sinks(self) -> None:
-        assert only_sink({"sink": "drum", "tag": ""}).get(common.TAG) == "{{.ID}}"
+        assert only_sink({"sink": "drum", "tag": ""}).records.tag == "{{.ID}}"
 
     def test_its_first_pause_is_never_longer_than_its_longest(self) -> None:
         choice = only_sink({"sink": "drum", "drum.retry-max": "100ms"})
-        assert choice.get(common.RETRY_MIN) == 0.1
+        assert choice.delivery.retry_min == 0.1
 
 
 class TestSecrets:
@@ -442,7 +448,7 @@ class TestSecrets:
         file = tmp_path / "token"
         file.write_text("t0ken\n")
         choice = only_sink({"pigeon-url": "loft:1", "pigeon-token-file": str(file)})
-        assert choice.get(PIGEON_TOKEN) == Secret("t0ken")
+        assert pigeon_of(choice).token == Secret("t0ken")
         assert choice.raw["pigeon-token-file"] == str(file)
 
     def test_a_missing_file_is_answered_with_how_a_managed_plugin_sees_files(self) -> None:
@@ -465,7 +471,7 @@ class TestSecrets:
         file.write_text("other")
         config = {**REQUIRED, "sink": "pigeon,audit=pigeon", "audit.pigeon-token-file": str(file)}
         _, audit = validate(config, schema=SCHEMA).sinks
-        assert audit.get(PIGEON_TOKEN) == Secret("other")
+        assert pigeon_of(audit).token == Secret("other")
 
     def test_a_misspelt_twin_is_answered_with_the_right_one(self) -> None:
         assert faults({"pigeon-tokn-file": "/x"}) == [
@@ -481,7 +487,7 @@ class TestSecrets:
         config |= {"sink": "pigeon,drum", "pigeon-speed": "fast"}
         options, found = validate_leniently(config, {"pigeon-token": secret}, SCHEMA)
         assert found
-        for text in (str(found), repr(options), str(options.sinks), repr(dict(options.sinks[0].values))):
+        for text in (str(found), repr(options), str(options.sinks), repr(options.sinks[0].options)):
             assert secret not in text
         assert secret not in repr([dict(sink.raw) for sink in options.sinks])
 
@@ -490,7 +496,7 @@ class TestSecrets:
             raise ValueError(f"bad: {text}")
 
         pin = Option(name="safe-pin", kind=types.Kind(parse=parse, accepts="four digits", secret=True), help="A PIN.")
-        schema = Schema(COMMON_OPTIONS, (SinkOptions(name="safe", prefix="safe-", help="A safe.", options=(pin,)),))
+        schema = Schema(COMMON_OPTIONS, (declare("safe", pin=pin),))
         assert faults({"safe-pin": "t0ken"}, schema=schema) == [
             "log-opt 'safe-pin': not accepted (expected: four digits)"
         ]
@@ -535,11 +541,11 @@ class TestPluginWideDefaults:
 
     def test_a_container_may_complete_what_they_begin(self) -> None:
         choice = only_sink({"pigeon-token": "own"}, {"pigeon-url": "loft:1"})
-        assert (choice.get(PIGEON_URL), choice.get(PIGEON_TOKEN)) == ("loft:1", Secret("own"))
+        assert (pigeon_of(choice).url, pigeon_of(choice).token) == ("loft:1", Secret("own"))
 
     def test_a_containers_own_secret_wins_over_their_file(self) -> None:
         choice = only_sink({"pigeon-token": "own"}, {"pigeon-url": "loft:1", "pigeon-token-file": "/nowhere"})
-        assert choice.get(PIGEON_TOKEN) == Secret("own")
+        assert pigeon_of(choice).token == Secret("own")
 
     def test_a_fault_in_them_says_where_it_comes_from(self) -> None:
         (fault,) = faults({}, {"pigeon-url": "loft:1", "pigeon-token-file": "/nowhere"})
@@ -570,7 +576,7 @@ class TestLeniency:
 
     def test_a_common_option_at_fault_has_its_default(self) -> None:
         options, found = validate_leniently({"max-size": "20x", "max-file": "7", "gone": "x", "overflow": "x"})
-        assert options == dataclasses.replace(validate({}), max_file=7)
+        assert options == validate({"max-file": "7"})
         assert len(found) == 3
 
     def test_the_plugin_wide_default_comes_before_the_built_in_one(self) -> None:
@@ -600,22 +606,22 @@ class TestLeniency:
         (choice,) = options.sinks
         assert len(found) == 2
         assert choice.faults == ()
-        assert (choice.get(common.BATCH_WAIT), choice.get(common.TAG)) == (1.0, "{{.ID}}")
+        assert (choice.delivery.batch_wait, choice.records.tag) == (1.0, "{{.ID}}")
 
 
 class TestDeclarations:
     def test_a_name_may_be_declared_once(self) -> None:
         with pytest.raises(ValueError, match="log-opt tag is declared twice"):
-            Schema([common.TAG, common.TAG])
+            Schema([RecordOptions.tag, RecordOptions.tag])
 
     def test_a_twin_takes_a_name_too(self) -> None:
         twin = Option(name="pigeon-token-file", kind=types.TEXT, help="")
         with pytest.raises(ValueError, match="log-opt pigeon-token-file is declared twice"):
-            Schema([], [SinkOptions(name="pigeon", prefix="pigeon-", help="", options=(PIGEON_TOKEN, twin))])
+            Schema([], [declare("pigeon", token=Pigeon.token, twin=twin)])
 
     def test_a_sink_may_be_declared_once(self) -> None:
         with pytest.raises(ValueError, match="a sink is declared twice"):
-            Schema(COMMON_OPTIONS, (DRUM, DRUM))
+            Schema(COMMON_OPTIONS, (Drum, Drum))
 
     def test_a_default_must_be_a_value(self) -> None:
         with pytest.raises(ValueError, match="'x' is not a boolean"):
@@ -626,9 +632,9 @@ class TestDeclarations:
         [
             {"defaults": {"nothing": "x"}},
             {"keeps_empty": frozenset({"nothing"})},
-            {"options": (Option(name="x-y", kind=types.TEXT, help="", stands_for="nothing"),)},
+            {"y": Option(name="x-y", kind=types.TEXT, help="", stands_for="nothing")},
         ],
     )
     def test_a_sink_refers_to_common_options_that_exist(self, declaration: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match="common option nothing, which does not exist"):
-            Schema(COMMON_OPTIONS, (SinkOptions(name="x", prefix="x-", help="", **declaration),))
+            Schema(COMMON_OPTIONS, (declare("x", **declaration),))

@@ -1,6 +1,8 @@
 """The reference of log-opts says what their declarations say, on the terminal and on the page of the documentation."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -8,31 +10,33 @@ from plugin.config import types
 from plugin.config.common_options import COMMON_OPTIONS
 from plugin.config.options_page import render_markdown, render_terminal
 from plugin.config.schema import Option, Schema, SinkOptions
-from plugin.sinks.registry import known_sinks, schema
+from plugin.config.secrets import Secret
+from plugin.sinks.registry import schema
 
 PAGE = Path(__file__).parents[2] / "docs" / "log-opts.md"
 
-PIGEON = SinkOptions(
-    name="pigeon",
-    prefix="pigeon-",
-    help="Sends records by pigeon.",
-    options=(
-        Option(name="pigeon-url", kind=types.TEXT, required=True, help="The loft."),
-        Option(name="pigeon-token", kind=types.SECRET, help="What opens it."),
-        Option(name="pigeon-pace", kind=types.choice("slow", "fast"), default="slow", help="Slow | fast."),
-    ),
-    defaults={"tag": "{{.FullID}}"},
-)
-SCHEMA = Schema(COMMON_OPTIONS, (PIGEON,))
+
+class Pigeon(SinkOptions):
+    name = "pigeon"
+    prefix = "pigeon-"
+    help = "Sends records by pigeon."
+    defaults: ClassVar[Mapping[str, str]] = {"tag": "{{.FullID}}"}
+
+    url = Option(name="pigeon-url", kind=types.TEXT, required=True, help="The loft.")
+    token: Option[Secret | None] = Option(name="pigeon-token", kind=types.SECRET, help="What opens it.")
+    pace = Option(name="pigeon-pace", kind=types.choice("slow", "fast"), default="slow", help="Slow | fast.")
+
+
+SCHEMA = Schema(COMMON_OPTIONS, (Pigeon,))
 
 
 def test_the_page_of_the_documentation_is_up_to_date() -> None:
     assert PAGE.read_text() == render_markdown(schema()), "run: peavey options --markdown > docs/log-opts.md"
 
 
-@pytest.mark.parametrize("name", known_sinks())
-def test_every_sink_is_on_the_page(name: str) -> None:
-    assert f"\n## Sink {name}\n" in PAGE.read_text()
+@pytest.mark.parametrize("sink", schema().sinks, ids=lambda sink: sink.name)
+def test_every_sink_is_on_the_page(sink: type[SinkOptions]) -> None:
+    assert f"\n## Sink {sink.name}\n" in PAGE.read_text()
 
 
 @pytest.mark.parametrize("option", COMMON_OPTIONS, ids=lambda option: option.name)
@@ -40,6 +44,11 @@ def test_every_common_option_is_in_both(option: Option[object]) -> None:
     name = option.name.replace("*", "…")
     assert f"\n| `{name}` |" in render_markdown()
     assert f"\n  {name} " in render_terminal()
+
+
+@pytest.mark.parametrize("sink", schema().sinks, ids=lambda sink: sink.name)
+def test_every_sink_says_what_its_acknowledgement_is_worth(sink: type[SinkOptions]) -> None:
+    assert sink.acknowledged.endswith(".")
 
 
 def test_a_line_of_the_page_says_name_default_values_and_meaning() -> None:

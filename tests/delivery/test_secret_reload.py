@@ -7,7 +7,7 @@ import pytest
 from plugin.config.options import validate
 from plugin.delivery.secret_reload import Renewal
 from plugin.sinks.base import MisconfiguredError
-from plugin.sinks.registry import known_sinks, schema
+from plugin.sinks.registry import schema
 
 TEXTS = {"http-headers": "X-Api-Key=secret"}
 
@@ -62,7 +62,7 @@ def test_plugin_wide_options_count_as_a_containers_own(token: Path) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    [option for sink in known_sinks().values() for option in sink.declaration.options if option.twin],
+    [option for sink in schema().sinks for option in sink.options if option.twin],
     ids=lambda option: option.name,
 )
 def test_what_any_secret_option_gives_can_be_compared(option: object) -> None:

@@ -20,7 +20,7 @@ from plugin.errors import JournalError
 from plugin.journal.change_counters import GrowthTeller
 from plugin.journal.cursors.store import Cursor, cursor_path, read_cursor, write_cursor
 from plugin.journal.metadata import read_note
-from plugin.sinks.registry import known_sinks
+from plugin.sinks.registry import load_sink
 from tests.delivery.conftest import Journal
 from tests.delivery.worker_bench import House, until, working
 from tests.sinks.receivers import PROTOCOLS, Receiver
@@ -141,7 +141,7 @@ def test_a_defect_of_a_sink_ends_the_delivery_of_no_other_container(web: Web, mo
         raise KeyError("defect")
 
     async def story() -> None:
-        monkeypatch.setattr(known_sinks()["gelf"], "prepare", fail)
+        monkeypatch.setattr(load_sink("gelf"), "prepare", fail)
         other = House(web.house.data, {"gelf-address": "udp://127.0.0.1:9"}, "0000" * 16)
         other.journal.lines(0, 10)
         other.journal.close()

@@ -1,6 +1,5 @@
 """Admission: what was accepted once for a container is never refused again, whatever has become of it."""
 
-import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -95,7 +94,8 @@ def test_a_note_on_options_is_told_once(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    noted = dataclasses.replace(validate({}), notes=("the journal buffers", "the engine does that"))
+    noted = validate({})
+    noted.notes = ("the journal buffers", "the engine does that")
     monkeypatch.setattr(admission_module, "validate", lambda *_: noted)
     admission = Admission(data, {})
     for container in (ONE, OTHER):

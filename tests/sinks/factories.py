@@ -6,7 +6,7 @@ from typing import Any
 from plugin.config.options import validate
 from plugin.docker.info import Info
 from plugin.sinks.base import Origin, Record, Sink
-from plugin.sinks.registry import known_sinks, schema
+from plugin.sinks.registry import make_sink, schema
 
 TIME = 1_700_000_000_123_456_789
 """2023-11-14T22:13:20.123456789Z."""
@@ -26,7 +26,7 @@ INFO = Info(
 def sink_of(**options: str) -> Sink[Any]:
     """Make the sink that these log-opts choose, ``_`` standing for ``-``; raises ``OptionError`` with their faults."""
     (choice,) = validate({name.replace("_", "-"): text for name, text in options.items()}, schema=schema()).sinks
-    return known_sinks()[choice.sink](choice)
+    return make_sink(choice)
 
 
 def origin_of(info: Info = INFO, tag: str = "8c1f8c1f8c1f", attributes: Mapping[str, str] | None = None) -> Origin:

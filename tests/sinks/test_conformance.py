@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from plugin.config.options import SinkChoice, validate
+from plugin.config.options import validate
 from plugin.delivery.dead_letters import dead_letters_path, read_letter
 from plugin.delivery.destination import DeliverySettings, Destination
 from plugin.delivery.origin import make_origin
@@ -22,8 +22,7 @@ from plugin.docker.frames import Entry as Frame
 from plugin.docker.frames import PartialMetadata
 from plugin.journal.cursors.store import Cursor, read_cursor
 from plugin.journal.seeking import journal_end
-from plugin.sinks.base import Sink
-from plugin.sinks.registry import known_sinks, schema
+from plugin.sinks.registry import make_sink, schema
 from tests.delivery.conftest import Journal
 from tests.sinks.conformance import ENTRIES, SECRET, Entry, entries_with
 from tests.sinks.factories import INFO, TIME
@@ -188,10 +187,6 @@ def after(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() > moment
 
 
-def make_sink(choice: SinkChoice) -> Sink[Any]:
-    return known_sinks()[choice.sink](choice)
-
-
 @pytest.fixture
 def entry(request: pytest.FixtureRequest) -> Entry:
     """The sink under test."""
@@ -231,8 +226,8 @@ def whose_receiver_can(fault: str) -> pytest.MarkDecorator:
 
 def test_every_sink_is_listed() -> None:
     chosen = {"loki", "http", "splunk", "fluentd", "syslog", "gelf", "json-file"}
-    assert set(known_sinks()) >= chosen
-    assert {entry.name.partition(" ")[0] for entry in ENTRIES} == set(known_sinks())
+    assert {sink.name for sink in schema().sinks} >= chosen
+    assert {entry.name.partition(" ")[0] for entry in ENTRIES} == {sink.name for sink in schema().sinks}
 
 
 @every_sink

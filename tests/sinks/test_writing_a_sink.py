@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 import types
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "writing-a-sink.md"
 
 
 @pytest.fixture
-def sink_class() -> type[Sink[Any]]:
-    found = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert found is not None
+def sink_class(monkeypatch: pytest.MonkeyPatch) -> type[Sink[Any]]:
+    options, sink = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    for name, code in (("plugin.sinks.lines", ""), ("plugin.sinks.lines.options", options)):
+        module = types.ModuleType(name)
+        monkeypatch.setitem(sys.modules, name, module)
+        exec(compile(code, str(PAGE), "exec"), module.__dict__)  # noqa: S102
     module = types.ModuleType("shown")
-    exec(compile(found[1], str(PAGE), "exec"), module.__dict__)  # noqa: S102
+    exec(compile(sink, str(PAGE), "exec"), module.__dict__)  # noqa: S102
     shown: type[Sink[Any]] = module.SINK
     return shown
 
@@ -30,7 +34,7 @@ def sink_class() -> type[Sink[Any]]:
 def make(sink_class: type[Sink[Any]], port: int) -> Sink[Any]:
     schema = Schema(COMMON_OPTIONS, [sink_class.declaration])
     options = validate({"lines-host": "127.0.0.1", "lines-port": str(port)}, {}, schema)
-    return sink_class(options.sinks[0])
+    return sink_class(options.sinks[0].options)
 
 
 def test_it_delivers(sink_class: type[Sink[Any]]) -> None:

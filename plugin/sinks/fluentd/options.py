@@ -1,22 +1,23 @@
 """The options of the sink ``fluentd``: those of Docker's driver, and our own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 from plugin.config import types
 from plugin.config.parsing import parse_duration, parse_int, quote
-from plugin.config.schema import Option
+from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
 from plugin.sinks.transport.dial import Address
-from plugin.sinks.transport.tls.options import tls_options
+from plugin.sinks.transport.tls.options import TlsOptions
 
 _DEFAULT_HOST = "127.0.0.1"
 _DEFAULT_PORT = 24224
 _LAST_PORT = 65_535
 _SHORTEST_RETRY = 0.001
 _RECONNECT_RANGE = (0.1, 10.0)
+_BUFFERED = "the journal is the buffer, bounded by buffer-limit, and never holds a container up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,125 +70,128 @@ def _parse_retry_wait(text: str) -> float:
     return max(_SHORTEST_RETRY, types.duration().parse(text))
 
 
-ADDRESS = Option(
-    name="fluentd-address",
-    kind=Kind[Server](parse=_parse_address, accepts="tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH"),
-    default="tcp://127.0.0.1:24224",
-    help="Where the server listens. Without a scheme it is tcp; host and port have these defaults.",
-)
-REQUEST_ACK = Option(
-    name="fluentd-request-ack",
-    kind=types.BOOLEAN,
-    default="true",
-    help=(
-        "Whether the server must acknowledge each chunk (in Docker's driver false). Without, what the server's kernel "
-        "has taken counts as delivered, and a server that dies loses what it had not read."
-    ),
-)
-SUB_SECOND_PRECISION = Option(
-    name="fluentd-sub-second-precision",
-    kind=types.BOOLEAN,
-    default="true",
-    help=(
-        "Whether times are sent with nanoseconds (EventTime), which every server since Fluentd 0.14 understands "
-        "(in Docker's driver false)."
-    ),
-)
-COMPRESS = Option(
-    name="fluentd-compress",
-    kind=types.choice("none", "gzip"),
-    default="none",
-    help="How chunks are compressed: Fluentd since 0.14 and Fluent Bit understand gzip.",
-)
-WRITE_TIMEOUT = Option(
-    name="fluentd-write-timeout",
-    kind=types.duration(),
-    default="0s",
-    shown_default="30s",
-    help="How long the server may take nothing at all before the connection is given up; 0 stands for the default.",
-)
-READ_TIMEOUT = Option(
-    name="fluentd-read-timeout",
-    kind=types.duration(),
-    default="0s",
-    shown_default="30s",
-    help="How long to wait for an acknowledgement before the connection is given up; 0 stands for the default.",
-)
-SHARED_KEY: Option[Secret | None] = Option(
-    name="fluentd-shared-key",
-    kind=types.SECRET,
-    shown_default="none",
-    help="The shared_key of the server's security section (Shared_Key in Fluent Bit), where it has one.",
-)
-USERNAME = Option(
-    name="fluentd-username",
-    kind=types.TEXT,
-    default="",
-    shown_default="none",
-    help="The user, where the server's security section has users beside the shared key.",
-)
-PASSWORD: Option[Secret | None] = Option(
-    name="fluentd-password", kind=types.SECRET, shown_default="none", help="The user's password."
-)
-TLS = tls_options("fluentd-tls-")
-RETRY_WAIT: Option[float | None] = Option(
-    name="fluentd-retry-wait",
-    kind=Kind(parse=_parse_retry_wait, accepts=types.duration().accepts),
-    shown_default="1s",
-    stands_for="retry-min",
-    help="As retry-min.",
-)
-RECONNECT_INTERVAL = Option(
-    name="fluentd-async-reconnect-interval",
-    kind=Kind[float](parse=_parse_reconnect_interval, accepts="duration from 100ms to 10s, or 0"),
-    default="0s",
-    shown_default="never",
-    help="After how long a connection is replaced before the next chunk, for a name that stands for several servers.",
-)
+class FluentdOptions(SinkOptions):
+    """A Forward server, and how it is spoken to."""
 
-_BUFFERED = "the journal is the buffer, bounded by buffer-limit, and never holds a container up"
+    name = "fluentd"
+    prefix = "fluentd-"
+    help = "Fluentd, Fluent Bit and others that take the Forward protocol."
+    acknowledged = (
+        "The server has acknowledged each chunk or, with fluentd-request-ack=false, its kernel has taken the bytes."
+    )
+    defaults: ClassVar[Mapping[str, str]] = {"retry-min": "1s"}
 
-OPTIONS: tuple[Option[Any], ...] = (
-    ADDRESS,
-    REQUEST_ACK,
-    SUB_SECOND_PRECISION,
-    COMPRESS,
-    WRITE_TIMEOUT,
-    READ_TIMEOUT,
-    SHARED_KEY,
-    USERNAME,
-    PASSWORD,
-    *TLS,
-    RETRY_WAIT,
-    RECONNECT_INTERVAL,
-    Option(name="fluentd-async", kind=types.BOOLEAN, help="Docker's buffer in memory.", superseded=_BUFFERED),
-    Option(
+    address = Option(
+        name="fluentd-address",
+        kind=Kind[Server](parse=_parse_address, accepts="tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH"),
+        default="tcp://127.0.0.1:24224",
+        help="Where the server listens. Without a scheme it is tcp; host and port have these defaults.",
+    )
+    request_ack = Option(
+        name="fluentd-request-ack",
+        kind=types.BOOLEAN,
+        default="true",
+        help=(
+            "Whether the server must acknowledge each chunk (in Docker's driver false). Without, what the server's "
+            "kernel has taken counts as delivered, and a server that dies loses what it had not read."
+        ),
+    )
+    sub_second_precision = Option(
+        name="fluentd-sub-second-precision",
+        kind=types.BOOLEAN,
+        default="true",
+        help=(
+            "Whether times are sent with nanoseconds (EventTime), which every server since Fluentd 0.14 understands "
+            "(in Docker's driver false)."
+        ),
+    )
+    compress = Option(
+        name="fluentd-compress",
+        kind=types.choice("none", "gzip"),
+        default="none",
+        help="How chunks are compressed: Fluentd since 0.14 and Fluent Bit understand gzip.",
+    )
+    write_timeout = Option(
+        name="fluentd-write-timeout",
+        kind=types.duration(),
+        default="0s",
+        shown_default="30s",
+        help="How long the server may take nothing at all before the connection is given up; 0 stands for the default.",
+    )
+    read_timeout = Option(
+        name="fluentd-read-timeout",
+        kind=types.duration(),
+        default="0s",
+        shown_default="30s",
+        help="How long to wait for an acknowledgement before the connection is given up; 0 stands for the default.",
+    )
+    shared_key: Option[Secret | None] = Option(
+        name="fluentd-shared-key",
+        kind=types.SECRET,
+        shown_default="none",
+        help="The shared_key of the server's security section (Shared_Key in Fluent Bit), where it has one.",
+    )
+    username = Option(
+        name="fluentd-username",
+        kind=types.TEXT,
+        default="",
+        shown_default="none",
+        help="The user, where the server's security section has users beside the shared key.",
+    )
+    password: Option[Secret | None] = Option(
+        name="fluentd-password", kind=types.SECRET, shown_default="none", help="The user's password."
+    )
+    tls = Nested(TlsOptions, "fluentd-tls-")
+    retry_wait: Option[float | None] = Option(
+        name="fluentd-retry-wait",
+        kind=Kind(parse=_parse_retry_wait, accepts=types.duration().accepts),
+        shown_default="1s",
+        stands_for="retry-min",
+        help="As retry-min.",
+    )
+    reconnect_interval = Option(
+        name="fluentd-async-reconnect-interval",
+        kind=Kind[float](parse=_parse_reconnect_interval, accepts="duration from 100ms to 10s, or 0"),
+        default="0s",
+        shown_default="never",
+        help=(
+            "After how long a connection is replaced before the next chunk, for a name that stands for several servers."
+        ),
+    )
+    async_: Option[bool | None] = Option(
+        name="fluentd-async", kind=types.BOOLEAN, help="Docker's buffer in memory.", superseded=_BUFFERED
+    )
+    async_connect: Option[bool | None] = Option(
         name="fluentd-async-connect",
         kind=types.BOOLEAN,
         help="The older name of fluentd-async.",
         superseded=_BUFFERED,
-    ),
-    Option(
+    )
+    buffer_limit: Option[int | None] = Option(
         name="fluentd-buffer-limit",
         kind=types.size(base=1024),
         help="The size of Docker's buffer in memory.",
         superseded=_BUFFERED,
-    ),
-    Option(
+    )
+    max_retries: Option[int | None] = Option(
         name="fluentd-max-retries",
         kind=Kind(parse=lambda text: parse_int(text, 0, 2**31 - 1), accepts="a whole number up to 2147483647"),
         help="After how many attempts Docker's driver drops a line.",
         superseded="what is not acknowledged is sent again for as long as the journal holds it",
-    ),
-)
+    )
+
+    def check(self) -> Iterator[str]:
+        """Yield the faults of options that do not go together."""
+        tls = self.tls
+        if not self.address.tls:
+            files = ((TlsOptions.ca, tls.ca), (TlsOptions.cert, tls.cert), (TlsOptions.key, tls.key))
+            for option, value in files:
+                if value is not None:
+                    yield f"log-opt {quote(tls.name_of(option))} needs a fluentd-address that begins with tls://"
+        yield from super().check()
+        if (self.username or self.password) and not self.shared_key:
+            username, password = FluentdOptions.username.name, FluentdOptions.password.name
+            yield f"log-opts {quote(username)} and {quote(password)} need {quote(FluentdOptions.shared_key.name)}"
 
 
-def faults(values: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the faults of options that do not go together."""
-    if not values[ADDRESS.name].tls:
-        for option in (TLS.ca, TLS.cert, TLS.key):
-            if values[option.name] is not None:
-                yield f"log-opt {quote(option.name)} needs a fluentd-address that begins with tls://"
-    yield from TLS.faults(values)
-    if (values[USERNAME.name] or values[PASSWORD.name]) and not values[SHARED_KEY.name]:
-        yield f"log-opts {quote(USERNAME.name)} and {quote(PASSWORD.name)} need {quote(SHARED_KEY.name)}"
+OPTIONS = FluentdOptions

@@ -3,13 +3,12 @@
 import socket
 from collections.abc import Sequence
 
-from plugin.config.options import SinkChoice
-from plugin.config.schema import SinkOptions
 from plugin.config.secrets import Secret
 from plugin.sinks.base import Origin, Record, Sink
-from plugin.sinks.fluentd import options, protocol
+from plugin.sinks.fluentd import protocol
 from plugin.sinks.fluentd.client import ForwardClient
 from plugin.sinks.fluentd.encoder import Container, encode_entries, record_start, records_by_tag
+from plugin.sinks.fluentd.options import FluentdOptions
 from plugin.sinks.transport.dial import Limits
 from plugin.sinks.transport.stream import StreamConnection
 
@@ -25,36 +24,29 @@ class FluentdSink(Sink[Container]):
     One payload holds a message, or several, for each tag; each is a chunk that the server acknowledges.
     """
 
-    declaration = SinkOptions(
-        name="fluentd",
-        prefix="fluentd-",
-        help="Fluentd, Fluent Bit and others that take the Forward protocol.",
-        options=options.OPTIONS,
-        defaults={"retry-min": "1s"},
-        check=options.faults,
-    )
+    declaration = FluentdOptions
     joins_parts = False
 
-    def __init__(self, choice: SinkChoice) -> None:
-        server = choice.get(options.ADDRESS)
-        tls = options.TLS.open(choice) if server.tls else None
-        patience = choice.get(options.READ_TIMEOUT) or _TIME_LIMIT
-        limits = Limits(write=choice.get(options.WRITE_TIMEOUT) or _TIME_LIMIT, read=patience)
-        key = choice.get(options.SHARED_KEY)
+    def __init__(self, options: FluentdOptions) -> None:
+        server = options.address
+        tls = options.tls.open() if server.tls else None
+        patience = options.read_timeout or _TIME_LIMIT
+        limits = Limits(write=options.write_timeout or _TIME_LIMIT, read=patience)
+        key = options.shared_key
         credentials = key and protocol.Credentials(
             host=socket.gethostname(),
             shared_key=key,
-            username=choice.get(options.USERNAME),
-            password=choice.get(options.PASSWORD) or Secret(""),
+            username=options.username,
+            password=options.password or Secret(""),
         )
-        self._asks = choice.get(options.REQUEST_ACK)
-        self._precise = choice.get(options.SUB_SECOND_PRECISION)
-        self._compresses = choice.get(options.COMPRESS) == "gzip"
+        self._asks = options.request_ack
+        self._precise = options.sub_second_precision
+        self._compresses = options.compress == "gzip"
         self._client = ForwardClient(
             StreamConnection(server.address, tls, limits),
             credentials,
             patience=patience,
-            lifetime=choice.get(options.RECONNECT_INTERVAL),
+            lifetime=options.reconnect_interval,
         )
 
     def prepare(self, origin: Origin) -> Container:

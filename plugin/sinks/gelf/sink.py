@@ -1,18 +1,13 @@
 """GELF 1.1, as Graylog and others take it: over UDP, compressed and in chunks, or over TCP."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
 
-from plugin.config import types
-from plugin.config.options import SinkChoice
-from plugin.config.schema import Option, SinkOptions
-from plugin.config.types import Kind
 from plugin.sinks.base import Origin, Record, RejectError, Sink, Trouble
 from plugin.sinks.gelf.encoder import Frame, encode_each, encode_stream, prepare_frame
+from plugin.sinks.gelf.options import GelfOptions
 from plugin.sinks.transport import datagram
-from plugin.sinks.transport.address import Target, parse_target
 from plugin.sinks.transport.datagram import DatagramConnection
 from plugin.sinks.transport.resending_stream import UnansweredStream
 from plugin.sinks.transport.stream import StreamConnection
@@ -27,68 +22,17 @@ _LONGEST_CHUNK = _LONGEST_DATAGRAM - 12
 _MOST_CHUNKS = 128
 
 
-def _parse_address(text: str) -> Target:
-    return parse_target(text, ("udp", "tcp"))
-
-
-ADDRESS: Option[Target] = Option(
-    name="gelf-address",
-    kind=Kind(parse=_parse_address, accepts="udp://host:port or tcp://host:port"),
-    required=True,
-    help="Where the GELF server listens.",
-)
-COMPRESSION_TYPE: Option[str | None] = Option(
-    name="gelf-compression-type",
-    kind=types.choice(*_WINDOWS),
-    shown_default="gzip",
-    help="How messages are compressed, for UDP only.",
-)
-COMPRESSION_LEVEL: Option[int | None] = Option(
-    name="gelf-compression-level",
-    kind=types.integer(-1, 9),
-    shown_default="1",
-    help="The effort of compression, for UDP only: 1 is the fastest, 9 the best, 0 is none and -1 is zlib's default.",
-)
-TCP_MAX_RECONNECT: Option[int | None] = Option(
-    name="gelf-tcp-max-reconnect",
-    kind=types.integer(0),
-    help="How often Docker's driver connects anew before it drops a message, for TCP only.",
-    superseded="messages are sent again until they arrive: the journal holds them",
-)
-TCP_RECONNECT_DELAY: Option[int | None] = Option(
-    name="gelf-tcp-reconnect-delay",
-    kind=types.integer(0),
-    help="How many seconds Docker's driver waits before it connects anew, for TCP only.",
-    superseded="the pause is that of retry-min and retry-max",
-)
-
-
-def _check(values: Mapping[str, Any]) -> Iterable[str]:
-    target: Target = values[ADDRESS.name]
-    scheme = "udp" if target.scheme == "tcp" else "tcp"
-    others = (COMPRESSION_TYPE, COMPRESSION_LEVEL) if scheme == "udp" else (TCP_MAX_RECONNECT, TCP_RECONNECT_DELAY)
-    for option in others:
-        if values[option.name] is not None:
-            yield f"log-opt '{option.name}' is for {scheme}:// only, and gelf-address is {target.scheme}://"
-
-
 class GelfSink(Sink[Frame]):
     """One GELF server."""
 
-    declaration = SinkOptions(
-        name="gelf",
-        prefix="gelf-",
-        help="Sends GELF to Graylog, Logstash or another server that takes it.",
-        options=(ADDRESS, COMPRESSION_TYPE, COMPRESSION_LEVEL, TCP_MAX_RECONNECT, TCP_RECONNECT_DELAY),
-        check=_check,
-    )
+    declaration = GelfOptions
 
-    def __init__(self, choice: SinkChoice) -> None:
-        target = choice.get(ADDRESS)
+    def __init__(self, options: GelfOptions) -> None:
+        target = options.address
         self._is_udp = target.scheme == "udp"
-        level = choice.get(COMPRESSION_LEVEL)
+        level = options.compression_level
         self._level = _BEST_SPEED if level is None else level
-        self._window = _WINDOWS[choice.get(COMPRESSION_TYPE) or "gzip"]
+        self._window = _WINDOWS[options.compression_type or "gzip"]
         self._route: DatagramConnection | UnansweredStream = (
             DatagramConnection(target.address) if self._is_udp else UnansweredStream(StreamConnection(target.address))
         )

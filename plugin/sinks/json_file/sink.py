@@ -3,104 +3,28 @@
 import asyncio
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgpack
 
-from plugin.config import types
-from plugin.config.options import SinkChoice
 from plugin.config.parsing import printable, quote
-from plugin.config.schema import Option, SinkOptions
-from plugin.config.types import Kind
-from plugin.docker.info import Info
-from plugin.docker.tag import Tag, compile_tag
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink, UnavailableError
 from plugin.sinks.json_file.encoder import Container, after_line, encode_lines
+from plugin.sinks.json_file.options import JsonFileOptions
 from plugin.sinks.json_file.rotating_file import Rotation, append
-
-_EXAMPLE = "/var/log/containers/{{.Name}}-{{.FullID}}.log"
-
-
-@dataclass(frozen=True, slots=True)
-class PathTemplate:
-    """The path of a file, or of one per container; what it is made of for a container stays below ``folder``."""
-
-    template: Tag
-    folder: str
-
-    def render(self, info: Info) -> Path:
-        """Give the path for a container; raises `MisconfiguredError` if it leads out of the folder."""
-        text = self.template.render(info)
-        path = os.path.normpath(text)
-        if "\0" in text or text.endswith("/") or not path.startswith(self.folder) or len(path) == len(self.folder):
-            raise MisconfiguredError(
-                f"json-file-path gives {quote(text)} for this container, which is no file below {quote(self.folder)}"
-            )
-        return Path(path)
-
-
-def _parse_path(text: str) -> PathTemplate:
-    literal = text.partition("{{")[0]
-    if not text.startswith("/") or text.endswith("/") or "\0" in text:
-        raise ValueError(f"{quote(text)} is not the absolute path of a file (example: {_EXAMPLE})")
-    folder = os.path.normpath("/" + literal.rpartition("/")[0].strip("/"))
-    return PathTemplate(compile_tag(text), folder if folder.endswith("/") else f"{folder}/")
-
-
-PATH = Option(
-    name="json-file-path",
-    kind=Kind[PathTemplate](parse=_parse_path, accepts="absolute path, a Go template as tag is"),
-    required=True,
-    help=(
-        f"The file, or one per container: {_EXAMPLE}. Folders are made. Of a managed plugin, the host sees only what is"
-        " below /run/docker/logging, as /var/lib/docker/plugins/ID/propagated-mount."
-    ),
-)
-MAX_SIZE = Option(
-    name="json-file-max-size",
-    kind=types.size(minimum=1),
-    default="20m",
-    help="How large a file may grow before the next one is begun. (max-size is the journal's, here as everywhere.)",
-)
-MAX_FILE = Option(
-    name="json-file-max-file",
-    kind=types.integer(low=1),
-    default="5",
-    help="How many files there are of a name, NAME, NAME.1 and so on; the oldest is removed, whether read or not.",
-)
-COMPRESS = Option(
-    name="json-file-compress",
-    kind=types.BOOLEAN,
-    default="false",
-    help="Whether full files are compressed, to NAME.1.gz.",
-)
-
-
-def _faults(values: Mapping[str, Any]) -> Iterable[str]:
-    if values[COMPRESS.name] and values[MAX_FILE.name] == 1:
-        yield f"log-opt {quote(COMPRESS.name)} needs {quote(MAX_FILE.name)} of at least 2"
 
 
 class JsonFileSink(Sink[Container]):
     """Files on this host. What is written counts as delivered; nothing is forced to the disk, as in Docker's driver."""
 
-    declaration = SinkOptions(
-        name="json-file",
-        prefix="json-file-",
-        help="Files on this host, as Docker's json-file driver writes them, for an agent that follows them.",
-        options=(PATH, MAX_SIZE, MAX_FILE, COMPRESS),
-        defaults={"tag": ""},
-        check=_faults,
-    )
+    declaration = JsonFileOptions
     joins_parts = False
 
-    def __init__(self, choice: SinkChoice) -> None:
-        self._path = choice.get(PATH)
-        self._rotation = Rotation(choice.get(MAX_SIZE), choice.get(MAX_FILE), choice.get(COMPRESS))
+    def __init__(self, options: JsonFileOptions) -> None:
+        self._path = options.path
+        self._rotation = Rotation(options.max_size, options.max_file, options.compress)
         self._failed: tuple[bytes, dict[bytes, int]] = (b"", {})
         self._thread: ThreadPoolExecutor | None = None
 

@@ -1,10 +1,8 @@
 """The options of the sink ``splunk``: those of Docker's driver, ``splunk-url-path`` of Splunk's plugin, and our own."""
 
-from typing import Any
-
 from plugin.config import types
 from plugin.config.parsing import quote
-from plugin.config.schema import Option
+from plugin.config.schema import Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
 from plugin.sinks.transport.http.options import proxy_option, timeout_option
@@ -27,88 +25,85 @@ def _parse_path(text: str) -> str:
     return text
 
 
-URL: Option[HttpUrl] = Option(
-    name="splunk-url",
-    kind=Kind(parse=_parse_splunk_url, accepts="scheme://host:port"),
-    required=True,
-    help="The HTTP event collector, such as https://splunk.example.com:8088.",
-)
-URL_PATH: Option[str] = Option(
-    name="splunk-url-path",
-    kind=Kind(parse=_parse_path, accepts="path that begins with /"),
-    default="/services/collector/event/1.0",
-    help="The path of the event endpoint.",
-)
-TOKEN: Option[Secret] = Option(
-    name="splunk-token", kind=types.SECRET, required=True, help="The token of the HTTP event collector."
-)
-SOURCE = Option(
-    name="splunk-source", kind=types.TEXT, default="", shown_default="the token's", help="The events' source."
-)
-SOURCE_TYPE = Option(
-    name="splunk-sourcetype", kind=types.TEXT, default="", shown_default="the token's", help="The events' source type."
-)
-INDEX = Option(
-    name="splunk-index", kind=types.TEXT, default="", shown_default="the token's", help="The index to write to."
-)
-CA_PATH = ca_option("splunk-capath")
-CA_NAME = server_name_option("splunk-caname")
-SKIP_VERIFY = skip_verify_option("splunk-insecureskipverify")
-FORMAT = Option(
-    name="splunk-format",
-    kind=types.choice("inline", "json", "raw"),
-    default="inline",
-    help=(
-        "inline: an object with line, source, tag and attrs. json: the same, where a line that is JSON stays JSON. "
-        "raw: the line as text, after tag and attributes; blank lines are left out."
-    ),
-)
-GZIP = Option(name="splunk-gzip", kind=types.BOOLEAN, default="false", help="Whether requests are compressed.")
-GZIP_LEVEL = Option(
-    name="splunk-gzip-level",
-    kind=types.integer(-1, 9),
-    default="-1",
-    help="From 1, fast, to 9, small; 0 does not compress, -1 is the usual one.",
-)
-INDEX_ACKNOWLEDGMENT = Option(
-    name="splunk-index-acknowledgment",
-    kind=types.BOOLEAN,
-    default="false",
-    help=(
-        "Whether events count as delivered only when Splunk says that they are indexed. The token must have it "
-        "enabled; a batch then waits for the one before it to be indexed."
-    ),
-)
-ACK_TIMEOUT = Option(
-    name="splunk-ack-timeout",
-    kind=types.duration(minimum=1),
-    default="2m",
-    help="How long that may take before the batch is sent again.",
-)
-TIMEOUT = timeout_option("splunk-timeout", "30s")
-PROXY_URL = proxy_option("splunk-proxy-url")
+class SplunkOptions(SinkOptions):
+    """A collector, and the form of events."""
 
-OPTIONS: tuple[Option[Any], ...] = (
-    URL,
-    URL_PATH,
-    TOKEN,
-    SOURCE,
-    SOURCE_TYPE,
-    INDEX,
-    CA_PATH,
-    CA_NAME,
-    SKIP_VERIFY,
-    FORMAT,
-    GZIP,
-    GZIP_LEVEL,
-    INDEX_ACKNOWLEDGMENT,
-    ACK_TIMEOUT,
-    TIMEOUT,
-    PROXY_URL,
-    Option(
+    name = "splunk"
+    prefix = "splunk-"
+    help = "Sends to Splunk's HTTP event collector, or to another server that takes its requests."
+    acknowledged = "Splunk has answered 2xx or, with splunk-index-acknowledgment, has said that the events are indexed."
+    keeps_empty = frozenset({"tag"})
+
+    url: Option[HttpUrl] = Option(
+        name="splunk-url",
+        kind=Kind(parse=_parse_splunk_url, accepts="scheme://host:port"),
+        required=True,
+        help="The HTTP event collector, such as https://splunk.example.com:8088.",
+    )
+    url_path: Option[str] = Option(
+        name="splunk-url-path",
+        kind=Kind(parse=_parse_path, accepts="path that begins with /"),
+        default="/services/collector/event/1.0",
+        help="The path of the event endpoint.",
+    )
+    token: Option[Secret] = Option(
+        name="splunk-token", kind=types.SECRET, required=True, help="The token of the HTTP event collector."
+    )
+    source = Option(
+        name="splunk-source", kind=types.TEXT, default="", shown_default="the token's", help="The events' source."
+    )
+    source_type = Option(
+        name="splunk-sourcetype",
+        kind=types.TEXT,
+        default="",
+        shown_default="the token's",
+        help="The events' source type.",
+    )
+    index = Option(
+        name="splunk-index", kind=types.TEXT, default="", shown_default="the token's", help="The index to write to."
+    )
+    ca_path = ca_option("splunk-capath")
+    ca_name = server_name_option("splunk-caname")
+    skip_verify = skip_verify_option("splunk-insecureskipverify")
+    format = Option(
+        name="splunk-format",
+        kind=types.choice("inline", "json", "raw"),
+        default="inline",
+        help=(
+            "inline: an object with line, source, tag and attrs. json: the same, where a line that is JSON stays JSON. "
+            "raw: the line as text, after tag and attributes; blank lines are left out."
+        ),
+    )
+    gzip = Option(name="splunk-gzip", kind=types.BOOLEAN, default="false", help="Whether requests are compressed.")
+    gzip_level = Option(
+        name="splunk-gzip-level",
+        kind=types.integer(-1, 9),
+        default="-1",
+        help="From 1, fast, to 9, small; 0 does not compress, -1 is the usual one.",
+    )
+    index_acknowledgment = Option(
+        name="splunk-index-acknowledgment",
+        kind=types.BOOLEAN,
+        default="false",
+        help=(
+            "Whether events count as delivered only when Splunk says that they are indexed. The token must have it "
+            "enabled; a batch then waits for the one before it to be indexed."
+        ),
+    )
+    ack_timeout = Option(
+        name="splunk-ack-timeout",
+        kind=types.duration(minimum=1),
+        default="2m",
+        help="How long that may take before the batch is sent again.",
+    )
+    timeout = timeout_option("splunk-timeout", "30s")
+    proxy_url = proxy_option("splunk-proxy-url")
+    verify_connection: Option[bool | None] = Option(
         name="splunk-verify-connection",
         kind=types.BOOLEAN,
         help="Whether Docker's driver lets a container start only when Splunk can be reached.",
         superseded="containers start whether Splunk can be reached or not; peavey status shows whether it can",
-    ),
-)
+    )
+
+
+OPTIONS = SplunkOptions

@@ -14,13 +14,11 @@ from typing import Any
 
 import orjson
 
-from plugin.config.options import SinkChoice
-from plugin.config.schema import SinkOptions
 from plugin.config.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, RetryError, Sink, SinkError
-from plugin.sinks.splunk import options
 from plugin.sinks.splunk.encoder import ENCODERS, EventFields, PreparedEvents, prepare_events
-from plugin.sinks.transport.http.lazy_client import make_client
+from plugin.sinks.splunk.options import SplunkOptions
+from plugin.sinks.transport.http.client import HttpClient
 from plugin.sinks.transport.http.responses import failure
 from plugin.sinks.transport.http.settings import HttpSettings
 
@@ -54,45 +52,39 @@ def _object(body: bytes) -> dict[str, Any]:
 class SplunkSink(Sink[PreparedEvents]):
     """Posts events; acknowledged by 2xx and, where asked for, by the index."""
 
-    declaration = SinkOptions(
-        name="splunk",
-        prefix="splunk-",
-        help="Sends to Splunk's HTTP event collector, or to another server that takes its requests.",
-        options=options.OPTIONS,
-        keeps_empty=frozenset({"tag"}),
-    )
+    declaration = SplunkOptions
 
-    def __init__(self, choice: SinkChoice) -> None:
+    def __init__(self, options: SplunkOptions) -> None:
         """Take the options; see `Sink`."""
         self._fields = EventFields(
-            source=choice.get(options.SOURCE),
-            source_type=choice.get(options.SOURCE_TYPE),
-            index=choice.get(options.INDEX),
+            source=options.source,
+            source_type=options.source_type,
+            index=options.index,
         )
-        self._encode = ENCODERS[choice.get(options.FORMAT)]
-        self._level = choice.get(options.GZIP_LEVEL) if choice.get(options.GZIP) else None
-        self._waits_for_index = choice.get(options.INDEX_ACKNOWLEDGMENT)
-        self._ack_timeout = choice.get(options.ACK_TIMEOUT)
+        self._encode = ENCODERS[options.format]
+        self._level = options.gzip_level if options.gzip else None
+        self._waits_for_index = options.index_acknowledgment
+        self._ack_timeout = options.ack_timeout
         self._has_warned = False
-        path = choice.get(options.URL_PATH)
-        url = choice.get(options.URL).with_default_path(path)
+        path = options.url_path
+        url = options.url.with_default_path(path)
         channel = str(uuid.uuid4())
         before, collector, _ = path.rpartition(_COLLECTOR)
         ack_path = f"{before if collector else ''}{_COLLECTOR}/ack"
         self._ack_url = url.target.with_path(ack_path).with_query(channel=channel)
-        token = choice.get(options.TOKEN)
+        token = options.token
         settings = HttpSettings(
             url=url,
-            timeout=choice.get(options.TIMEOUT),
+            timeout=options.timeout,
             headers={"X-Splunk-Request-Channel": channel} if self._waits_for_index else {},
             authorization=Secret(f"Splunk {token.reveal()}"),
-            proxy=choice.get(options.PROXY_URL),
-            ca=choice.get(options.CA_PATH),
-            server_name=choice.get(options.CA_NAME),
-            verify=not choice.get(options.SKIP_VERIFY),
+            proxy=options.proxy_url,
+            ca=options.ca_path,
+            server_name=options.ca_name,
+            verify=not options.skip_verify,
             secrets=(token,),
         )
-        self._client = make_client(settings, _judge)
+        self._client = HttpClient(settings, _judge)
 
     def prepare(self, origin: Origin) -> PreparedEvents:
         """Make what is the same for all events of a container."""

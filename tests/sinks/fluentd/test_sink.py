@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from plugin.config.options import validate
 from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, Record, RetryError, Sink
-from plugin.sinks.fluentd.options import ADDRESS
+from plugin.sinks.fluentd.options import FluentdOptions
 from plugin.sinks.registry import schema
 from tests.sinks.factories import INFO, TIME, origin_of, records_of, sink_of
 from tests.sinks.fluentd.fluent_bit_server import ForwardServer
@@ -230,7 +230,7 @@ class TestOptions:
         ],
     )
     def test_addresses_are_read_as_docker_reads_them(self, text: str, expected: str) -> None:
-        server = ADDRESS.kind.parse(text)
+        server = FluentdOptions.address.kind.parse(text)
         assert str(server.address) == expected
         assert server.tls == text.startswith("tls://")
 
@@ -286,7 +286,7 @@ class TestOptions:
     def test_the_retry_wait_is_dockers(self) -> None:
         def retry_min(**options: str) -> Any:
             (choice,) = validate({"sink": "fluentd"} | options, schema=schema()).sinks
-            return choice.values["retry-min"]
+            return choice.delivery.retry_min
 
         assert retry_min() == 1
         assert retry_min(**{"fluentd-retry-wait": "3s"}) == 3

@@ -8,6 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from plugin.config.common_options import DeliveryOptions
 from plugin.config.options import validate
 from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, TooLargeError
@@ -234,15 +235,12 @@ def test_the_options_of_grafanas_driver_are_taken() -> None:
     }
     validated = validate(options, schema=schema())
     (choice,) = validated.sinks
-    assert [choice.values[name] for name in ("batch-wait", "batch-size", "retry-min", "retry-max")] == [
-        2.0,
-        400_000,
-        0.1,
-        10.0,
-    ]
+    assert choice.delivery == DeliveryOptions(
+        {"batch-wait": 2.0, "batch-size": 400_000, "retry-min": 0.1, "retry-max": 10.0}
+    )
     assert {note.split("'")[1] for note in validated.notes} == {"loki-retries", "no-file", "keep-file"}
     (choice,) = validate({"loki-url": "http://h"}, schema=schema()).sinks
-    assert choice.values["batch-size"] == 1_048_576
+    assert choice.delivery.batch_size == 1_048_576
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from plugin.config.options import validate
 from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink, TooLargeError
 from plugin.sinks.registry import schema
+from plugin.sinks.splunk.options import SplunkOptions
 from tests.sinks.factories import origin_of, records_of, sink_of
 from tests.sinks.http_receivers import (
     answer,
@@ -101,7 +102,7 @@ def test_raw() -> None:
 
 def test_an_empty_tag_means_none() -> None:
     options = {"splunk-url": URL, "splunk-token": TOKEN}
-    tags = [validate(options | more, schema=schema()).sinks[0].values["tag"] for more in ({}, {"tag": ""})]
+    tags = [validate(options | more, schema=schema()).sinks[0].records.tag for more in ({}, {"tag": ""})]
     assert tags == ["{{.ID}}", ""]
 
 
@@ -319,5 +320,7 @@ def test_the_token_does_not_show_and_may_be_in_a_file(tmp_path: Path) -> None:
     options = {"splunk-url": URL, "splunk-token-file": str(tmp_path / "token"), "splunk-verify-connection": "true"}
     validated = validate(options, schema=schema())
     assert TOKEN not in repr(validated)
-    assert validated.sinks[0].values["splunk-token"].reveal() == TOKEN
+    (choice,) = validated.sinks
+    assert isinstance(choice.options, SplunkOptions)
+    assert choice.options.token.reveal() == TOKEN
     assert "splunk-verify-connection" in validated.notes[0]

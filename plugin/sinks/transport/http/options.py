@@ -1,99 +1,21 @@
 """The options that sinks over HTTP have in common, with the sink's prefix before their names."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from plugin.config import types
-from plugin.config.options import SinkChoice
-from plugin.config.schema import Option
+from plugin.config.schema import Nested, Option, Options
 from plugin.config.secrets import Secret
 from plugin.sinks.transport.http.headers import Headers
 from plugin.sinks.transport.http.settings import HttpSettings
 from plugin.sinks.transport.http.url import URL_KIND, HttpUrl, basic_authorization
-from plugin.sinks.transport.tls.options import TlsOptions, server_name_option, tls_options
-
-
-@dataclass(frozen=True, slots=True)
-class HttpOptions:
-    """The declarations for one sink: time limit, proxy, TLS and authentication."""
-
-    timeout: Option[float]
-    proxy_url: Option[HttpUrl | None]
-    tls: TlsOptions
-    server_name: Option[str]
-    username: Option[str]
-    password: Option[Secret | None]
-    bearer_token: Option[Secret | None]
-
-    def __iter__(self) -> Iterator[Option[Any]]:
-        """Yield them in the order of the reference."""
-        yield from (self.timeout, self.proxy_url, *self.tls, self.server_name)
-        yield from (self.username, self.password, self.bearer_token)
-
-    def faults(self, values: Mapping[str, Any]) -> Iterator[str]:
-        """Yield what does not go together."""
-        password, user, token = (values[o.name] for o in (self.password, self.username, self.bearer_token))
-        if token is not None and (user or password is not None):
-            yield f"{self.bearer_token.name} and {self.username.name} are both given: the server takes one of them"
-        yield from self.tls.faults(values)
-
-    def settings(
-        self, choice: SinkChoice, url: HttpUrl, headers: Mapping[str, str], given_headers: Headers | None = None
-    ) -> HttpSettings:
-        """Make the client's settings of the options that were chosen."""
-        password, token = choice.get(self.password), choice.get(self.bearer_token)
-        user = choice.get(self.username)
-        authorization = None
-        if token is not None:
-            authorization = Secret(f"Bearer {token.reveal()}")
-        elif user or password is not None:
-            authorization = basic_authorization(user, password or Secret(""))
-        return HttpSettings(
-            url=url,
-            timeout=choice.get(self.timeout),
-            headers=headers,
-            given_headers=given_headers or Headers(),
-            authorization=authorization,
-            proxy=choice.get(self.proxy_url),
-            ca=choice.get(self.tls.ca),
-            cert=choice.get(self.tls.cert),
-            key=choice.get(self.tls.key),
-            server_name=choice.get(self.server_name),
-            verify=not choice.get(self.tls.skip_verify),
-            secrets=tuple(secret for secret in (password, token) if secret is not None),
-        )
-
-
-def http_options(prefix: str, timeout: str = "10s") -> HttpOptions:
-    """Declare them for a sink; ``prefix`` with its dash, ``timeout`` is the default of the time limit."""
-    return HttpOptions(
-        timeout=timeout_option(f"{prefix}timeout", timeout),
-        proxy_url=proxy_option(f"{prefix}proxy-url"),
-        tls=tls_options(
-            f"{prefix}tls-", ca="ca-file", cert="cert-file", key="key-file", skip_verify="insecure-skip-verify"
-        ),
-        server_name=server_name_option(f"{prefix}tls-server-name"),
-        username=Option(
-            name=f"{prefix}username",
-            kind=types.TEXT,
-            default="",
-            shown_default="that of the URL",
-            help="The user for basic authentication.",
-        ),
-        password=Option(
-            name=f"{prefix}password",
-            kind=types.SECRET,
-            shown_default="that of the URL",
-            help="The password for basic authentication.",
-        ),
-        bearer_token=Option(
-            name=f"{prefix}bearer-token",
-            kind=types.SECRET,
-            shown_default="none",
-            help="A token that is sent as Authorization: Bearer.",
-        ),
-    )
+from plugin.sinks.transport.tls.options import (
+    TlsOptions,
+    ca_option,
+    cert_option,
+    key_option,
+    server_name_option,
+    skip_verify_option,
+)
 
 
 def timeout_option(name: str, default: str) -> Option[float]:
@@ -114,3 +36,71 @@ def proxy_option(name: str) -> Option[HttpUrl | None]:
         shown_default="what https_proxy, http_proxy and no_proxy say in the plugin's environment",
         help="The HTTP proxy to go through, with user and password in the URL where it wants them.",
     )
+
+
+class _HttpTlsOptions(TlsOptions):
+    """TLS by the names that drivers over HTTP have for it."""
+
+    ca = ca_option("ca-file")
+    cert = cert_option("cert-file")
+    key = key_option("key-file")
+    skip_verify = skip_verify_option("insecure-skip-verify")
+
+
+class HttpClientOptions(Options):
+    """Time limit, proxy, TLS and authentication, for a sink to nest by its prefix."""
+
+    timeout = timeout_option("timeout", "10s")
+    proxy_url = proxy_option("proxy-url")
+    tls = Nested(_HttpTlsOptions, "tls-")
+    server_name = server_name_option("tls-server-name")
+    username = Option(
+        name="username",
+        kind=types.TEXT,
+        default="",
+        shown_default="that of the URL",
+        help="The user for basic authentication.",
+    )
+    password: Option[Secret | None] = Option(
+        name="password",
+        kind=types.SECRET,
+        shown_default="that of the URL",
+        help="The password for basic authentication.",
+    )
+    bearer_token: Option[Secret | None] = Option(
+        name="bearer-token",
+        kind=types.SECRET,
+        shown_default="none",
+        help="A token that is sent as Authorization: Bearer.",
+    )
+
+    def check(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        if self.bearer_token is not None and (self.username or self.password is not None):
+            token, user = (self.name_of(o) for o in (HttpClientOptions.bearer_token, HttpClientOptions.username))
+            yield f"{token} and {user} are both given: the server takes one of them"
+        yield from super().check()
+
+    def settings(self, url: HttpUrl, headers: Mapping[str, str], given_headers: Headers | None = None) -> HttpSettings:
+        """Make the client's settings of the options that were chosen."""
+        password, token = self.password, self.bearer_token
+        authorization = None
+        if token is not None:
+            authorization = Secret(f"Bearer {token.reveal()}")
+        elif self.username or password is not None:
+            authorization = basic_authorization(self.username, password or Secret(""))
+        tls = self.tls
+        return HttpSettings(
+            url=url,
+            timeout=self.timeout,
+            headers=headers,
+            given_headers=given_headers or Headers(),
+            authorization=authorization,
+            proxy=self.proxy_url,
+            ca=tls.ca,
+            cert=tls.cert,
+            key=tls.key,
+            server_name=self.server_name,
+            verify=not tls.skip_verify,
+            secrets=tuple(secret for secret in (password, token) if secret is not None),
+        )

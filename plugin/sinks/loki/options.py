@@ -1,0 +1,145 @@
+"""The options of the sink ``loki``: those of Grafana's Docker driver, and our own."""
+
+from collections.abc import Mapping
+from typing import ClassVar, NoReturn
+
+from plugin.config import types
+from plugin.config.schema import Nested, Option, SinkOptions
+from plugin.config.types import Kind
+from plugin.sinks.loki.labels import ExternalLabels, parse_external_labels
+from plugin.sinks.loki.relabel import Rule, parse_rules
+from plugin.sinks.transport.http.options import HttpClientOptions
+from plugin.sinks.transport.http.url import URL_KIND, HttpUrl
+
+PUSH_PATH = "/loki/api/v1/push"
+
+
+def _refuse_stages(_text: str) -> NoReturn:
+    raise ValueError(
+        "pipeline stages are not supported: leave the option away, and parse lines in queries (LogQL) or in an agent"
+        " before Loki"
+    )
+
+
+_STAGES: Kind[None] = Kind(parse=_refuse_stages, accepts="nothing: pipeline stages are not supported")
+_NO_FILES = "Peavey's journal is what docker logs reads; its bounds are max-size and max-file"
+
+
+class LokiOptions(SinkOptions):
+    """A server, and the labels of streams."""
+
+    name = "loki"
+    prefix = "loki-"
+    help = "Pushes to Grafana Loki, or to another server with its push API."
+    acknowledged = "Loki has answered 2xx: its ingesters have the lines, by its own settings of durability."
+    defaults: ClassVar[Mapping[str, str]] = {"batch-size": "1048576"}
+
+    url: Option[HttpUrl] = Option(
+        name="loki-url",
+        kind=URL_KIND,
+        required=True,
+        help=(
+            f"Where to push to, such as https://user:password@logs.example.com{PUSH_PATH}. Used as given; "
+            f"{PUSH_PATH} is added "
+            "where there is no path."
+        ),
+    )
+    external_labels: Option[ExternalLabels] = Option(
+        name="loki-external-labels",
+        kind=Kind(parse=parse_external_labels, accepts="NAME=TEMPLATE with commas"),
+        default="",
+        shown_default="container_name={{.Name}}",
+        help=(
+            "Labels besides those that are always there, as templates like tag. They add to container_name; an empty "
+            "value takes a label away."
+        ),
+    )
+    relabel_config: Option[tuple[Rule, ...]] = Option(
+        name="loki-relabel-config",
+        kind=Kind(parse=parse_rules, accepts="Prometheus relabel rules in YAML"),
+        default="",
+        shown_default="none",
+        help="Rules that change the labels of a container, or drop it, once when its logging begins.",
+    )
+    tenant_id = Option(
+        name="loki-tenant-id", kind=types.TEXT, default="", shown_default="none", help="Sent as X-Scope-OrgID."
+    )
+    structured_metadata = Option(
+        name="loki-structured-metadata",
+        kind=types.BOOLEAN,
+        default="true",
+        help=(
+            "Whether lines carry container_id, image and, where it is set, tag as structured metadata. Loki before 3.0 "
+            "takes none unless its limits_config allows it."
+        ),
+    )
+    max_labels = Option(
+        name="loki-max-labels",
+        kind=types.integer(low=2),
+        default="15",
+        help=(
+            "How many labels a stream may have (Loki's limits_config: max_label_names_per_series): it refuses all "
+            "lines of "
+            "one with more. Chosen labels and variables beyond it, and values above 2 KiB, go along as structured "
+            "metadata."
+        ),
+    )
+    max_line_size = Option(
+        name="loki-max-line-size",
+        kind=types.size(base=1024, minimum=1024),
+        default="256k",
+        help="Longer lines are sent in several entries, since Loki refuses them (its limits_config: max_line_size).",
+    )
+    batch_wait: Option[float | None] = Option(
+        name="loki-batch-wait",
+        kind=types.duration(),
+        stands_for="batch-wait",
+        shown_default="1s",
+        help="batch-wait, as Grafana's driver calls it.",
+    )
+    batch_size: Option[int | None] = Option(
+        name="loki-batch-size",
+        kind=types.integer(low=1),
+        stands_for="batch-size",
+        shown_default="1048576",
+        help="batch-size in bytes, as Grafana's driver calls it.",
+    )
+    min_backoff: Option[float | None] = Option(
+        name="loki-min-backoff",
+        kind=types.duration(minimum=0.001),
+        stands_for="retry-min",
+        shown_default="500ms",
+        help="retry-min, as Grafana's driver calls it.",
+    )
+    max_backoff: Option[float | None] = Option(
+        name="loki-max-backoff",
+        kind=types.duration(minimum=0.001),
+        stands_for="retry-max",
+        shown_default="5m",
+        help="retry-max, as Grafana's driver calls it.",
+    )
+    http = Nested(HttpClientOptions, "loki-")
+    retries: Option[int | None] = Option(
+        name="loki-retries",
+        kind=types.integer(),
+        help="After how many attempts Grafana's driver drops a batch.",
+        superseded="batches are sent again until Loki takes them: the journal holds them",
+    )
+    pipeline_stages: Option[None] = Option(
+        name="loki-pipeline-stages", kind=_STAGES, help="Refused: pipeline stages are not supported."
+    )
+    pipeline_stage_file: Option[None] = Option(
+        name="loki-pipeline-stage-file", kind=_STAGES, help="Refused: pipeline stages are not supported."
+    )
+    no_file: Option[bool | None] = Option(
+        name="no-file", kind=types.BOOLEAN, help="Whether Grafana's driver keeps no local copy.", superseded=_NO_FILES
+    )
+    keep_file: Option[bool | None] = Option(
+        name="keep-file",
+        kind=types.BOOLEAN,
+        help="Whether Grafana's driver keeps its local copy when the container stops.",
+        superseded=_NO_FILES,
+    )
+
+
+OPTIONS = LokiOptions

@@ -1,0 +1,80 @@
+"""The options of the sink ``syslog``: those of Docker's driver."""
+
+from plugin.config import types
+from plugin.config.parsing import hint, parse_int, quote
+from plugin.config.schema import Nested, Option, SinkOptions
+from plugin.config.types import Kind
+from plugin.sinks.transport.address import Target, parse_target
+from plugin.sinks.transport.tls.options import TlsOptions, ca_option
+
+_SCHEMES = ("udp", "tcp", "tcp+tls", "unix", "unixgram")
+_PORT = 514
+_FACILITIES = (
+    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
+    *("", "", "", ""),
+    *("local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
+)
+
+
+def _parse_address(text: str) -> Target:
+    return parse_target(text, _SCHEMES, _PORT)
+
+
+def _parse_facility(text: str) -> int:
+    if text and text in _FACILITIES:
+        return _FACILITIES.index(text)
+    try:
+        return parse_int(text, 0, len(_FACILITIES) - 1)
+    except ValueError:
+        names = [name for name in _FACILITIES if name]
+        raise ValueError(
+            f"{quote(text)} is not a facility (expected: a number from 0 to 23, or one of {', '.join(names)})"
+            f"{hint(text, names)}"
+        ) from None
+
+
+class _BesidesTlsOptions(TlsOptions):
+    """TLS that trusts the system's authorities as well, as Docker's driver does."""
+
+    ca = ca_option("ca-cert", besides=True)
+
+
+class SyslogOptions(SinkOptions):
+    """A server, and the form of messages."""
+
+    name = "syslog"
+    prefix = "syslog-"
+    help = "Sends to a syslog server, or to the local one."
+    acknowledged = (
+        "Over TCP and TLS the kernel of the server has the bytes; over UDP and the local socket, messages are "
+        "just sent."
+    )
+
+    address: Option[Target | None] = Option(
+        name="syslog-address",
+        kind=Kind(parse=_parse_address, accepts="udp://, tcp:// or tcp+tls://host:port, unix:// or unixgram:///path"),
+        shown_default="the local syslog socket",
+        help=(
+            "Where the syslog server listens; the port is 514 where none is given. A managed plugin does not see the "
+            "host's /dev/log: there the address of a server is needed."
+        ),
+    )
+    facility = Option(
+        name="syslog-facility",
+        kind=Kind(parse=_parse_facility, accepts="name such as daemon or local0, or a number from 0 to 23"),
+        default="daemon",
+        help="The facility of every message. The severity is info for stdout and err for stderr.",
+    )
+    format: Option[str | None] = Option(
+        name="syslog-format",
+        kind=types.choice("rfc3164", "rfc5424", "rfc5424micro"),
+        shown_default="the local form, which has no host name",
+        help=(
+            "The form of messages. Times are those of the lines, in whole seconds; rfc5424micro has microseconds. Over "
+            "tcp+tls, RFC 5424 messages are framed by octet counting; over tcp each ends with a newline."
+        ),
+    )
+    tls = Nested(_BesidesTlsOptions, "syslog-tls-")
+
+
+OPTIONS = SyslogOptions
