@@ -102,7 +102,7 @@ def parse_int(text: str, low: int | None = None, high: int | None = None) -> int
 
 
 def whole_number(low: int | None, high: int | None) -> str:
-    """Say which numbers `parse_int` takes: ``a whole number from 1 to 100``."""
+    """Describe which numbers `parse_int` takes: ``a whole number from 1 to 100``."""
     if low is not None and high is not None:
         return f"a whole number from {low} to {high}"
     if low is not None:

@@ -120,7 +120,7 @@ class Sink(ABC, Generic[Prepared]):
 
     @property
     def trouble(self) -> Trouble | None:
-        """Tell why its destination is failing although no batch is: for sinks that also work between batches."""
+        """Return why its destination is failing although no batch is: for sinks that also work between batches."""
         return None
 
     @abstractmethod

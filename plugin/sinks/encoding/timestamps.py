@@ -10,5 +10,5 @@ NO_SECOND: Final = -(2**62)
 
 
 def before_1970(time_nano: int) -> tuple[bytes, int]:
-    """Give what stands before the fraction of a time that is negative, and the fraction's nanoseconds."""
+    """Return what stands before the fraction of a time that is negative, and the fraction's nanoseconds."""
     return b"-%d." % (-time_nano // 1_000_000_000), -time_nano % 1_000_000_000

@@ -71,7 +71,7 @@ def records_by_tag(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def encode_entries(records: Sequence[Record], start: int, room: int, precise: bool) -> tuple[bytes, int]:
-    """Pack entries from the record ``start`` on until they fill ``room`` bytes; give them, and where they end.
+    """Pack entries from the record ``start`` on until they fill ``room`` bytes; return them, and where they end.
 
     Times have nanoseconds if ``precise``, else seconds alone; the nearest that the protocol can express stands for one
     that it cannot.
@@ -125,5 +125,5 @@ def _part_start(record: Record) -> bytes:
 
 
 def _long_str_header(length: int) -> bytes:
-    """Give what comes before a string of 256 bytes or more, which need not be UTF-8."""
+    """Return what comes before a string of 256 bytes or more, which need not be UTF-8."""
     return struct.pack(">BH", 0xDA, length) if length < _STR16_LENGTHS else struct.pack(">BI", 0xDB, length)

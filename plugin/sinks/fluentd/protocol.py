@@ -78,13 +78,13 @@ class Helo:
 
 
 def read_ack(answer: Any) -> str | None:
-    """Give the id of the chunk that is acknowledged, None for another answer."""
+    """Return the id of the chunk that is acknowledged, None for another answer."""
     chunk = answer.get(b"ack") if isinstance(answer, dict) else None
     return chunk.decode(errors="replace") if isinstance(chunk, bytes) else None
 
 
 def read_helo(answer: Any) -> Helo | None:
-    """Give the greeting, None for another answer."""
+    """Return the greeting, None for another answer."""
     match answer:
         case [b"HELO", {b"nonce": bytes(nonce), **options}]:
             auth = options.get(b"auth")
@@ -114,7 +114,7 @@ def ping(helo: Helo, credentials: Credentials, salt: str) -> bytes:
 
 
 def pong_fault(answer: Any, helo: Helo, credentials: Credentials, salt: str) -> str:
-    """Say why the handshake failed, nothing if it did not; raises `AnswerError` for another message."""
+    """Describe why the handshake failed, nothing if it did not; raises `AnswerError` for another message."""
     match answer:
         case [b"PONG", True, _, bytes(host), bytes(key)]:
             expected = _digest(salt.encode(), host, helo.nonce, credentials.shared_key.reveal().encode())

@@ -80,7 +80,7 @@ def encode_each(records: Sequence[Record]) -> list[bytes]:
 
 
 def _pieces(records: Sequence[Record]) -> list[bytes]:
-    """Give the pieces of all messages, `_PIECES` of each."""
+    """Return the pieces of all messages, `_PIECES` of each."""
     pieces: list[bytes] = []
     lines = strings([record.line for record in records])
     digits = THREE_DIGITS

@@ -39,7 +39,7 @@ class GelfSink(Sink[Frame]):
 
     @property
     def trouble(self) -> Trouble | None:
-        """Tell why what the server may not have read cannot be sent again now."""
+        """Return why what the server may not have read cannot be sent again now."""
         return self._route.trouble if isinstance(self._route, UnansweredStream) else None
 
     def prepare(self, origin: Origin) -> Frame:

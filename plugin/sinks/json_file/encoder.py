@@ -48,7 +48,7 @@ codecs.register_error(_ONE_EACH, _replace)
 
 
 def encode_lines(records: Sequence[Record]) -> dict[bytes, bytes]:
-    """Give what each file gets, by its path; ``prepared`` of the records is their `Container`."""
+    """Return what each file gets, by its path; ``prepared`` of the records is their `Container`."""
     files: dict[bytes, list[bytes]] = {}
     lines = escape([record.line for record in records])
     digits, ends = THREE_DIGITS, _ENDS
@@ -109,7 +109,7 @@ def _escaped_control(match: re.Match[bytes]) -> bytes:
 
 
 def attributes(values: Mapping[str, str]) -> str:
-    """Give the attributes as Go marshals a map: sorted, and safe within HTML."""
+    """Return the attributes as Go marshals a map: sorted, and safe within HTML."""
     text = json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     for character, escaped in (*_HTML, *_SEPARATORS):
         text = text.replace(character, escaped)
@@ -117,7 +117,7 @@ def attributes(values: Mapping[str, str]) -> str:
 
 
 def after_line(source: str, values: Mapping[str, str]) -> bytes:
-    """Give what comes between the escaped line and the time."""
+    """Return what comes between the escaped line and the time."""
     attrs = f'"attrs":{attributes(values)},' if values else ""
     # A surrogate can only be in an attribute, and is no character.
     return f'","stream":"{source}",{attrs}"time":"'.encode(errors="replace")

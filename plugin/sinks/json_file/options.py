@@ -25,7 +25,7 @@ class PathTemplate:
     folder: str
 
     def render(self, info: Info) -> Path:
-        """Give the path for a container; raises `MisconfiguredError` if it leads out of the folder."""
+        """Return the path for a container; raises `MisconfiguredError` if it leads out of the folder."""
         text = self.template.render(info)
         path = os.path.normpath(text)
         if "\0" in text or text.endswith("/") or not path.startswith(self.folder) or len(path) == len(self.folder):

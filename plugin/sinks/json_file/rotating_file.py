@@ -101,7 +101,7 @@ def _is_at(file: int, path: Path) -> bool:
 
 
 def _end_of_lines(file: int) -> int:
-    """Give the size of the file once it ends with a whole line.
+    """Return the size of the file once it ends with a whole line.
 
     The beginning of one of our lines is cut off, since the batch that it was in was not acknowledged; anything else
     was not written by us, and is closed with a newline.
@@ -125,7 +125,7 @@ def _end_of_lines(file: int) -> int:
 
 
 def _end(lines: bytes, start: int, room: int) -> int:
-    """Give the end of the line with which the file is full."""
+    """Return the end of the line with which the file is full."""
     return lines.find(b"\n", start + room - 1) + 1 or len(lines)
 
 

@@ -57,7 +57,7 @@ class JsonFileSink(Sink[Container]):
         self._failed = b"", {}
 
     async def close(self) -> None:
-        """Let go of the thread, which ends after what it is at; no file stays open."""
+        """Release the thread, which ends after what it is at; no file stays open."""
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None

@@ -51,7 +51,7 @@ def _pairs(text: str) -> Iterator[str]:
 
 
 def container_labels(origin: Origin, external: ExternalLabels, rules: Iterable[Rule]) -> dict[str, str] | None:
-    """Give the labels of a container's streams without ``source``; None if a rule drops the container.
+    """Return the labels of a container's streams without ``source``; None if a rule drops the container.
 
     As in Grafana's driver, what comes later wins: ``container_name``, external labels, chosen labels and environment
     variables, names in Swarm and Compose, the host. Other than there, external labels do not take ``container_name``
@@ -105,6 +105,6 @@ def label_name(name: str) -> str:
 
 
 def container_metadata(origin: Origin) -> Mapping[str, str]:
-    """Give what names a container but would make too many streams as a label: Loki's structured metadata."""
+    """Return what names a container but would make too many streams as a label: Loki's structured metadata."""
     tag = origin.tag if origin.tag != origin.info.id else ""
     return {"container_id": origin.info.container_id, "image": origin.info.container_image_name, "tag": tag}

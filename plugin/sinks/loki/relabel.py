@@ -73,7 +73,7 @@ class Rule:
     action: str
 
     def apply(self, labels: Labels) -> Labels | None:
-        """Give the labels that the rule makes of others, None if it drops the container."""
+        """Return the labels that the rule makes of others, None if it drops the container."""
         value = self.separator.join(labels.get(name, "") for name in self.source_labels)
         match self.action:
             case "keep" | "drop":
@@ -109,7 +109,7 @@ class Rule:
 
 
 def relabel(rules: tuple[Rule, ...], labels: Labels) -> Labels | None:
-    """Apply rules in their order; give the labels that are not empty, or None if a rule drops the container."""
+    """Apply rules in their order; return the labels that are not empty, or None if a rule drops the container."""
     for rule in rules:
         changed = rule.apply(labels)
         if changed is None:

@@ -125,7 +125,7 @@ ENCODERS: dict[str, Encoder] = {"inline": encode_inline, "json": encode_json, "r
 
 
 def _json(line: bytes) -> bytes | None:
-    """Give the JSON that a line is, None if it is none."""
+    """Return the JSON that a line is, None if it is none."""
     if line[:1] in _JSON_STARTS:
         try:
             orjson.loads(line)

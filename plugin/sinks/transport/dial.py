@@ -52,7 +52,7 @@ DEFAULT_LIMITS = Limits()
 
 
 async def look_up(address: Address, kind: socket.SocketKind) -> list[Found]:
-    """Give all that the host of an address stands for. Raises `OSError`, or `UnicodeError` for what is no name.
+    """Return all that the host of an address stands for. Raises `OSError`, or `UnicodeError` for what is no name.
 
     An IP address is not handed to the threads that look names up: a name server that hangs may have taken all of them.
     """
@@ -98,7 +98,7 @@ async def _connect_to(family: int, protocol: int, address: tuple[Any, ...] | str
 
 
 def reason(error: OSError | UnicodeError, address: Address) -> str:
-    """Say in words what went wrong with this address; a name that cannot be encoded counts as one."""
+    """Describe what went wrong with this address; a name that cannot be encoded counts as one."""
     if not isinstance(error, OSError):
         return str(error)
     if isinstance(error, socket.gaierror) or not error.errno:

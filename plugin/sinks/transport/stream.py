@@ -277,7 +277,7 @@ async def _readable(connection: socket.socket) -> None:
 
 
 def _is_closed_in_order(connection: socket.socket) -> bool:
-    """Tell whether the peer's kernel has ended the connection, and not by a reset; its goodbye over TLS tells nothing.
+    """Return whether the peer's kernel has ended the connection, not by a reset; its goodbye over TLS says nothing.
 
     False also while that is yet to come.
     """

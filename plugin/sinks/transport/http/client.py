@@ -173,7 +173,7 @@ def _tls_fault(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def _reason(error: Exception) -> str:
-    """Say why, without addresses that would change a message from one try to the next, and without URLs."""
+    """Describe why, without addresses that would change a message from one try to the next, and without URLs."""
     cause = getattr(error, "os_error", error)
     if isinstance(cause, OSError) and cause.strerror and not cause.strerror.startswith("Connect call failed"):
         return cause.strerror

@@ -37,7 +37,7 @@ _PHRASES: dict[int, str] = {status.value: status.phrase for status in HTTPStatus
 def failure(
     site: str, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[Secret] = ()
 ) -> SinkError | None:
-    """Give the failure that an answer stands for, None for 2xx.
+    """Return the failure that an answer stands for, None for 2xx.
 
     408, 425, 429 and 5xx may pass: `RetryError`. 401, 403, 404, 405, 407, 415 and redirects, which are not followed,
     need somebody to change something: `MisconfiguredError`. All others are about this batch: `RejectError`, and for 413
@@ -61,7 +61,7 @@ def failure(
 
 
 def shorten(body: bytes, secrets: Iterable[Secret] = ()) -> str:
-    """Give the start of an answer's body for a message, on one line and with a colon before it; secrets are masked."""
+    """Return the start of an answer's body for a message, on one line after a colon; secrets are masked."""
     content = " ".join(text(body).split())
     hidden = [shown for secret in secrets if len(shown := secret.reveal()) >= _SHORTEST_SECRET]
     for one in sorted(hidden, key=len, reverse=True):  # one may be a part of another

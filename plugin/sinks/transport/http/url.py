@@ -61,7 +61,7 @@ class HttpUrl:
 
 
 def basic_authorization(user: str, password: Secret) -> Secret:
-    """Give the value of ``Authorization`` for a user and a password, in UTF-8 (RFC 7617)."""
+    """Return the value of ``Authorization`` for a user and a password, in UTF-8 (RFC 7617)."""
     return Secret("Basic " + base64.b64encode(f"{user}:{password.reveal()}".encode()).decode())
 
 

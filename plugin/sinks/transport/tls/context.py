@@ -49,7 +49,7 @@ class ClientTls:
         self._context = self._read()
 
     def context(self) -> ssl.SSLContext:
-        """Give the context, the same one until a file changes; to be asked for each connection.
+        """Return the context, the same one until a file changes; to be asked for each connection.
 
         Files that have changed and cannot be used, such as a certificate whose key is yet to follow, change nothing.
         """
@@ -70,7 +70,7 @@ class ClientTls:
 
 
 def _stamp(file: Path) -> tuple[int, ...] | None:
-    """Give what changes with a file; None while it is not there."""
+    """Return what changes with a file; None while it is not there."""
     try:
         status = os.stat(file)
     except OSError:
@@ -116,7 +116,7 @@ def client_context(
 
 
 def is_lasting(error: ssl.SSLError) -> bool:
-    """Tell whether somebody has to change something: how we are set up, the server, or that it is this server."""
+    """Return whether somebody has to change something: how we are set up, the server, or that it is this server."""
     return any(word in (error.reason or "") for word in _LASTING)
 
 

@@ -47,7 +47,7 @@ class TlsLayer:
             await self._flush()
 
     def read(self, data: bytes) -> tuple[bytes, bool]:
-        """Take what has come from the socket; give what it says, and whether the peer has ended it."""
+        """Take what has come from the socket; return what it says, and whether the peer has ended it."""
         self._incoming.write(data)
         said = bytearray()
         with contextlib.suppress(ssl.SSLWantReadError):
@@ -76,7 +76,7 @@ class TlsLayer:
 
 
 def tls_failure(address: Address, error: ssl.SSLError) -> SinkError:
-    """Say what kind of failure an error of TLS with an address is."""
+    """Return the failure that an error of TLS with an address is."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return MisconfiguredError(f"the certificate of {address} is not accepted: {error.verify_message}")
     code = error.reason or ""
