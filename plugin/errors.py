@@ -8,7 +8,7 @@ PeaveyError
 ├── JournalError      files below the data folder that cannot be used
 │   └── DamagedCursorError   a cursor whose content makes no sense
 ├── FrameError        bytes that are no log entry: ``plugin.docker.frames``
-├── TagError          a template that is wrong, or does not suit a container: ``plugin.gotemplate``
+├── TagError          a template that is wrong, or does not suit a container: ``plugin.docker.tag``
 └── SinkError         a batch that was not acknowledged, of one of three kinds: ``plugin.sinks.base``
 """
 

@@ -90,7 +90,7 @@ class Fields:
         self.head_end = -1
 
     def locate(self, buffer: bytes, start: int, end: int) -> bool:
-        """Find the fields of the entry in ``buffer[start:end]``; false if these bytes are no ``LogEntry``.
+        """Find the fields of the entry in ``buffer[start:end]``; false if these bytes are not a ``LogEntry``.
 
         Unknown fields are skipped. A known field of another wire type is an error, as it is for the engine.
         """
@@ -211,7 +211,7 @@ def decode_entry(buffer: bytes, start: int, end: int) -> Entry:
     """Decode the entry in ``buffer[start:end]``, frame header excluded.
 
     Text that is not UTF-8 is decoded with replacement characters; ``line`` is bytes and stays as it is.
-    Raises ``FrameError`` if the bytes are no ``LogEntry``.
+    Raises ``FrameError`` if the bytes are not a ``LogEntry``.
     """
     fields = Fields()
     if not fields.locate(buffer, start, end):

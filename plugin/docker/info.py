@@ -61,7 +61,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_container_id(text: str) -> bool:
-    """Tell whether a text can be a container's id: hexadecimal digits, at most 128."""
+    """Return whether a text can be a container's id: hexadecimal digits, at most 128."""
     return _CONTAINER_ID.fullmatch(text) is not None
 
 

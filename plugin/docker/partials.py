@@ -74,5 +74,5 @@ class Joiner:
 
 
 def source_index(fields: Fields, buffer: bytes) -> int:
-    """Tell stdout (0) from stderr (1) by the located fields of an entry; anything else counts as stdout."""
+    """Return 0 for stdout or 1 for stderr by the located fields of an entry; anything else counts as stdout."""
     return int(fields.source_end - fields.source_start == 6 and buffer[fields.source_start + 3] == _LETTER_E)

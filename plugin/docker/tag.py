@@ -4,9 +4,14 @@ from dataclasses import dataclass
 
 from plugin.docker.info import Info
 from plugin.docker.tag_data import CONTAINER, container
-from plugin.gotemplate import TagError, Template, compile_template
+from plugin.errors import PeaveyError
+from plugin.gotemplate import Template, TemplateError, compile_template
 
 __all__ = ["Tag", "TagError", "compile_tag", "render_tag"]
+
+
+class TagError(PeaveyError):
+    """A template that cannot be compiled or rendered; the message names the action that is at fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +22,11 @@ class Tag:
     template: Template
 
     def render(self, info: Info) -> str:
-        """Give the tag of a container; raises ``TagError`` for what cannot be done with this container."""
-        return self.template.render(container(info))
+        """Return the tag of a container; raises ``TagError`` for what cannot be done with this container."""
+        try:
+            return self.template.render(container(info))
+        except TemplateError as error:
+            raise TagError(str(error)) from None
 
 
 def compile_tag(text: str) -> Tag:
@@ -26,7 +34,10 @@ def compile_tag(text: str) -> Tag:
 
     Raises ``TagError``, whose message names the action at fault and where there is one the closest known name.
     """
-    return Tag(text, compile_template(text, CONTAINER))
+    try:
+        return Tag(text, compile_template(text, CONTAINER))
+    except TemplateError as error:
+        raise TagError(str(error)) from None
 
 
 def render_tag(text: str, info: Info) -> str:

@@ -57,7 +57,7 @@ def conform_constant(constant: Constant, wanted: GoType) -> Value:
 
 
 def unknown_member(kind: GoType, name: str) -> ActionError:
-    """Say that a type has no field, method or key of a name."""
+    """Return the error for a type that has no field, method or key of a name."""
     known = [f".{member}" for member in (*kind.methods, *kind.fields)]
     owner = "" if kind.fields else f" of {described(kind)}"
     return ActionError(f"unknown field {shown(f'.{name}')}{owner}", did_you_mean(name, known))

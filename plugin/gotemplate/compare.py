@@ -7,17 +7,17 @@ _Basic = bool | int | float | bytes
 
 
 def equal(first: Value, *others: Value) -> bool:
-    """Tell whether a value equals one of the others; raises ``ActionError`` for types that cannot be compared."""
+    """Return whether a value equals one of the others; raises ``ActionError`` for types that cannot be compared."""
     return any(_equal(first, other) for other in others)
 
 
 def not_equal(first: Value, second: Value) -> bool:
-    """Tell whether two values differ; raises as ``equal``."""
+    """Return whether two values differ; raises as ``equal``."""
     return not _equal(first, second)
 
 
 def less(first: Value, second: Value) -> bool:
-    """Tell whether a value is less than another; raises ``ActionError`` unless both are numbers or both strings."""
+    """Return whether a value is less than another; raises ``ActionError`` unless both are numbers or both strings."""
     match _basic(first), _basic(second):
         case (bool(), _) | (_, bool()) | (None, _) | (_, None):
             raise _incompatible("no order between", first, second)
@@ -32,17 +32,17 @@ def less(first: Value, second: Value) -> bool:
 
 
 def less_or_equal(first: Value, second: Value) -> bool:
-    """Tell whether a value is at most another; raises as ``less``."""
+    """Return whether a value is at most another; raises as ``less``."""
     return less(first, second) or _equal(first, second)
 
 
 def greater(first: Value, second: Value) -> bool:
-    """Tell whether a value is more than another; raises as ``less``."""
+    """Return whether a value is more than another; raises as ``less``."""
     return not less_or_equal(first, second)
 
 
 def greater_or_equal(first: Value, second: Value) -> bool:
-    """Tell whether a value is at least another; raises as ``less``."""
+    """Return whether a value is at least another; raises as ``less``."""
     return not less(first, second)
 
 
@@ -64,7 +64,7 @@ def _equal(first: Value, second: Value) -> bool:
 
 
 def _basic(value: Value) -> _Basic | None:
-    """Give a value as Python compares it; None for what is neither bool nor number nor string."""
+    """Return a value as Python compares it; None for what is neither bool nor number nor string."""
     if isinstance(value, TypedInt):
         return value.source
     return value if isinstance(value, _Basic) else None

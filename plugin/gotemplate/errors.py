@@ -4,8 +4,6 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
 
-from plugin.errors import PeaveyError
-
 _SHOWN_LENGTH = 80
 _READ_LENGTH = 4 * _SHOWN_LENGTH
 _LONGEST_GUESSED = 64
@@ -13,14 +11,14 @@ _SHORTEST_PART = 3
 _LIKENESS = 0.55
 
 
-class TagError(PeaveyError):
+class TemplateError(Exception):
     """A template that cannot be compiled or rendered; the message names the action that is at fault."""
 
 
 class ActionError(Exception):
     """What is wrong with an action, raised where it is not known which action it is.
 
-    Whoever knows the action's text turns it into a ``TagError`` with ``at``.
+    Whoever knows the action's text turns it into a ``TemplateError`` with ``at``.
     """
 
     def __init__(self, what: str, hint: str = "") -> None:
@@ -28,14 +26,14 @@ class ActionError(Exception):
         self.what = what
         self.hint = hint
 
-    def at(self, source: str) -> TagError:
-        """Give the error with its place: the text of an action, from ``{{`` to ``}}``."""
-        return TagError(f"{self.what} in {shown(source)}{self.hint}")
+    def at(self, source: str) -> TemplateError:
+        """Return the error with its place: the text of an action, from ``{{`` to ``}}``."""
+        return TemplateError(f"{self.what} in {shown(source)}{self.hint}")
 
 
 @contextlib.contextmanager
 def placed(source: str) -> Iterator[None]:
-    """Turn an ``ActionError`` from inside into the ``TagError`` that names the action."""
+    """Turn an ``ActionError`` from inside into the ``TemplateError`` that names the action."""
     try:
         yield
     except ActionError as error:
@@ -50,7 +48,7 @@ def shown(text: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Give the end of a message that proposes the known name closest to a wrong one; empty when none is close.
+    """Return the end of a message that proposes the known name closest to a wrong one; empty when none is close.
 
     Upper and lower case, underscores and what comes before the first letter do not count.
     """

@@ -38,7 +38,7 @@ def _go_escaped(character: str, quote: str, ascii_only: bool) -> str:
 
 
 def fits_back_quotes(data: bytes) -> bool:
-    """Tell whether Go would write a string in back quotes (``strconv.CanBackquote``)."""
+    """Return whether Go would write a string in back quotes (``strconv.CanBackquote``)."""
     return _NOT_IN_BACK_QUOTES.search(runes.decode(data)) is None
 
 

@@ -1,29 +1,23 @@
 """One rendering of a template: its tree walked over a value, as Go's ``text/template`` executes it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import cast
 
-from plugin.gotemplate.arguments import check_count, conform, conform_constant, unknown_member
-from plugin.gotemplate.errors import ActionError, TagError, placed, shown
-from plugin.gotemplate.functions import FUNCTIONS
+from plugin.gotemplate.arguments import conform, conform_constant
+from plugin.gotemplate.errors import ActionError, TemplateError, placed
 from plugin.gotemplate.limits import Output, Work
 from plugin.gotemplate.nodes import (
-    Access,
     Action,
     Break,
-    Call,
-    Command,
     Conditional,
     Constant,
     Continue,
-    Dot,
     Loop,
     Node,
     Operand,
     Pipeline,
     Text,
-    Variable,
 )
 from plugin.gotemplate.sprint import display
 from plugin.gotemplate.values import (
@@ -40,20 +34,19 @@ from plugin.gotemplate.values import (
     type_of,
     weight,
 )
-
-_WITH_INDEX = 2
+from plugin.gotemplate.walk import WITH_INDEX, Given, Walk
 
 
 def evaluate(nodes: tuple[Node, ...], root: Value) -> bytes:
     """Render a tree over a value.
 
-    Raises ``TagError`` for what cannot be done with the values at hand, and for too much work or output.
+    Raises ``TemplateError`` for what cannot be done with the values at hand, and for too much work or output.
     """
     evaluation = _Evaluation(root)
     try:
         evaluation.run(nodes, root)
     except ActionError as error:
-        raise TagError(error.what) from None
+        raise TemplateError(error.what) from None
     return evaluation.output.getvalue()
 
 
@@ -65,31 +58,13 @@ class _Flow(Enum):
     CONTINUE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What a function or method is given: operands, not evaluated yet, and what comes through the pipe."""
-
-    operands: tuple[Operand, ...]
-    piped: tuple[Value, ...]
-    dot: Value
-
-    def refuse(self, name: str) -> None:
-        """Raise ``ActionError`` when there is anything, for what is no method."""
-        if self.operands or self.piped:
-            raise ActionError(f"'{name}' takes no arguments")
-
-
-class _Evaluation:
-    """The variables, output and work of one rendering.
-
-    Variables are a stack, the innermost last; a block drops its own at its end.
-    """
+class _Evaluation(Walk[Value]):
+    """The variables, output and work of one rendering."""
 
     def __init__(self, root: Value) -> None:
         self.output = Output()
         self._work = Work()
-        self._names = ["$"]
-        self._values = [root]
+        super().__init__(root)
 
     def run(self, nodes: tuple[Node, ...], dot: Value) -> _Flow:
         for node in nodes:
@@ -103,16 +78,11 @@ class _Evaluation:
                 case Continue():
                     return _Flow.CONTINUE
                 case Conditional() | Loop():
-                    mark = len(self._names)
-                    flow = self._conditional(node, dot) if isinstance(node, Conditional) else self._loop(node, dot)
-                    self._drop(mark)
+                    with self._scope():
+                        flow = self._conditional(node, dot) if isinstance(node, Conditional) else self._loop(node, dot)
                     if flow is not _Flow.NEXT:
                         return flow
         return _Flow.NEXT
-
-    def _drop(self, mark: int) -> None:
-        del self._names[mark:]
-        del self._values[mark:]
 
     def _action(self, node: Action, dot: Value) -> None:
         with placed(node.source):
@@ -153,93 +123,46 @@ class _Evaluation:
             else:
                 self._values[position - len(values)] = value
 
-    def _assign(self, name: str, value: Value) -> None:
-        self._values[self._position(name)] = value
-
     def _position(self, name: str) -> int:
-        for position in reversed(range(len(self._names))):
-            if self._names[position] == name:
-                self._work.spend(len(self._names) - position)
-                return position
-        raise ActionError(f"unknown variable {shown(name)}")
-
-    def _pipeline(self, pipeline: Pipeline, dot: Value) -> Value:
-        piped: tuple[Value, ...] = ()
-        for command in pipeline.commands:
-            piped = (self._command(command, dot, piped),)
-        (value,) = piped
-        for name in pipeline.variables:
-            if pipeline.assigns:
-                self._assign(name, value)
-            else:
-                self._names.append(name)
-                self._values.append(value)
-        return value
-
-    def _command(self, command: Command, dot: Value, piped: tuple[Value, ...]) -> Value:
-        given = _Given(command.arguments, piped, dot)
-        match command.first:
-            case Call(name):
-                return self._call(name, given)
-            case Access():
-                return self._access(command.first, given)
-            case _:
-                return self._operand(command.first, dot)
+        position = super()._position(name)
+        self._work.spend(len(self._names) - position)
+        return position
 
     def _operand(self, operand: Operand, dot: Value) -> Value:
         self._work.spend(0)
-        match operand:
-            case Constant():
-                return operand.value
-            case Dot():
-                return dot
-            case Variable(name):
-                return self._values[self._position(name)]
-            case Call(name):
-                return self._call(name, _Given((), (), dot))
-            case Access():
-                return self._access(operand, _Given((), (), dot))
-            case Pipeline():
-                return self._pipeline(operand, dot)
+        return super()._operand(operand, dot)
 
-    def _access(self, access: Access, given: _Given) -> Value:
-        value = self._operand(access.base, given.dot)
-        for name in access.names[:-1]:
-            value = self._member(value, name, _Given((), (), given.dot))
-        return self._member(value, access.names[-1], given)
-
-    def _member(self, owner: Value, name: str, given: _Given) -> Value:
+    def _member(self, owner: Value, name: str, given: Given[Value]) -> Value:
         self._work.spend(0)
-        if owner is None:
-            return None
-        method = type_of(owner).methods.get(name)
-        if method is not None and isinstance(owner, Struct | TypedInt):
-            arguments = self._arguments(f".{name}", method, given)
-            return self._result(method.call(owner.source, *arguments))
-        if isinstance(owner, StringMap) or (isinstance(owner, Struct) and name in owner.fields):
-            given.refuse(f".{name}")
-            return owner.items.get(to_bytes(name)) if isinstance(owner, StringMap) else owner.fields[name]
-        raise unknown_member(type_of(owner), name)
+        return None if owner is None else super()._member(owner, name, given)
 
-    def _call(self, name: str, given: _Given) -> Value:
-        function = FUNCTIONS[name]
-        arguments = self._arguments(name, function, given)
+    def _type(self, value: Value) -> GoType:
+        return type_of(value)
+
+    def _constant(self, constant: Constant) -> Value:
+        return constant.value
+
+    def _conform_constant(self, constant: Constant, wanted: GoType) -> Value:
+        return conform_constant(constant, wanted)
+
+    def _conform(self, value: Value, wanted: GoType) -> Value:
+        return conform(value, wanted)
+
+    def _field(self, owner: Value, name: str) -> Value:
+        if isinstance(owner, StringMap):
+            return owner.items.get(to_bytes(name))
+        return cast(Struct, owner).fields[name]  # no other type has fields
+
+    def _invoke(self, owner: Value, method: Function, arguments: list[Value], /) -> Value:
+        receiver = cast(Struct | TypedInt, owner)  # no other type has methods
+        return self._result(method.call(receiver.source, *arguments))
+
+    def _apply(self, function: Function, arguments: list[Value], /) -> Value:
         self._work.spend(sum(map(weight, arguments)))
         return self._result(function.call(*arguments))
 
-    def _arguments(self, name: str, function: Function, given: _Given) -> list[Value]:
-        check_count(name, function, len(given.operands) + len(given.piped))
-        arguments: list[Value] = []
-        for position, operand in enumerate(given.operands):
-            arguments.append(self._argument(operand, function.parameter(position), given.dot))
-            if truth(arguments[-1]) == function.until:
-                return arguments
-        return arguments + [conform(value, function.parameter(len(arguments))) for value in given.piped]
-
-    def _argument(self, operand: Operand, wanted: GoType, dot: Value) -> Value:
-        if isinstance(operand, Constant):
-            return conform_constant(operand, wanted)
-        return conform(self._operand(operand, dot), wanted)
+    def _is_decided(self, function: Function, argument: Value, /) -> bool:
+        return truth(argument) == function.until
 
     def _result(self, value: Value) -> Value:
         self._work.spend(weight(value))
@@ -247,7 +170,7 @@ class _Evaluation:
 
 
 def _items(value: Value, variables: int) -> Iterable[tuple[Value, Value]]:
-    """Give what ``range`` goes over: pairs of an index or key and an item."""
+    """Return what ``range`` goes over: pairs of an index or key and an item."""
     match value:
         case None:
             return ()
@@ -257,7 +180,7 @@ def _items(value: Value, variables: int) -> Iterable[tuple[Value, Value]]:
             return value.items.items()
         case bool() | float() | bytes() | Struct():
             raise ActionError(f"'range' over {described(type_of(value))}")
-        case _ if variables == _WITH_INDEX:
+        case _ if variables == WITH_INDEX:
             raise ActionError(f"'range' over {described(type_of(value))} with two variables")
         case TypedInt():
             return ((None, TypedInt(value.type, number)) for number in range(value.source))

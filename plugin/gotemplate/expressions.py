@@ -18,18 +18,18 @@ class TokenReader:
         self._position = 0
 
     def peek(self, ahead: int = 0) -> Token:
-        """Give a token without taking it; a symbol with no text at the end."""
+        """Return a token without taking it; a symbol with no text at the end."""
         position = self._position + ahead
         return self._tokens[position] if position < len(self._tokens) else _END
 
     def take(self) -> Token:
-        """Give the next token and go on to the one after it."""
+        """Return the next token and go on to the one after it."""
         token = self.peek()
         self._position += 1
         return token
 
     def at_end(self) -> bool:
-        """Tell whether no token is left."""
+        """Return whether no token is left."""
         return self._position >= len(self._tokens)
 
     def expect_end(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from plugin.gotemplate.errors import ActionError, TagError, shown
+from plugin.gotemplate.errors import ActionError, TemplateError, shown
 
 _SPACE = " \t\r\n"
 _KEYWORDS = frozenset(("block", "break", "continue", "define", "else", "end", "if", "range", "template", "with"))
@@ -86,7 +86,7 @@ Piece = TextPiece | ActionPiece
 def split(text: str) -> Iterator[Piece]:
     """Cut a template into pieces, in order.
 
-    Raises ``TagError`` for an action or comment that is not closed and for what can be no token.
+    Raises ``TemplateError`` for an action or comment that is not closed and for what can be no token.
     """
     position = 0
     trim = False
@@ -111,10 +111,10 @@ def split(text: str) -> Iterator[Piece]:
 def _end_of_comment(text: str, opening: re.Match[str]) -> re.Match[str]:
     end = text.find("*/", opening.end())
     if end < 0:
-        raise TagError(f"comment without its '*/' in {shown(text[opening.start() :])}")
+        raise TemplateError(f"comment without its '*/' in {shown(text[opening.start() :])}")
     closing = _COMMENT_CLOSING.match(text, end + 2)
     if closing is None:
-        raise TagError(f"'*/' without '}}}}' after it in {shown(text[opening.start() : end + 2])}")
+        raise TemplateError(f"'*/' without '}}}}' after it in {shown(text[opening.start() : end + 2])}")
     return closing
 
 
@@ -124,7 +124,7 @@ def _tokens(text: str, opening: re.Match[str]) -> tuple[tuple[Token, ...], re.Ma
     spaced = False
     while (closing := _CLOSING.match(text, position)) is None:
         if position == len(text):
-            raise TagError(f"action without its '}}}}' in {shown(text[opening.start() :])}")
+            raise TemplateError(f"action without its '}}}}' in {shown(text[opening.start() :])}")
         try:
             kind, end = _token(text, position)
         except ActionError as error:
@@ -137,7 +137,7 @@ def _tokens(text: str, opening: re.Match[str]) -> tuple[tuple[Token, ...], re.Ma
 
 
 def _token(text: str, start: int) -> tuple[Kind | None, int]:
-    """Give kind and end of the token at a position; no kind for white space."""
+    """Return kind and end of the token at a position; no kind for white space."""
     found = _TOKEN.match(text, start)
     if found is None or found.lastgroup is None:
         raise ActionError(_unknown(text[start]))
@@ -203,6 +203,6 @@ def _unknown(character: str) -> str:
 
 
 def _rest_of_action(text: str, start: int, position: int) -> str:
-    """Give an action that is at fault from its start to what is likely its end."""
+    """Return an action that is at fault from its start to what is likely its end."""
     end = text.find("}}", position)
     return text[start : end + 2] if end >= 0 else text[start:]

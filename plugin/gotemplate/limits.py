@@ -52,7 +52,7 @@ class Output:
             self.write(byte * check_length(count, already=self._length))
 
     def getvalue(self) -> bytes:
-        """Give all that was written."""
+        """Return all that was written."""
         return b"".join(self._parts)
 
 

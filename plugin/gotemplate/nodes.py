@@ -121,7 +121,7 @@ Node: TypeAlias = Text | Action | Conditional | Loop | Break | Continue
 
 
 def pipelines(nodes: Iterable[Node]) -> Iterator[Pipeline]:
-    """Give all pipelines of a tree, those in parentheses too."""
+    """Return all pipelines of a tree, those in parentheses too."""
     for node in nodes:
         match node:
             case Action():

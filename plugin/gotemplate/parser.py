@@ -1,6 +1,6 @@
 """From the pieces of a template to its tree: the blocks, ``if``, ``with`` and ``range``, and what is in them."""
 
-from plugin.gotemplate.errors import ActionError, TagError, placed, shown
+from plugin.gotemplate.errors import ActionError, TemplateError, placed, shown
 from plugin.gotemplate.expressions import TokenReader, parse_pipeline
 from plugin.gotemplate.lexer import ActionPiece, Kind, TextPiece, split
 from plugin.gotemplate.limits import TEXT_LIMIT
@@ -15,10 +15,10 @@ _END_OF_TEXT = ActionPiece("", ())
 def parse(text: str) -> tuple[Node, ...]:
     """Parse a template.
 
-    Raises ``TagError`` for one that is too long or whose syntax is wrong.
+    Raises ``TemplateError`` for one that is too long or whose syntax is wrong.
     """
     if len(text) > TEXT_LIMIT:
-        raise TagError(f"a template of {len(text)} characters is too long (at most {TEXT_LIMIT})")
+        raise TemplateError(f"a template of {len(text)} characters is too long (at most {TEXT_LIMIT})")
     return _Parser(text).parse()
 
 
@@ -48,7 +48,7 @@ class _Parser:
                 with placed(piece.source):
                     nodes.append(self._action(piece))
         if self._open:
-            raise TagError(f"{shown(self._open[-1].source)} without its '{{{{end}}}}'")
+            raise TemplateError(f"{shown(self._open[-1].source)} without its '{{{{end}}}}'")
         return tuple(nodes), _END_OF_TEXT
 
     def _action(self, piece: ActionPiece) -> Node:

@@ -1,23 +1,23 @@
-"""Go's strings seen as characters: bytes that are no UTF-8 count as one bad character each."""
+"""Go's strings seen as characters: bytes that are not UTF-8 count as one bad character each."""
 
 _FIRST_ESCAPED = 0xDC80
 _LAST_ESCAPED = 0xDCFF
 BAD = "\ufffd"
-"""What Go makes of a byte that is no UTF-8."""
+"""What Go makes of a byte that is not UTF-8."""
 
 
 def decode(data: bytes) -> str:
-    """Give the characters of a Go string; ``bad_byte`` tells which of them stand for a byte that is no UTF-8."""
+    """Return the characters of a Go string; ``bad_byte`` tells which of them stand for a byte that is not UTF-8."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def encode(text: str) -> bytes:
-    """Give the Go string with these characters: what ``decode`` undoes."""
+    """Return the Go string with these characters: what ``decode`` undoes."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def bad_byte(character: str) -> int | None:
-    """Give the byte that a decoded character stands for when that byte is no UTF-8, else None."""
+    """Return the byte that a decoded character stands for when that byte is not UTF-8, else None."""
     code = ord(character)
     return code - 0xDC00 if _FIRST_ESCAPED <= code <= _LAST_ESCAPED else None
 
@@ -28,12 +28,12 @@ def count(data: bytes) -> int:
 
 
 def replaced(data: bytes) -> str:
-    """Give the characters of a Go string, those that are no UTF-8 replaced as Go's ``strings.Map`` replaces them."""
+    """Return the characters of a Go string, those that are not UTF-8 replaced as Go's ``strings.Map`` replaces them."""
     return "".join(BAD if bad_byte(character) is not None else character for character in decode(data))
 
 
 def from_code(code: int) -> str:
-    """Give the character with a number as Go's conversion does: the bad one for what is no character."""
+    """Return the character with a number as Go's conversion does: the bad one for what is not a character."""
     return chr(code) if 0 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else BAD
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plugin.gotemplate.checker import check
-from plugin.gotemplate.errors import TagError
+from plugin.gotemplate.errors import TemplateError
 from plugin.gotemplate.evaluator import evaluate
 from plugin.gotemplate.nodes import Node
 from plugin.gotemplate.parser import parse
@@ -21,9 +21,9 @@ class Template:
     nodes: tuple[Node, ...]
 
     def render(self, data: Data) -> str:
-        """Render over a value; bytes that are no UTF-8 in the end become U+FFFD.
+        """Render over a value; bytes that are not UTF-8 in the end become U+FFFD.
 
-        Raises ``TagError`` for what cannot be done with this value, and for too much work or output.
+        Raises ``TemplateError`` for what cannot be done with this value, and for too much work or output.
         """
         return evaluate(self.nodes, _value(data)).decode("utf-8", "replace")
 
@@ -31,7 +31,7 @@ class Template:
 def compile_template(text: str, over: GoType = ANY) -> Template:
     """Compile a template; ``over`` is the type of what it will be rendered over, for more faults to be found at once.
 
-    Raises ``TagError`` for wrong syntax, unknown functions, variables and fields, and arguments that cannot fit.
+    Raises ``TemplateError`` for wrong syntax, unknown functions, variables and fields, and arguments that cannot fit.
     """
     nodes = parse(text)
     check(nodes, over)
@@ -48,4 +48,4 @@ def _value(data: Data) -> Value:
             return to_string_map(data)
         case None | bool() | int() | Struct():
             return data
-    raise TagError(f"a {type(data).__name__} cannot be rendered")
+    raise TemplateError(f"a {type(data).__name__} cannot be rendered")

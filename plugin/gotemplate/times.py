@@ -29,7 +29,7 @@ class Moment:
         return ((since.days * _SECONDS_A_DAY + since.seconds) * _SECOND + self.nanosecond) // unit
 
     def weekday(self) -> int:
-        """Tell the day of the week; Sunday is 0."""
+        """Return the day of the week; Sunday is 0."""
         return self.second.isoweekday() % 7
 
 

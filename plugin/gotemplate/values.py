@@ -25,13 +25,13 @@ class Function:
     until: bool | None = None
 
     def parameter(self, position: int) -> "GoType":
-        """Give the type of the argument at a position that the function takes."""
+        """Return the type of the argument at a position that the function takes."""
         if position < len(self.parameters) or self.variadic is None:
             return self.parameters[position]
         return self.variadic
 
     def takes(self, count: int) -> bool:
-        """Tell whether the function can be called with so many arguments."""
+        """Return whether the function can be called with so many arguments."""
         if self.variadic is not None:
             return count >= len(self.parameters)
         return count == len(self.parameters)
@@ -128,7 +128,7 @@ def to_string_map(items: Mapping[str, str] | None) -> StringMap:
 
 
 def type_of(value: Value) -> GoType:
-    """Tell the Go type of a value."""
+    """Return the Go type of a value."""
     match value:
         case None:
             return NIL
@@ -156,24 +156,24 @@ def described(kind: GoType) -> str:
 
 
 def nil_allowed(kind: GoType) -> bool:
-    """Tell whether an argument of a type may be nil."""
+    """Return whether an argument of a type may be nil."""
     return kind in _NIL_ALLOWED
 
 
 def nil_of(kind: GoType) -> Value:
-    """Give the nil of a type for which nil is allowed."""
+    """Return the nil of a type for which nil is allowed."""
     if kind is STRINGS:
         return to_strings(None)
     return to_string_map(None) if kind is STRING_MAP else None
 
 
 def is_nil(value: Value) -> bool:
-    """Tell whether a value is nil, also a nil of a type."""
+    """Return whether a value is nil, also a nil of a type."""
     return value is None or (isinstance(value, Strings | StringMap) and value.is_nil)
 
 
 def truth(value: Value) -> bool:
-    """Tell whether ``if`` takes a value for true: it is not the zero of its type, and not empty."""
+    """Return whether ``if`` takes a value for true: it is not the zero of its type, and not empty."""
     match value:
         case Strings() | StringMap():
             return bool(value.items)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plugin.gotemplate import TagError, compile_template
+from plugin.gotemplate import TemplateError, compile_template
 from plugin.gotemplate.template import Data
 
 
@@ -99,7 +99,7 @@ def test_logic_and_comparisons(text: str, expected: str) -> None:
     ],
 )
 def test_what_is_refused_without_data(text: str, message: str) -> None:
-    with pytest.raises(TagError) as caught:
+    with pytest.raises(TemplateError) as caught:
         compile_template(text)
     assert str(caught.value).startswith(f"{message} in '{text}'")
 
@@ -134,6 +134,6 @@ def test_what_is_refused_without_data(text: str, message: str) -> None:
 )
 def test_what_is_refused_with_data(text: str, message: str) -> None:
     template = compile_template(text)
-    with pytest.raises(TagError) as caught:
+    with pytest.raises(TemplateError) as caught:
         template.render({"a": "x", "b": ""})
     assert str(caught.value).startswith(f"{message} in '{text.removesuffix('{{end}}')}'")

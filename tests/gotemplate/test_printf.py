@@ -2,7 +2,7 @@
 
 import pytest
 
-from plugin.gotemplate import TagError, compile_template
+from plugin.gotemplate import TemplateError, compile_template
 from plugin.gotemplate.template import Data
 
 
@@ -85,12 +85,12 @@ def test_numbers_of_arguments_and_widths_from_them(form: str, arguments: str, ex
 
 @pytest.mark.parametrize("form", ["%x", "%b", "%X"])
 def test_forms_of_floats_that_are_not_supported_are_refused(form: str) -> None:
-    with pytest.raises(TagError, match="not supported for a number with a fraction"):
+    with pytest.raises(TemplateError, match="not supported for a number with a fraction"):
         printf(form, "1.5")
 
 
 def test_an_address_is_refused() -> None:
-    with pytest.raises(TagError, match="the verb '%p' is not supported"):
+    with pytest.raises(TemplateError, match="the verb '%p' is not supported"):
         printf("%p", ".", {})
 
 
@@ -100,5 +100,5 @@ def test_an_address_is_refused() -> None:
      ("%*d", "70000 1"), ("%030000d" * 3, "1 2 3")],
 )  # fmt: skip
 def test_a_result_that_is_too_long_is_refused(form: str, arguments: str) -> None:
-    with pytest.raises(TagError, match=r"the result is longer than 64 KiB in '\{\{printf"):
+    with pytest.raises(TemplateError, match=r"the result is longer than 64 KiB in '\{\{printf"):
         printf(form, arguments)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plugin.gotemplate import TagError, compile_template
+from plugin.gotemplate import TemplateError, compile_template
 from plugin.gotemplate.template import Data
 
 WORDS = {"app": "web", "empty": "", "team": "blue"}
@@ -13,7 +13,7 @@ def render(text: str, data: Data = None) -> str:
 
 
 def complaint(text: str, data: Data = None) -> str:
-    with pytest.raises(TagError) as caught:
+    with pytest.raises(TemplateError) as caught:
         render(text, data)
     return str(caught.value)
 
@@ -244,5 +244,5 @@ def test_a_long_action_is_shortened_in_a_complaint_and_stays_on_one_line() -> No
 
 
 def test_nothing_else_than_what_go_has_can_be_rendered() -> None:
-    with pytest.raises(TagError, match="a float cannot be rendered"):
+    with pytest.raises(TemplateError, match="a float cannot be rendered"):
         compile_template("{{.}}").render(1.5)  # type: ignore[arg-type]
