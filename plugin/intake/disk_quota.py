@@ -9,6 +9,7 @@ from plugin.intake.journal_state import KeptJournal
 from plugin.intake.pump import Pump
 from plugin.journal.cursors.store import floor
 from plugin.journal.layout import DataFolder
+from plugin.journal.losses import Cause
 from plugin.journal.retention import SegmentUse, measure, passed, remove_corrupt, remove_segment
 
 logger = logging.getLogger(__name__)
@@ -32,10 +33,14 @@ class DiskBounds:
 
 @dataclass(frozen=True, slots=True)
 class _Shortage:
-    """Bytes that are too many: ``wanted`` by the bounds, ``vital`` lest lines be dropped that come now."""
+    """Bytes that are too many: ``wanted`` by the bounds, ``vital`` lest lines be dropped that come now.
+
+    Of those that are wanted, ``beyond_limit`` are for the limit, the others for want of room on the disk.
+    """
 
     wanted: int
     vital: int
+    beyond_limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,8 @@ class Room:
             spared = spared or victim.throttled
             if spared and freed >= shortage.vital:
                 break
-            gained = self._give_up_safely(victim)
+            cause = Cause.DISK_LIMIT if freed < shortage.beyond_limit else Cause.DISK_FREE
+            gained = self._give_up_safely(victim, cause)
             if gained is not None:
                 changed.add(victim.container_id)
                 freed += gained
@@ -122,25 +128,25 @@ class Room:
         used = sum(journal.bytes for journal in journals.values())
         status = os.statvfs(self._data.path)
         disk, available = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
-        wanted = vital = 0
+        beyond_limit = wanted = vital = 0
         if self._bounds.limit is not None:
-            wanted = used - int(self._bounds.limit * (1 - margin))
+            beyond_limit = wanted = used - int(self._bounds.limit * (1 - margin))
         if self._bounds.free is not None:
             free = min(self._bounds.free, disk // _FREE_SHARE)
             wanted = max(wanted, int(free * (1 + margin)) - available)
             vital = free // _VITAL_SHARE - available
         if self._pump.call(self._pump.containers.dropping).result():
             vital = max(vital, disk // _FREED_WHEN_FULL)
-        return _Shortage(wanted=max(wanted, vital), vital=vital)
+        return _Shortage(wanted=max(wanted, vital), vital=vital, beyond_limit=beyond_limit)
 
-    def _give_up_safely(self, victim: _Victim) -> int | None:
+    def _give_up_safely(self, victim: _Victim, cause: Cause) -> int | None:
         try:
-            return self._give_up(victim)
+            return self._give_up(victim, cause)
         except OSError as error:
             logger.warning("container %s: its journal cannot make room: %s", victim.container_id, error)
             return None
 
-    def _give_up(self, victim: _Victim) -> int | None:
+    def _give_up(self, victim: _Victim, cause: Cause) -> int | None:
         """Remove a segment for want of room; returns the bytes that are free now, ``None`` if nothing can go.
 
         A journal of which sinks have to be told that it is gone keeps an empty segment at its end: all before that
@@ -148,7 +154,7 @@ class Room:
         """
         use = victim.use
         if use.end is not None:
-            remove_segment(use, at_once=True)
+            remove_segment(use, cause, at_once=True)
             return use.bytes
         if not victim.runs and not victim.needed:
             return use.bytes if self._remove(victim.container_id, [use], "for want of room") else None
@@ -161,7 +167,7 @@ class Room:
         if not victim.needed:  # when it was looked at last; it may have grown
             going = passed(going, floor(folder, victim.journal.sinks, victim.journal.birth, running=victim.runs))
         for segment in going:
-            remove_segment(segment, at_once=True)
+            remove_segment(segment, cause, at_once=True)
         return sum(segment.bytes for segment in going)
 
     def _remove_set_aside(self, journals: Mapping[str, KeptJournal], changed: set[str]) -> int:

@@ -16,6 +16,7 @@ from plugin.journal.cursors.store import floor, floor_of_any, times_written
 from plugin.journal.gap_marker import noted_gap
 from plugin.journal.lag import journal_size
 from plugin.journal.layout import DataFolder
+from plugin.journal.losses import Cause
 from plugin.journal.metadata import JournalNote, read_note
 from plugin.journal.retention import (
     SegmentUse,
@@ -82,7 +83,7 @@ class Tidier:
             if attached:
                 self._close_in_time(container_id, segments, options)
         for use in _surplus(segments, options, needed_from):
-            remove_segment(use)
+            remove_segment(use, Cause.RETENTION)
         if options.overflow == "drop-oldest":
             _drop_oldest(container_id, segments, needed_from, options.buffer_limit)
         set_aside = remove_corrupt(folder, _KEPT_CORRUPT)
@@ -185,7 +186,7 @@ class Tidier:
         """Remove what is older than ``max-age``; true if that is the journal of a container that has stopped."""
         oldest_kept = time.time_ns() - int((options.max_age or 0) * _SECOND)
         for use in aged(segments, oldest_kept, needed_from):
-            remove_segment(use)
+            remove_segment(use, Cause.MAX_AGE)
         if needed_from is not None or not segments or segments[-1].modified >= oldest_kept:
             return False
         return self.remove(container_id, segments, "all of it is older than max-age")
@@ -246,7 +247,7 @@ def _drop_oldest(container_id: str, segments: list[SegmentUse], needed_from: int
         if dropped >= excess:
             break
         if use.end is not None and use.end > needed_from:
-            remove_segment(use)
+            remove_segment(use, Cause.BUFFER_LIMIT)
             dropped += use.end - max(use.segment.base, needed_from)
     if dropped:
         logger.warning(

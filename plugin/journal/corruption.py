@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from plugin.journal.layout import corrupt_path, write_atomically
+from plugin.journal.losses import Cause, record_loss
 from plugin.journal.scanner import frame_behind
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def set_aside(folder: Path, offset: int, content: bytes) -> None:
     """Keep the bytes that are no frames at an offset of a journal in a file of their own. Raises ``OSError``."""
     path = corrupt_path(folder, offset)
     logger.warning(
-        "%s: %d bytes at offset %d are no log entries (%s …): set aside in %s",
+        "%s: %d bytes at offset %d are not log entries (%s …): set aside in %s",
         folder.name,
         len(content),
         offset,
@@ -35,3 +36,4 @@ def set_aside(folder: Path, offset: int, content: bytes) -> None:
         path.name,
     )
     write_atomically(path, content)
+    record_loss(folder, offset, offset + len(content), Cause.CORRUPT)

@@ -1,15 +1,30 @@
-"""Why bytes of a journal are missing, as far as what is left of it tells."""
+"""Why bytes of a journal are missing: by what was recorded when they were given up, else by what is left of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from plugin.journal.layout import corrupt_path, list_segments
+from plugin.journal.losses import Cause, Loss, read_losses
 from plugin.journal.reader import segment_end
 
-NO_ENTRIES = "they are no log entries"
+NO_ENTRIES = "they are not log entries"
+
+_REASONS = {
+    Cause.RETENTION: "max-size and max-file do not keep them",
+    Cause.MAX_AGE: "they were older than max-age",
+    Cause.BUFFER_LIMIT: "they had to make room before they could be delivered (buffer-limit)",
+    Cause.DISK_LIMIT: "they had to make room before they could be delivered (PEAVEY_DISK_LIMIT)",
+    Cause.DISK_FREE: "they had to make room on the disk before they could be delivered (PEAVEY_DISK_FREE)",
+    Cause.DISK_FULL: "the disk was full when they came",
+    Cause.CORRUPT: NO_ENTRIES,
+}
 
 
 def why_missing(folder: Path, start: int, end: int) -> str:
-    """Say, as the end of a sentence about them, why the bytes from ``start`` to ``end`` cannot be read."""
+    """Return, as the end of a sentence about them, why the bytes from ``start`` to ``end`` cannot be read.
+
+    What an older version gave up has no record: then it says what may be the cause.
+    """
     aside = corrupt_path(folder, start)
     before = [segment for segment in list_segments(folder) if segment.base <= start]
     try:
@@ -19,7 +34,25 @@ def why_missing(folder: Path, start: int, end: int) -> str:
             return "the journal is damaged there"
     except FileNotFoundError:  # removed meanwhile
         before = []
-    reason = "they had to make room before they could be delivered (buffer-limit, or a bound on the disk)"
-    if before:  # delivered history, or what was written before the disk was full
-        reason += ", or the disk was full when they came"
-    return reason
+    losses = [loss for loss in read_losses(folder) if loss.start < end and loss.end > start]
+    reasons = list(dict.fromkeys(_REASONS[loss.cause] for loss in losses))
+    if not _cover(losses, start, end):
+        reasons.append(_guess(may_have_been_full=bool(before)))
+    return ", or ".join(reasons)
+
+
+def _cover(losses: Sequence[Loss], start: int, end: int) -> bool:
+    """Return whether losses, which are in order, make up all of a gap."""
+    for loss in losses:
+        if loss.start > start:
+            return False
+        start = max(start, loss.end)
+    return start >= end
+
+
+def _guess(*, may_have_been_full: bool) -> str:
+    """Return what can be said where no cause is recorded: the disk was full only if there is something before."""
+    guess = "they had to make room before they could be delivered (buffer-limit, or a bound on the disk)"
+    if may_have_been_full:
+        guess += ", or the disk was full when they came"
+    return f"{guess}; the cause is not recorded"

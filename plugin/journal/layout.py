@@ -9,6 +9,7 @@ DATA/containers/<container id>/info.json   see ``plugin.journal.metadata``
     <20 digits>.log.zst                    a closed segment, compressed
     <20 digits>.idx                        its sparse index, derived
     <20 digits>.corrupt                    bytes that were no frames, set aside
+    <20 digits>-<20 digits>.<cause>.lost   what was given up: see ``plugin.journal.losses``
     <20 digits>.gap                        while a full disk has lines dropped: see ``plugin.journal.gap_marker``
 """
 

@@ -9,6 +9,7 @@ from plugin.journal.gap_marker import noted_gap
 from plugin.journal.index import clean_points, read_points
 from plugin.journal.layout import index_path, list_segments
 from plugin.journal.line_spans import joiner_at
+from plugin.journal.losses import Cause, record_loss
 from plugin.journal.reader import segment_end
 from plugin.journal.scanner import Walker
 
@@ -38,6 +39,7 @@ def find_end(folder: Path) -> JournalEnd:
     if segments and not segments[-1].compressed and noted <= end:
         return _end_of_segment(folder, segments[-1].base, end)
     offset = max(end, noted)
+    record_loss(folder, end, offset, Cause.DISK_FULL)
     return JournalEnd(offset, NewestSegment(), Walker(offset, Joiner()))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from plugin.docker.frames import HEADER_SIZE, Fields, entry_size
 from plugin.journal.layout import Segment, free_at_once, index_path, list_segments
+from plugin.journal.losses import Cause, record_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,14 @@ def passed(segments: list[SegmentUse], floor: int | None) -> list[SegmentUse]:
     return [use for use in segments if use.end is not None and (floor is None or use.end <= floor)]
 
 
-def remove_segment(use: SegmentUse, *, at_once: bool = False) -> None:
-    """Remove a segment and its index.
+def remove_segment(use: SegmentUse, cause: Cause | None = None, *, at_once: bool = False) -> None:
+    """Remove a segment and its index, and record the cause, for the sinks that still need it.
 
     With ``at_once`` its room is free although a reader may have it open, to whom its rest is missing then.
     """
     path = Path(use.segment.path)
+    if cause is not None and use.end is not None:
+        record_loss(path.parent, use.segment.base, use.end, cause)
     if at_once:
         free_at_once(path)
     path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from plugin.journal.active_segment import NewestSegment, create_segment, cut_clo
 from plugin.journal.corruption import bytes_to_skip, set_aside
 from plugin.journal.drop_mode import Dropper, require_room
 from plugin.journal.gap_marker import GapNote
+from plugin.journal.losses import Cause, record_loss
 from plugin.journal.recovery import find_end
 from plugin.journal.scanner import NO_TIME, Walker, missing_bytes
 from plugin.journal.splice import UnwrittenError, move, waiting
@@ -173,6 +174,7 @@ class JournalWriter:
             if self.found is None:
                 self.found = self._walker.offset
             if self.dropped.bytes or not self._segment.is_open:
+                record_loss(self.folder, self._end, self._end + self.dropped.bytes, Cause.DISK_FULL)
                 self._switch(self._end + self.dropped.bytes, self.dropped.tail)
             else:
                 self._segment.write(self._end, self.dropped.tail)

@@ -16,6 +16,7 @@ from plugin.intake.housekeeper import Housekeeper
 from plugin.journal import metadata as note_module
 from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
 from plugin.journal.layout import gap_path, list_segments
+from plugin.journal.losses import Cause
 from plugin.journal.metadata import JournalNote
 from plugin.journal.retention import SegmentUse, remove_segment
 from tests.intake.housekeeping_bench import DAY, HOUR, SEGMENT, House, disk, write_segments
@@ -642,10 +643,10 @@ def after(function: Callable[..., None], then: Callable[[], object]) -> Callable
 def remove_unless_broken(monkeypatch: pytest.MonkeyPatch, container: str) -> None:
     """Let no segment of a container be removed."""
 
-    def remove(use: SegmentUse, *, at_once: bool = False) -> None:
+    def remove(use: SegmentUse, cause: Cause | None = None, *, at_once: bool = False) -> None:
         if f"/{container}/" in use.segment.path:
             raise OSError(5, "Input/output error")
-        remove_segment(use, at_once=at_once)
+        remove_segment(use, cause, at_once=at_once)
 
     for module in (retention, disk_quota):
         monkeypatch.setattr(module, "remove_segment", remove)

@@ -29,5 +29,5 @@ def test_what_is_set_aside_is_kept_under_its_offset_and_told(folder: Path, caplo
     folder.mkdir()
     set_aside(folder, 17, NO_FRAMES)
     assert corrupt_path(folder, 17).read_bytes() == NO_FRAMES
-    assert "100 bytes at offset 17 are no log entries (ff ff" in caplog.text
+    assert "100 bytes at offset 17 are not log entries (ff ff" in caplog.text
     assert corrupt_path(folder, 17).name in caplog.text
