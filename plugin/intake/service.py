@@ -20,7 +20,7 @@ from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.pump import Pump
 from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
 from plugin.journal.change_counters import GrowthTeller
-from plugin.journal.cursors.placement import first_cursors, make_change
+from plugin.journal.cursors.placement import make_first_cursors
 from plugin.journal.layout import DataFolder
 
 logger = logging.getLogger(__name__)
@@ -121,8 +121,7 @@ class Intake:
         The pump sees to it that they are there: they may be refused, or go with a journal that ages out right now.
         """
         try:
-            for change in first_cursors(self.data.container(container_id), options.sinks):
-                make_change(change)
+            make_first_cursors(self.data.container(container_id), options.sinks)
         except OSError as error:
             logger.debug("container %s: no first cursor yet: %s", container_id[:12], error)
 

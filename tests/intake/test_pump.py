@@ -234,7 +234,7 @@ class TestAttaching:
         fifo.write(WHOLE)
         bench.turn()
         assert bench.written() == WHOLE
-        assert "it cannot be told where its sinks begin" in caplog.text
+        assert "cannot determine start offsets" in caplog.text
 
     def test_one_that_cannot_be_watched_leaves_no_descriptor(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch

@@ -21,11 +21,11 @@ class CursorKeeper:
         self._waiting: dict[tuple[Path, str], CursorChange] = {}
 
     def begin(self, folder: Path, sinks: Iterable[SinkChoice]) -> None:
-        """Give sinks that have no cursor in a journal their first one; no stream waits for a journal without answer."""
+        """Write the first cursor of each sink that has none; an unreadable journal does not hold up its stream."""
         try:
             changes = first_cursors(folder, sinks)
         except OSError as error:
-            logger.warning("container %s: it cannot be told where its sinks begin: %s", folder.name[:12], error)
+            logger.warning("container %s: cannot determine start offsets: %s", folder.name[:12], error)
             return
         self._make(changes)
 
@@ -34,12 +34,12 @@ class CursorKeeper:
         try:
             changes = misplaced_cursors(folder, end, birth)
         except OSError as error:
-            logger.warning("container %s: its cursors cannot be looked at: %s", folder.name[:12], error)
+            logger.warning("container %s: cannot read cursors: %s", folder.name[:12], error)
             return
         for change in changes:
             logger.warning(
-                "container %s, sink %s: its cursor at offset %d does not fit the journal, as after a power cut; it is "
-                "set to %d",
+                "container %s, sink %s: cursor at offset %d does not fit the journal, as after a power cut; "
+                "moved to %d",
                 folder.name[:12],
                 change.instance,
                 0 if change.seen is None else change.seen.offset,
@@ -59,7 +59,7 @@ class CursorKeeper:
             del self._waiting[key]
 
     def _make(self, changes: Iterable[CursorChange]) -> bool:
-        """Write cursors, or keep those that cannot be written; false if there is such a one."""
+        """Write cursors, and keep those that cannot be written; false if there are some."""
         done = True
         for change in changes:
             key = (change.folder, change.instance)
@@ -72,7 +72,7 @@ class CursorKeeper:
                 done = False
                 if key not in self._waiting:
                     logger.warning(
-                        "container %s, sink %s: its cursor cannot be written yet: %s",
+                        "container %s, sink %s: cannot write cursor yet: %s",
                         change.folder.name[:12],
                         change.instance,
                         error,

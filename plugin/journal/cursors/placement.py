@@ -19,6 +19,7 @@ from plugin.journal.cursors.store import (
     instances_with_cursors,
     is_of,
     read_cursor,
+    starting_at,
     write_cursor,
 )
 from plugin.journal.metadata import read_note
@@ -36,7 +37,7 @@ class CursorChange:
 
 
 def first_cursors(folder: Path, sinks: Iterable[SinkChoice]) -> list[CursorChange]:
-    """Tell where the sinks that have no cursor begin.
+    """Return where the sinks that have no cursor begin.
 
     One that the container's own log-opts choose has been wanted since its first line: its cursor was lost, or refused
     by a full disk, if there is more than that in the journal. One that the plugin-wide log-opts choose may be newer
@@ -53,12 +54,23 @@ def first_cursors(folder: Path, sinks: Iterable[SinkChoice]) -> list[CursorChang
     for choice in missing:
         offset = oldest_offset(folder) if choice.own else frames_end(folder)
         birth = note.birth if note is not None and offset else 0
-        changes.append(CursorChange(folder, choice.instance, None, Cursor(offset=offset, resume=offset, birth=birth)))
+        changes.append(CursorChange(folder, choice.instance, None, starting_at(offset, birth)))
     return changes
 
 
+def make_first_cursors(folder: Path, sinks: Iterable[SinkChoice]) -> None:
+    """Write the first cursors of the sinks that have none. Raises ``OSError``."""
+    for change in first_cursors(folder, sinks):
+        make_change(change)
+
+
+def at_oldest(folder: Path, birth: int) -> Cursor:
+    """Return the cursor with which all that a journal still has is sent."""
+    return starting_at(oldest_offset(folder), birth)
+
+
 def misplaced_cursors(folder: Path, end: int, birth: int) -> list[CursorChange]:
-    """Tell what must become of cursors that do not fit the journal that was born at ``birth``.
+    """Return what must become of cursors that do not fit the journal that was born at ``birth``.
 
     ``end`` is the offset behind its last complete frame: a cursor cannot be ahead of it. One of another journal goes to
     the oldest entry kept. Damaged ones are left to delivery, which begins there as well.
@@ -73,19 +85,19 @@ def misplaced_cursors(folder: Path, end: int, birth: int) -> list[CursorChange]:
             continue
         if not is_of(seen, birth):
             oldest = min(end, oldest_offset(folder))
-            changes.append(CursorChange(folder, instance, seen, Cursor(offset=oldest, resume=oldest, birth=birth)))
+            changes.append(CursorChange(folder, instance, seen, starting_at(oldest, birth)))
         elif seen.offset > end:
             changes.append(CursorChange(folder, instance, seen, taken_back(seen, end, birth)))
     return changes
 
 
 def taken_back(cursor: Cursor, end: int, birth: int) -> Cursor:
-    """Take a cursor that is ahead of its journal back to ``end``."""
+    """Return a cursor that is ahead of its journal taken back to ``end``."""
     return msgspec.structs.replace(cursor, offset=end, resume=min(cursor.resume, end), birth=birth)
 
 
 def birth_by_cursors(folder: Path, end: int) -> int:
-    """Tell by the cursors when a journal was born whose note is lost, 0 if they do not know.
+    """Return by the cursors when a journal was born whose metadata is lost, 0 if they do not know.
 
     They are believed only if none is ahead of ``end``, the offset behind its last complete frame: else they may be of a
     journal that was here before.

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from plugin.config.options import SinkChoice
 from plugin.errors import DamagedCursorError
-from plugin.journal.cursors.placement import taken_back
+from plugin.journal.cursors.placement import at_oldest, taken_back
 from plugin.journal.cursors.store import Cursor, cursor_in, keep_damaged, write_cursor
-from plugin.journal.seeking import frames_end, journal_end, oldest_offset
+from plugin.journal.seeking import frames_end, journal_end
 
 logger = logging.getLogger(__name__)
 
 
 def find_beginning(folder: Path, choice: SinkChoice, birth: int) -> Cursor | None:
-    """Give the cursor with which to begin in the journal that was born at ``birth``.
+    """Return the cursor with which to begin in the journal that was born at ``birth``.
 
     ``None`` for a sink without a cursor that only the plugin-wide log-opts choose: it is newer than the container,
     whose next start gives it one. A damaged cursor is copied aside and replaced. Raises ``JournalError`` if the cursor
@@ -28,7 +28,7 @@ def find_beginning(folder: Path, choice: SinkChoice, birth: int) -> Cursor | Non
     except DamagedCursorError as error:
         return _begin_anew(folder, choice.instance, birth, error)
     if cursor is None and choice.own:
-        return _at_oldest(folder, birth)
+        return at_oldest(folder, birth)
     return cursor
 
 
@@ -45,7 +45,7 @@ def _read_within(folder: Path, instance: str, birth: int) -> Cursor | None:
     if cursor is None or cursor.offset <= end:
         return cursor
     logger.warning(
-        "container %s, sink %s: its cursor is %d bytes ahead of the journal, as after a power cut; it is taken back",
+        "container %s, sink %s: cursor %d bytes ahead of the journal, as after a power cut; taken back",
         folder.name[:12],
         instance,
         cursor.offset - end,
@@ -54,7 +54,7 @@ def _read_within(folder: Path, instance: str, birth: int) -> Cursor | None:
 
 
 def _begin_anew(folder: Path, instance: str, birth: int, error: DamagedCursorError) -> Cursor:
-    cursor = _at_oldest(folder, birth)
+    cursor = at_oldest(folder, birth)
     copy = keep_damaged(folder, instance)
     write_cursor(folder, instance, cursor)
     logger.error(
@@ -66,8 +66,3 @@ def _begin_anew(folder: Path, instance: str, birth: int, error: DamagedCursorErr
         cursor.offset,
     )
     return cursor
-
-
-def _at_oldest(folder: Path, birth: int) -> Cursor:
-    oldest = oldest_offset(folder)
-    return Cursor(offset=oldest, resume=oldest, birth=birth)

@@ -1,7 +1,7 @@
 """Cursors: how far each sink of a container has come in its journal. One file per sink: ``cursors/<instance>.msgpack``.
 
 StartLogging writes the first one, so that retention knows of the sink even while delivery is down; delivery moves it.
-They are not forced to the disk: what a power cut makes of them is mended by ``plugin.journal.cursors.placement`` and
+They are not forced to the disk: what a power cut makes of them is repaired by ``plugin.journal.cursors.placement`` and
 ``plugin.journal.cursors.start``.
 
 A cursor file has always the same size, well below that of a disk's sector, and begins with a checksum, so that delivery
@@ -57,8 +57,13 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"offset {self.offset} and resume {self.resume} make no sense")
 
 
+def starting_at(offset: int, birth: int) -> Cursor:
+    """Return the cursor of a sink that begins at an offset of the journal that was born at ``birth``."""
+    return Cursor(offset=offset, resume=offset, birth=birth)
+
+
 def cursor_path(folder: Path, instance: str) -> Path:
-    """Name the cursor of a sink instance in a journal's folder."""
+    """Return the path of the cursor of a sink instance in a journal's folder."""
     return folder / "cursors" / f"{instance}{_SUFFIX}"
 
 
@@ -96,28 +101,28 @@ def cursor_in(folder: Path, instance: str, birth: int) -> Cursor | None:
     cursor = read_cursor(folder, instance)
     if cursor is None or is_of(cursor, birth):
         return cursor
-    return Cursor(offset=0, resume=0, birth=birth)
+    return starting_at(0, birth)
 
 
 def is_of(cursor: Cursor, birth: int) -> bool:
-    """Tell whether a cursor is in the journal that was born at ``birth``, as far as it knows."""
+    """Return whether a cursor is in the journal that was born at ``birth``, as far as it knows."""
     return cursor.birth in (0, birth)
 
 
 def times_written(folder: Path, sinks: Iterable[SinkChoice]) -> dict[str, int]:
-    """Tell by its path when the cursor of each sink was written last, for ``any_written_since``."""
+    """Return by its path when the cursor of each sink was written last, for ``any_written_since``."""
     paths = [str(cursor_path(folder, choice.instance)) for choice in sinks]
     recent = time.time_ns() - _TICK  # another writing may follow at what is the same time to the file system
     return {path: -1 if (written := _time_written(path)) > recent else written for path in paths}
 
 
 def any_written_since(times: Mapping[str, int]) -> bool:
-    """Tell whether a cursor was written since these times were told; where that is not sure, it may have been."""
+    """Return whether a cursor was written since these times were taken; where that is not sure, it may have been."""
     return any(_time_written(path) != written for path, written in times.items())
 
 
 def _time_written(path: str) -> int:
-    """Tell when a file was written last, nanoseconds since 1970 UTC; 0 if there is none that can be looked at."""
+    """Return when a file was written last, nanoseconds since 1970 UTC; 0 if there is none that can be looked at."""
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
@@ -159,7 +164,7 @@ def _pack(cursor: Cursor) -> bytes:
 
 
 def _unpack(content: bytes) -> Cursor:
-    """Raise ``ValueError``, or what else msgspec raises, for what is no cursor."""
+    """Raise ``ValueError``, or what else msgspec raises, for what is not a cursor."""
     if len(content) != _SIZE:
         raise ValueError(f"it has {len(content)} bytes instead of {_SIZE}")
     checksum, length = _HEADER.unpack_from(content)
@@ -180,7 +185,7 @@ def keep_damaged(folder: Path, instance: str) -> Path:
 
 
 def floor(folder: Path, sinks: Iterable[SinkChoice], birth: int, *, running: bool) -> int | None:
-    """Tell the offset from which on some sink still needs the journal; ``None`` if no sink needs any of it.
+    """Return the offset from which on some sink still needs the journal; ``None`` if no sink needs any of it.
 
     A sink whose cursor is damaged needs all. One without a cursor needs all if the container's own log-opts choose it,
     or if the container is ``running``, so that it is about to get one; else it is newer than the container and needs
@@ -197,13 +202,13 @@ def floor(folder: Path, sinks: Iterable[SinkChoice], birth: int, *, running: boo
 
 
 def floor_of_any(folder: Path) -> int | None:
-    """Tell what ``floor`` does where a container's sinks are not known: each that has a cursor counts."""
+    """Return what ``floor`` does where a container's sinks are not known: each that has a cursor counts."""
     needed = (_needed_from(folder, instance, None) for instance in instances_with_cursors(folder))
     return min((resume for resume in needed if resume is not None), default=None)
 
 
 def _needed_from(folder: Path, instance: str, birth: int | None) -> int | None:
-    """Tell by its cursor from where on a sink needs the journal; ``None`` without one. ``birth`` may be unknown."""
+    """Return by its cursor from where on a sink needs the journal; ``None`` without one. ``birth`` may be unknown."""
     try:
         cursor = read_cursor(folder, instance) if birth is None else cursor_in(folder, instance, birth)
     except JournalError:

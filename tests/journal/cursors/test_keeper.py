@@ -58,7 +58,7 @@ def test_a_first_cursor_that_is_refused_is_written_later_at_the_place_of_that_ti
     keeper.begin(folder, SINKS)
     keeper.save()
     assert read_cursor(folder, "syslog") is None
-    assert caplog.text.count("cannot be written yet") == 1
+    assert caplog.text.count("cannot write cursor yet") == 1
 
     disk.full = False
     keeper.save()
@@ -93,7 +93,7 @@ def test_nothing_is_written_for_a_journal_that_is_gone(folder: Path, disk: Disk)
 def test_what_does_not_fit_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_cursor(folder, "a", at(9_000))
     CursorKeeper().place(folder, len(WHOLE), 12)
-    assert f"its cursor at offset 9000 does not fit the journal, as after a power cut; it is set to {len(WHOLE)}" in (
+    assert f"cursor at offset 9000 does not fit the journal, as after a power cut; moved to {len(WHOLE)}" in (
         caplog.text
     )
 
