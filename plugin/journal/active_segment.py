@@ -53,7 +53,7 @@ class NewestSegment:
             if os.pwrite(self._index, content, self._index_end) != len(content):
                 return False
         except OSError as error:
-            logger.debug("points of an index wait: %s", error)
+            logger.debug("cannot write index points yet: %s", error)
             return False
         self._index_end += len(content)
         return True
@@ -97,14 +97,14 @@ def cut_closed_segment(folder: Path, base: int, end: int) -> None:
     try:
         os.truncate(path, end - base)
     except OSError as error:
-        logger.debug("%s keeps what lies behind its end: %s", path, error)
+        logger.debug("cannot truncate %s: %s", path, error)
 
 
 def _open_index(folder: Path, base: int, flags: int) -> int:
     try:
         return os.open(index_path(folder, base), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
     except OSError as error:
-        logger.debug("%s: a segment has no index: %s", folder, error)
+        logger.debug("%s: cannot create index: %s", folder, error)
         return -1
 
 
@@ -113,4 +113,4 @@ def _cut(file: int, size: int) -> None:
     try:
         os.ftruncate(file, size)
     except OSError as error:
-        logger.debug("a file keeps bytes behind its end: %s", error)
+        logger.debug("cannot truncate a segment: %s", error)

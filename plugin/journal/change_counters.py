@@ -21,7 +21,7 @@ _LARGEST = (1 << 8 * _ITEM) - 1
 
 
 def counter_of(container_id: str) -> int:
-    """Tell which counter is a container's."""
+    """Return which counter is a container's."""
     return zlib.crc32(container_id.encode()) % _COUNTERS
 
 
@@ -34,7 +34,7 @@ class GrowthTeller:
         self._counters = _read(b"")
 
     def tell(self, container_id: str) -> None:
-        """Tell that a container's journal has grown; where that cannot be written, it is not told."""
+        """Announce that a container's journal has grown; where that cannot be written, it is not announced."""
         number = counter_of(container_id)
         try:
             if self._file < 0:
@@ -60,7 +60,7 @@ class GrowthListener:
         self._seen = b""
 
     def listen(self) -> set[int] | None:
-        """Give the counters that have changed since the last call; ``None`` if there are none."""
+        """Return the counters that have changed since the last call; ``None`` if there are none."""
         try:
             if self._file < 0:
                 self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Bytes that are no frames: how many of them to skip, and where they are kept."""
+"""Bytes that are not frames: how many of them to skip, and where they are kept."""
 
 import logging
 from pathlib import Path
@@ -14,7 +14,7 @@ UNCLEAR = 1 << 20
 
 
 def bytes_to_skip(buffer: bytes) -> int:
-    """Count the bytes at a buffer's beginning to be skipped, since they are no frames; 0 while more have to come first.
+    """Count the bytes to skip at a buffer's beginning, which are not frames; 0 while more have to come first.
 
     Where no frame is found in more than ``UNCLEAR`` bytes, all are skipped but a rest, in which one may begin.
     """
@@ -25,7 +25,7 @@ def bytes_to_skip(buffer: bytes) -> int:
 
 
 def set_aside(folder: Path, offset: int, content: bytes) -> None:
-    """Keep the bytes that are no frames at an offset of a journal in a file of their own. Raises ``OSError``."""
+    """Keep the bytes that are not frames at an offset of a journal in a file of their own. Raises ``OSError``."""
     path = corrupt_path(folder, offset)
     logger.warning(
         "%s: %d bytes at offset %d are not log entries (%s …): set aside in %s",

@@ -31,7 +31,7 @@ class GapNote:
             else:
                 os.replace(self._path, path)
         except OSError as error:
-            logger.debug("%s: what is dropped cannot be noted: %s", self._folder.name, error)
+            logger.debug("container %s: cannot note gap: %s", self._folder.name, error)
             self._path = None
         else:
             self._path = path
@@ -46,11 +46,11 @@ class GapNote:
             for path in self._folder.glob("*.gap"):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            logger.debug("%s: the note of a gap stays: %s", self._folder.name, error)
+            logger.debug("container %s: cannot remove gap note: %s", self._folder.name, error)
 
 
 def noted_gap(folder: Path) -> int:
-    """Tell at which offset a journal is to go on by its note, 0 if it has none."""
+    """Return at which offset a journal is to go on by its note, 0 if it has none."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:

@@ -55,18 +55,18 @@ def measure_lag(segments: Sequence[SegmentUse], offset: int, resume: int) -> Lag
 
 
 def journal_size(segments: Sequence[SegmentUse]) -> int:
-    """Tell the offset behind the last byte of a journal, 0 if there is none."""
+    """Return the offset behind the last byte of a journal, 0 if there is none."""
     return _end(segments[-1]) if segments else 0
 
 
 def _end(use: SegmentUse) -> int:
-    """Tell where its bytes end: before the next segment, if something is missing between the two."""
+    """Return where its bytes end: before the next segment, if something is missing between the two."""
     end = segment_end(use.segment) if use.segment.compressed else use.segment.base + use.bytes
     return end if use.end is None else min(end, use.end)
 
 
 def _oldest(segments: Sequence[SegmentUse], segment: Segment, start: int, resume: int) -> int:
-    """Tell the time of the line that begins at ``resume``, or else of what comes first in the segment given."""
+    """Return the time of the line that begins at ``resume``, or else of what comes first in the segment given."""
     for use in segments:
         if use.segment.base <= resume < start and resume < _end(use):
             return _time_at(use.segment, resume)
@@ -105,7 +105,7 @@ def _sample(segment: Segment, start: int, end: int) -> int:
 
 
 def _time_at(segment: Segment, offset: int) -> int:
-    """Tell the time of the entry at an offset; if there is none that can be read, when the segment was written."""
+    """Return the time of the entry at an offset; if there is none that can be read, when the segment was written."""
     content = _read(segment, offset, _SAMPLE)
     if len(content) >= HEADER_SIZE:
         end = HEADER_SIZE + entry_size(content, 0)

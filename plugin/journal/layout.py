@@ -8,7 +8,7 @@ DATA/containers/<container id>/info.json   see ``plugin.journal.metadata``
     <20 digits>.log                        a segment, named by the offset of its first byte
     <20 digits>.log.zst                    a closed segment, compressed
     <20 digits>.idx                        its sparse index, derived
-    <20 digits>.corrupt                    bytes that were no frames, set aside
+    <20 digits>.corrupt                    bytes that were not frames, set aside
     <20 digits>-<20 digits>.<cause>.lost   what was given up: see ``plugin.journal.losses``
     <20 digits>.gap                        while a full disk has lines dropped: see ``plugin.journal.gap_marker``
 """
@@ -78,7 +78,7 @@ class DataFolder:
         return descriptor
 
     def container(self, container_id: str) -> Path:
-        """Give the folder of a container's journal, which need not exist."""
+        """Return the folder of a container's journal, which need not exist."""
         return self.containers / container_id
 
     def container_ids(self) -> list[str]:
@@ -118,7 +118,7 @@ def index_path(folder: Path, base: int) -> Path:
 
 
 def corrupt_path(folder: Path, offset: int) -> Path:
-    """Name the file for bytes that were no frames and began at an offset."""
+    """Name the file for bytes that were not frames and began at an offset."""
     return folder / f"{offset:020}.corrupt"
 
 
@@ -132,7 +132,7 @@ def free_at_once(path: Path) -> None:
     try:
         os.truncate(path, 0)
     except OSError as error:
-        logger.debug("%s is removed as it is: %s", path, error)
+        logger.debug("cannot truncate %s before removing it: %s", path, error)
 
 
 def list_segments(folder: Path) -> list[Segment]:

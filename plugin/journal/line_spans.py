@@ -14,7 +14,7 @@ _LOOK_BACK = 4 * MAX_JOINED
 
 
 def joiner_at(folder: Path, base: int) -> Joiner:
-    """Give the joiner of a walk that has come to the beginning of the segment at ``base``."""
+    """Return the joiner of a walk that has come to the beginning of the segment at ``base``."""
     start = _resume(folder, base)
     walker = Walker(start, Joiner())
     reader = JournalReader(folder, start)
@@ -35,7 +35,7 @@ def joiner_at(folder: Path, base: int) -> Joiner:
 
 
 def _resume(folder: Path, base: int) -> int:
-    """Tell where to begin to walk, by the nearest index that is sound; ``base`` itself if no line spans it."""
+    """Return where to begin to walk, by the nearest index that is sound; ``base`` itself if no line spans it."""
     oldest = base
     for segment in reversed([segment for segment in list_segments(folder) if segment.base <= base]):
         points = clean_points(read_points(index_path(folder, segment.base), segment.base, base))

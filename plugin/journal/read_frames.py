@@ -52,7 +52,7 @@ class Reframer:
     def feed(self, buffer: bytes, offset: int) -> int:
         """Take the complete frames of ``buffer``, which lies at ``offset``; returns the bytes used up.
 
-        Stops early at bytes that are no frame, and when the reading has ended.
+        Stops early at bytes that are not a frame, and when the reading has ended.
         """
         header_size, complete = HEADER_SIZE, COMPLETE
         fields = self._fields
@@ -77,7 +77,7 @@ class Reframer:
         return position
 
     def take(self) -> bytes:
-        """Give the frames made so far, and forget them."""
+        """Return the frames made so far, and forget them."""
         frames = bytes(self._out)
         self._out.clear()
         return frames

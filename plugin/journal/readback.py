@@ -52,7 +52,7 @@ class LogReading:
         return self._reframer.done or (self._limit is not None and self._reader.offset >= self._limit)
 
     def read(self) -> bytes:
-        """Give the next frames, with whole lines; empty when there are no more (yet)."""
+        """Return the next frames, with whole lines; empty when there are no more (yet)."""
         reader, reframer = self._reader, self._reframer
         while not reframer.done:
             chunk = self._peek(_CHUNK)
@@ -69,7 +69,7 @@ class LogReading:
         return b""
 
     def finish(self) -> bytes:
-        """Give what is left of lines whose end never came; nothing follows it."""
+        """Return what is left of lines whose end never came; nothing follows it."""
         self._reframer.flush(self._reader.offset)
         return self._reframer.take()
 

@@ -65,7 +65,7 @@ class JournalReader:
                 return b""
 
     def written(self) -> int:
-        """Tell the size in bytes of the segment that is being read, 0 if there is none: it grows when there is more."""
+        """Return the size in bytes of the segment that is read, 0 if there is none: it grows when there is more."""
         if self._segment is not None:
             return self._segment.size()
         try:
@@ -117,7 +117,7 @@ class JournalReader:
         self._held.clear()
 
     def _following(self, base: int) -> int | None:
-        """Tell where the segment begins that follows the one at ``base``."""
+        """Return where the segment begins that follows the one at ``base``."""
         if self._held:
             return self._held[0].base
         return min((s.base for s in list_segments(self.folder) if s.base > base), default=None)
@@ -180,7 +180,7 @@ class _OpenSegment:
             return b"" if self._damaged else self._read_compressed(offset - self.base, size)
         except zstandard.ZstdError as error:
             self._damaged = True
-            logger.warning("%s is damaged, the rest of it is skipped: %s", self._file.name, error)
+            logger.warning("%s is damaged; skipping the rest of it: %s", self._file.name, error)
             return b""
 
     def size(self) -> int:
@@ -209,7 +209,7 @@ class _OpenSegment:
 
 
 def segment_end(segment: Segment) -> int:
-    """Tell the offset behind a segment's last byte; a compressed one says its size in its header (RFC 8878, 3.1.1)."""
+    """Return the offset behind a segment's last byte; a compressed one has its size in its header (RFC 8878, 3.1.1)."""
     if not segment.compressed:
         return segment.base + os.stat(segment.path).st_size
     with open(segment.path, "rb") as file:

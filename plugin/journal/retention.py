@@ -61,7 +61,7 @@ def undelivered(segments: list[SegmentUse], floor: int | None) -> int:
 
 
 def begun(use: SegmentUse) -> int:
-    """Tell when a plain segment was begun, by the time of its first entry; when it was modified, if it has none."""
+    """Return when a plain segment was begun, by the time of its first entry; when it was modified, if it has none."""
     with open(use.segment.path, "rb") as file:
         header = file.read(HEADER_SIZE)
         entry = file.read(entry_size(header, 0)) if len(header) == HEADER_SIZE else b""
@@ -89,7 +89,7 @@ def remove_segment(use: SegmentUse, cause: Cause | None = None, *, at_once: bool
 
 
 def remove_corrupt(folder: Path, kept: int) -> int:
-    """Keep only the newest few of the files with bytes that were no frames; returns the bytes that these take."""
+    """Keep only the newest few of the files with bytes that were not frames; returns the bytes that these take."""
     files = sorted(folder.glob("*.corrupt"), reverse=True)
     for path in files[kept:]:
         path.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ class Walker:
     ``latest``
         the largest timestamp of the segment so far, nanoseconds since 1970 UTC
     ``malformed``
-        whether the bytes at ``offset`` are no frame; walking cannot go on
+        whether the bytes at ``offset`` are not a frame; walking cannot go on
     ``points``
         index points found since they were last taken away: (offset, lines, latest, resume), all for what lies
         before the offset; reading from ``resume`` on finds the beginnings of all lines that end after the offset
@@ -88,7 +88,7 @@ class Walker:
         return position
 
     def point(self) -> tuple[int, int, int, int]:
-        """Give the index point for the present offset."""
+        """Return the index point for the present offset."""
         return (self.offset, self.lines, self.latest, self._resume(self.offset))
 
     def _resume(self, offset: int) -> int:

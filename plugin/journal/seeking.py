@@ -23,7 +23,7 @@ class Start(NamedTuple):
 
 
 def journal_end(folder: Path) -> int:
-    """Tell the offset behind the last byte that is there now, 0 for an empty or missing journal."""
+    """Return the offset behind the last byte that is there now, 0 for an empty or missing journal."""
     for _ in range(3):
         segments = list_segments(folder)
         if not segments:
@@ -36,13 +36,13 @@ def journal_end(folder: Path) -> int:
 
 
 def oldest_offset(folder: Path) -> int:
-    """Tell the offset of the oldest byte that is there, 0 for an empty or missing journal."""
+    """Return the offset of the oldest byte that is there, 0 for an empty or missing journal."""
     segments = list_segments(folder)
     return segments[0].base if segments else 0
 
 
 def frames_end(folder: Path) -> int:
-    """Tell the offset behind the last complete frame that is there now, where the next one will begin; 0 without any.
+    """Return the offset behind the last complete frame that is there now, where the next one will begin; 0 without any.
 
     Behind it there may be the beginning of a frame, which will be completed, or cut off after a crash.
     """
@@ -111,7 +111,7 @@ def _find_since(folder: Path, segments: list[Segment], end: int, since: int) -> 
 
 
 def _points(folder: Path, base: int, limit: int, *, newest: bool, last: int | None = None) -> tuple[list[Point], int]:
-    """Give all points of a segment up to its end, or to ``limit``, and, for the newest, how many lines are incomplete.
+    """Return a segment's points up to its end, or to ``limit``, and, for the newest, how many lines are incomplete.
 
     The last point is where the complete frames end. What the index on disk lacks is found by walking. With ``last``
     the points are the first and about so many of the last ones.

@@ -56,7 +56,7 @@ class Decoder:
     def feed(self, buffer: bytes, offset: int) -> int:
         """Take the complete frames of ``buffer``, which lies at ``offset``; returns the bytes used up.
 
-        Stops early at bytes that are no frame.
+        Stops early at bytes that are not a frame.
         """
         header_size, complete = HEADER_SIZE, COMPLETE
         fields = self._fields
@@ -94,7 +94,7 @@ class Decoder:
         return position
 
     def take(self) -> list[Record]:
-        """Give the records made so far, and forget them."""
+        """Return the records made so far, and forget them."""
         records = self._records
         self._records = []
         return records
@@ -146,7 +146,7 @@ class Decoder:
         record.resume = self._resume_behind(record.end)
 
     def _resume_behind(self, end: int) -> int:
-        """Tell from where on to read to go on behind ``end``, and note whether any character has begun before it."""
+        """Return from where on to read to go on behind ``end``, and note whether any character has begun before it."""
         resume = end
         for beginning in self._beginnings:
             if beginning is not None:

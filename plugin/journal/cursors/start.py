@@ -58,7 +58,7 @@ def _begin_anew(folder: Path, instance: str, birth: int, error: DamagedCursorErr
     copy = keep_damaged(folder, instance)
     write_cursor(folder, instance, cursor)
     logger.error(
-        "container %s, sink %s: %s; it is kept as %s, and all of the journal is sent, from offset %d on",
+        "container %s, sink %s: %s; kept as %s; sending all of the journal, from offset %d on",
         folder.name[:12],
         instance,
         error,

@@ -131,7 +131,7 @@ def test_instead_of_a_damaged_one_there_is_one_at_the_oldest_entry_kept(
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert str(path) in record.getMessage()
-    assert f"kept as http.damaged, and all of the journal is sent, from offset {oldest} on" in record.getMessage()
+    assert f"kept as http.damaged; sending all of the journal, from offset {oldest} on" in record.getMessage()
 
 
 def test_a_damaged_one_stays_where_the_disk_takes_no_other(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
