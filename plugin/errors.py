@@ -6,7 +6,8 @@ PeaveyError
 ├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
 ├── StoppedError      something that is asked of a plugin that is ending
 ├── JournalError      files below the data folder that cannot be used
-│   └── DamagedCursorError   a cursor whose content makes no sense
+│   ├── DamagedCursorError   a cursor whose content makes no sense
+│   └── HeldError            a journal that cannot be written just now, so that its bytes stay in the FIFO
 ├── FrameError        bytes that are no log entry: ``plugin.docker.frames``
 ├── TagError          a template that is wrong, or does not suit a container: ``plugin.docker.tag``
 └── SinkError         a batch that was not acknowledged, of one of three kinds: ``plugin.sinks.base``
@@ -51,3 +52,7 @@ class JournalError(PeaveyError):
 
 class DamagedCursorError(JournalError):
     """A cursor that can be read but makes no sense: it is lost for good."""
+
+
+class HeldError(JournalError):
+    """A journal that cannot be written just now for want of a resource: bytes stay in the FIFO until it can be."""

@@ -67,15 +67,22 @@ class Containers:
             if not container.finish():
                 return
         except Exception:
-            logger.exception("container %s: its journal could not be closed", container.id)
+            logger.exception("container %s: its journal could not be closed", container.label)
         del self._ended[container.id]
         if container.dropped.bytes:
             self._dropped[container.id] = container.dropped
         self._on_change(container.id)
 
     def dropping(self) -> bool:
-        """Tell whether the disk is so full that lines are dropped."""
-        return any(container.dropping for container in (*self._running.values(), *self._ended.values()))
+        """Return whether lines of some container are dropped."""
+        return any(container.dropping for container in self._all())
+
+    def room_errors(self) -> set[int]:
+        """Return the error numbers with which the disk or a quota refuses journals for want of room."""
+        return {container.lacks_room for container in self._all()} - {0}
+
+    def _all(self) -> list[Container]:
+        return [*self._running.values(), *self._ended.values()]
 
     def throttle(self, slowed: set[str]) -> None:
         """Take the logs of these containers at a trickle only, and those of all others freely."""
@@ -84,7 +91,7 @@ class Containers:
             if container.throttled != on:
                 container.throttled = on
                 state = "slowed down (overflow=throttle)" if on else "no longer slowed down"
-                logger.warning("container %s: %s", container.id, state)
+                logger.warning("container %s: %s", container.label, state)
 
     def rotate(self, container_id: str) -> bool:
         """Close the newest segment of a container's journal, so that retention can remove it; false if it cannot be."""

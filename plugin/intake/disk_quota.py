@@ -1,13 +1,16 @@
 """Room on the disk: all journals together stay within its bounds, by giving up what is missed the least."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from plugin.docker.info import short_id
 from plugin.intake.journal_state import KeptJournal
 from plugin.intake.pump import Pump
 from plugin.journal.cursors.store import floor
+from plugin.journal.drop_mode import ROOM_TO_RESUME
 from plugin.journal.layout import DataFolder
 from plugin.journal.losses import Cause
 from plugin.journal.retention import SegmentUse, measure, passed, remove_corrupt, remove_segment
@@ -17,6 +20,7 @@ logger = logging.getLogger(__name__)
 _FREE_SHARE = 10
 _VITAL_SHARE = 10
 _FREED_WHEN_FULL = 100
+_FREED_FOR_A_QUOTA = 1 << 20
 _WORTH_LOSING = 1 << 20
 _EMPTIED_AT_MOST = 1_000
 _MARGIN = 0.1
@@ -135,15 +139,16 @@ class Room:
             free = min(self._bounds.free, disk // _FREE_SHARE)
             wanted = max(wanted, int(free * (1 + margin)) - available)
             vital = free // _VITAL_SHARE - available
-        if self._pump.call(self._pump.containers.dropping).result():
-            vital = max(vital, disk // _FREED_WHEN_FULL)
+        errors = self._pump.call(self._pump.containers.room_errors).result()
+        if errors:
+            vital = max(vital, _lacking(errors, status))
         return _Shortage(wanted=max(wanted, vital), vital=vital, beyond_limit=beyond_limit)
 
     def _give_up_safely(self, victim: _Victim, cause: Cause) -> int | None:
         try:
             return self._give_up(victim, cause)
         except OSError as error:
-            logger.warning("container %s: its journal cannot make room: %s", victim.container_id, error)
+            logger.warning("container %s: cannot remove a segment: %s", short_id(victim.container_id), error)
             return None
 
     def _give_up(self, victim: _Victim, cause: Cause) -> int | None:
@@ -174,9 +179,14 @@ class Room:
         """Remove what was no log entries: nothing needs it."""
         freed = 0
         for container_id, journal in journals.items():
-            if journal.set_aside:
+            if not journal.set_aside:
+                continue
+            try:
                 freed += journal.set_aside - remove_corrupt(self._data.container(container_id), 0)
-                changed.add(container_id)
+            except OSError as error:
+                logger.warning("container %s: cannot remove what is set aside: %s", short_id(container_id), error)
+                continue
+            changed.add(container_id)
         return freed
 
     def _forget_emptied(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
@@ -192,8 +202,29 @@ class Room:
         return {
             container_id
             for _, container_id in surplus
-            if self._remove(container_id, journals[container_id].segments, reason)
+            if self._remove_safely(container_id, journals[container_id].segments, reason)
         }
+
+    def _remove_safely(self, container_id: str, seen: Sequence[SegmentUse], reason: str) -> bool:
+        try:
+            return self._remove(container_id, seen, reason)
+        except OSError as error:
+            logger.warning("container %s: cannot remove its journal: %s", short_id(container_id), error)
+            return False
+
+
+def _lacking(errors: set[int], status: os.statvfs_result) -> int:
+    """Count the bytes that are short where lines are dropped for want of room; none where the disk has enough.
+
+    A quota is believed, as the disk does not tell of it, and gets some room each time until it is enough.
+    """
+    disk, available = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+    lacking = max(disk // _FREED_WHEN_FULL, 2 * ROOM_TO_RESUME) - available
+    if errno.EDQUOT in errors:
+        lacking = max(lacking, _FREED_FOR_A_QUOTA)
+    if status.f_files and not status.f_favail:
+        lacking = max(lacking, 1)
+    return max(lacking, 0)
 
 
 def _victims(journals: Mapping[str, KeptJournal], attached: set[str]) -> list[_Victim]:

@@ -4,6 +4,7 @@ It does no network I/O and takes no lock that another thread could hold for long
 as a call; everything that changes streams happens here, one after the other.
 """
 
+import errno
 import logging
 import os
 import select
@@ -14,12 +15,14 @@ from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
 from plugin.config.options import SinkChoice
+from plugin.errors import HeldError
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.call_queue import Calls
 from plugin.intake.containers import Containers
 from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import FULL_PIPE, Container, Stream
 from plugin.journal.layout import DataFolder, list_segments
+from plugin.journal.write_errors import WriteFault, classify
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,9 @@ _CHORES = 1.0
 _RETIRE_AFTER = 10.0
 _BLOCKED_AT_MOST = 2.0
 _AFTER_FAILURE = 0.1
+_HELD = 0.25
+"""Seconds until a journal that cannot be written for want of a resource is tried again."""
+
 _TRICKLE = 1 << 14
 _TRICKLE_EVERY = 0.25
 _LAST_ROUND = 3.0
@@ -137,12 +143,18 @@ class Pump(threading.Thread):
             self._end(stream)
 
     def detach(self, name: str) -> bool:
-        """Take all that a stream still holds, then let go of it; false if there is no such stream."""
+        """Take all that a stream still holds, then let go of it; false if there is no such stream.
+
+        What cannot be written for want of a resource is waited for, but not here: the stream ends when it is written.
+        """
         stream = self._streams.get(name)
         if stream is None:
             return False
         self._drain_older(stream)
         self._drain(stream)
+        if stream.container.held and not stream.closed and stream.waiting():
+            stream.detached = True
+            return True
         owner = stream.container.owner
         if owner is not None and not stream.closed and stream.waiting():
             self._give_up(owner)
@@ -216,7 +228,7 @@ class Pump(threading.Thread):
         try:
             return self._serve(stream, budget)
         except Exception:
-            logger.exception("container %s: taking its log failed; its journal is opened anew", stream.container.id)
+            logger.exception("container %s: taking its log failed; its journal is opened anew", stream.container.label)
             stream.container.reopen()
             stream.container.left_alone_until = time.monotonic() + _AFTER_FAILURE
             return 0
@@ -224,7 +236,12 @@ class Pump(threading.Thread):
     def _serve(self, stream: Stream, budget: int) -> int:
         """Take up to ``budget`` bytes of a stream, after what older streams of its container hold."""
         self._drain_older(stream)
-        return 0 if stream.closed else self._take(stream, budget)
+        if stream.closed or time.monotonic() < stream.container.left_alone_until:
+            return 0
+        taken = self._take(stream, budget)
+        if stream.detached and not stream.closed and not stream.waiting():
+            self._close(stream)
+        return taken
 
     def _drain_older(self, stream: Stream) -> None:
         for older in stream.container.streams[: stream.container.streams.index(stream)]:
@@ -239,12 +256,17 @@ class Pump(threading.Thread):
     def _take(self, stream: Stream, budget: int) -> int:
         """Take up to ``budget`` bytes of a stream now; at its end of file it is closed. Returns the bytes taken."""
         container = stream.container
-        writer = container.writer_for(stream)
+        try:
+            writer = container.writer_for(stream)
+        except HeldError as error:
+            self._hold(container, error)
+            return 0
         if writer is None:
             self._unblock(container)
             return 0
         base = writer.base
         taken = 0
+        held = False
         try:
             while taken < budget:
                 count = writer.take(stream.descriptor, budget - taken)
@@ -254,9 +276,18 @@ class Pump(threading.Thread):
                 taken += count
         except BlockingIOError:
             pass
-        except OSError:
-            logger.exception("stream %s cannot be read; it is given up", stream.name)
-            self._close(stream)
+        except HeldError as error:
+            held = True
+            self._hold(container, error)
+        except OSError as error:
+            if classify(error) is WriteFault.PASSING:
+                held = True
+                self._hold(container, error)
+            else:
+                logger.exception("container %s: stream %s cannot be read; it is given up", container.label, stream.name)
+                self._close(stream)
+        if taken and not held:
+            self._release(container)
         if taken:
             if stream.is_busy(taken) and sum(s.enlarged for s in self._streams.values()) < _ENLARGED_AT_MOST:
                 stream.enlarge()
@@ -264,6 +295,21 @@ class Pump(threading.Thread):
         if writer.base != base:
             self._on_rotate(container.id)
         return taken
+
+    def _hold(self, container: Container, error: Exception) -> None:
+        """Leave what a container prints in its pipe for a while, as something is lacking to write it."""
+        container.left_alone_until = time.monotonic() + _HELD
+        if not container.held:
+            container.held = True
+            logger.error("container %s: its log stays in the pipe for now: %s", container.label, error)
+        cause = error.__cause__ or error
+        if isinstance(cause, OSError) and cause.errno == errno.ESTALE:
+            container.reopen()  # its files are others now
+
+    def _release(self, container: Container) -> None:
+        if container.held:
+            logger.warning("container %s: its log is taken from the pipe again", container.label)
+        container.note_taken()
 
     def _unblock(self, container: Container) -> None:
         """Give up a stream that keeps others waiting for the rest of its frame: nothing will ever complete it."""
@@ -274,13 +320,13 @@ class Pump(threading.Thread):
             self._give_up(owner)
 
     def _give_up(self, stream: Stream) -> None:
-        logger.warning("stream %s of container %s ends within an entry, given up", stream.name, stream.container.id)
+        logger.warning("container %s: stream %s ends within an entry, given up", stream.container.label, stream.name)
         self._close(stream)
         stream.remove_fifo()
 
     def _end(self, stream: Stream) -> None:
         """Close a stream whose engine is gone and cannot clean up."""
-        logger.info("stream %s of container %s: its engine is gone", stream.name, stream.container.id)
+        logger.info("container %s: stream %s has lost its engine", stream.container.label, stream.name)
         self._close(stream)
         stream.remove_fifo()
 
@@ -293,7 +339,7 @@ class Pump(threading.Thread):
         try:
             self._attachments.remove(stream.name)
         except OSError as error:
-            logger.warning("stream %s has ended, its attachment stays: %s", stream.name, error)
+            logger.warning("container %s: attachment %s stays: %s", container.label, stream.name, error)
         self._unsaved.pop(stream.name, None)
         if not container.streams:
             self.containers.end(container)
@@ -304,22 +350,20 @@ class Pump(threading.Thread):
         self._save_attachments()
         self.containers.finish()
         for container in self.containers.running():
-            self._resume(container)
+            self._resume(container, now)
             if container.write_note():
                 self._on_change(container.id)
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
                 self._retire(container)
 
-    def _resume(self, container: Container) -> None:
-        if container.writer is None or not container.dropping:
-            return
+    def _resume(self, container: Container, now: float) -> None:
         try:
-            resumed = container.writer.try_to_resume()
-            container.place_cursors()
-            if resumed:
+            if container.try_to_resume(now):
                 self._on_change(container.id)
+        except HeldError as error:
+            logger.debug("container %s: %s", container.label, error)
         except Exception:
-            logger.exception("container %s: going on with its journal failed; it is opened anew", container.id)
+            logger.exception("container %s: resuming its journal failed; it is opened anew", container.label)
             container.reopen()
 
     def _save_attachments(self) -> None:
@@ -333,6 +377,6 @@ class Pump(threading.Thread):
     def _retire(self, container: Container) -> None:
         for stream in container.superseded():
             if not stream.waiting():
-                logger.info("stream %s of container %s: superseded and quiet, retired", stream.name, container.id)
+                logger.info("container %s: stream %s is superseded and quiet, retired", container.label, stream.name)
                 self._close(stream)
                 stream.remove_fifo()

@@ -8,13 +8,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.docker.info import Info
-from plugin.errors import JournalError
+from plugin.docker.info import Info, short_id
+from plugin.errors import HeldError, JournalError
 from plugin.intake.pacing import Pace
 from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.placement import birth_by_cursors
 from plugin.journal.metadata import JournalNote, read_note, write_note
 from plugin.journal.splice import waiting
+from plugin.journal.write_errors import WriteFault, classify, write_errno
 from plugin.journal.writer import JournalWriter
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 FULL_PIPE = 1 << 20
 _PIPE = 1 << 16
 _BUSY = 1 << 15
+
+_SHORTEST_BACKOFF = 1.0
+_LONGEST_BACKOFF = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,10 @@ class ContainerSnapshot:
 
 
 class Stream:
-    """One FIFO, from StartLogging to StopLogging."""
+    """One FIFO, from StartLogging to StopLogging.
+
+    ``detached`` tells that StopLogging has come while its bytes could not be written: it ends when they are.
+    """
 
     def __init__(self, path: str, info: Info, descriptor: int, container: "Container") -> None:
         self.path = path
@@ -60,6 +67,7 @@ class Stream:
         self.descriptor = descriptor
         self.container = container
         self.closed = False
+        self.detached = False
         self.enlarged = False
         self._capacity = _PIPE
         self._pace = Pace(time.monotonic())
@@ -115,7 +123,8 @@ class Container:
 
     ``streams`` are in the order of their StartLogging. The journal is opened, or made, when the first byte is there,
     so that a container that never prints, or a reading of a stopped one, leaves no trace; ``cursors`` are placed then.
-    ``dropped_before`` is what was dropped while it had streams earlier.
+    ``dropped_before`` is what was dropped while it had streams earlier. ``held`` tells that its bytes stay in the FIFO
+    for want of a resource.
     """
 
     def __init__(
@@ -136,12 +145,16 @@ class Container:
         self.throttled = False
         self.trickled = 0.0
         self.left_alone_until = 0.0
+        self.held = False
+        self._resume_at = 0.0
+        self._backoff = 0.0
         self._cursors = cursors
         self._placed = False
         self._birth = 0
         self._owner = ""
         self._unnoted: Stream | None = None
         self._dropped_before = dropped_before
+        self._name = ""
 
     @property
     def dropped(self) -> Dropped:
@@ -156,7 +169,7 @@ class Container:
         """Tell how it is now."""
         received = None
         if self.writer is not None:
-            received = self.writer.offset + (self.writer.dropped.bytes if self.dropping else 0)
+            received = self.writer.offset + (self.writer.dropped.bytes if self.writer.dropped.active else 0)
         return ContainerSnapshot(
             info=self.streams[-1].info,
             streams=len(self.streams),
@@ -175,9 +188,13 @@ class Container:
     def writer_for(self, stream: Stream) -> JournalWriter | None:
         """Give the journal's writer to a stream that has bytes to write.
 
-        ``None`` while another stream of the container has to complete its frame first, see ``owner``.
+        ``None`` while another stream of the container has to complete its frame first, see ``owner``. Raises
+        ``HeldError`` while the journal cannot be written for want of a resource.
         """
         writer = self.writer or self._open()
+        if not self._placed:
+            writer.retry()
+            self.place_cursors()
         if self._owner == stream.name:
             self.blocked_since = 0.0
             return writer
@@ -200,9 +217,42 @@ class Container:
         return (self.writer or self._open()).rotate()
 
     @property
+    def label(self) -> str:
+        """The container's name and short id, for the log."""
+        name = self.streams[-1].info.name if self.streams else self._name
+        return f"{name} ({short_id(self.id)})" if name else short_id(self.id)
+
+    @property
     def dropping(self) -> bool:
-        """Whether the disk is so full that lines are dropped."""
-        return self.writer is not None and self.writer.dropped.active
+        """Whether lines are dropped, because the disk is full or the journal cannot be written."""
+        return self.writer is not None and self.writer.dropped.active and not self.writer.held
+
+    @property
+    def lacks_room(self) -> int:
+        """The error number with which the disk or a quota refuses the journal for want of room, else 0."""
+        reason = None if self.writer is None else self.writer.reason
+        return write_errno(reason) if reason is not None and classify(reason) is WriteFault.FULL else 0
+
+    def try_to_resume(self, now: float) -> bool:
+        """Write the journal again if that is possible now; true if it is.
+
+        A journal that is broken is tried less and less often, so that neither the disk nor the log is filled by that.
+        """
+        writer = self.writer
+        if writer is None or not writer.dropped.active or now < self._resume_at:
+            return False
+        if writer.reason is not None and classify(writer.reason) is WriteFault.BROKEN:
+            self._backoff = min(max(_SHORTEST_BACKOFF, 2 * self._backoff), _LONGEST_BACKOFF)
+            self._resume_at = now + self._backoff
+        resumed = writer.try_to_resume()
+        self.place_cursors()
+        return resumed
+
+    def note_taken(self) -> None:
+        """Note that bytes have been taken: whatever the journal was held for is over."""
+        self.held = False
+        if self.writer is not None and not self.writer.dropped.active:
+            self._backoff = 0.0
 
     def reopen(self) -> None:
         """Close the journal, so that it is opened, and recovered, when the next byte comes."""
@@ -216,6 +266,7 @@ class Container:
     def release(self, stream: Stream) -> None:
         """Let go of a stream that has ended; what it left incomplete is cut off."""
         self.streams.remove(stream)
+        self._name = stream.info.name
         stream.closed = True
         os.close(stream.descriptor)
         writer = self.writer
@@ -234,7 +285,11 @@ class Container:
             if not self.writer.settle():
                 self.writer.close()
                 return False
-            self.place_cursors()
+            try:
+                self.place_cursors()
+            except HeldError as error:
+                logger.debug("container %s: %s", self.label, error)
+                return False
             self._close_writer()
         self.write_note()
         return self._unnoted is None or not self.folder.exists()
@@ -251,32 +306,57 @@ class Container:
             self.writer = None
 
     def _open(self) -> JournalWriter:
-        self.writer = writer = JournalWriter(self.folder, self.segment_size)
+        self.writer = writer = JournalWriter(self.folder, self.segment_size, self.label)
+        self._placed = False
+        try:
+            self.place_cursors()
+        except HeldError as error:
+            logger.debug("container %s: %s", self.label, error)
+        return writer
+
+    def place_cursors(self) -> None:
+        """Find out whose the journal is, and have the cursors fit it as it was found.
+
+        That is not known until the disk lets it be opened. Raises ``HeldError`` if it cannot be told for want of a
+        resource.
+        """
+        writer = self.writer
+        if self._placed or writer is None or writer.found is None:
+            return
         note = None if writer.began else self._read_note()  # one that is there is an older journal's, which was removed
         if note is not None:
             self._birth = note.birth
         else:
-            self._birth = birth_by_cursors(self.folder, writer.found or 0) or time.time_ns()
-        self._owner = "" if note is None else note.stream
-        self._placed = False
-        self.place_cursors()
-        return writer
+            kept = 0 if writer.began else self._birth  # of a note that has not been written yet
+            self._birth = kept or self._birth_by_cursors(writer.found) or time.time_ns()
+        if self._unnoted is None:
+            self._owner = "" if note is None else note.stream
+        self._placed = True
+        self._cursors.place(self.folder, writer.found, self._birth)
+        self.write_note()
 
-    def place_cursors(self) -> None:
-        """Have the cursors fit the journal as it was found; that is not known until the disk lets it be opened."""
-        if not self._placed and self.writer is not None and self.writer.found is not None:
-            self._placed = True
-            self._cursors.place(self.folder, self.writer.found, self._birth)
+    def _birth_by_cursors(self, end: int) -> int:
+        try:
+            return birth_by_cursors(self.folder, end)
+        except OSError as error:
+            _raise_if_held(error)
+            logger.warning("container %s: cannot read its cursors: %s", self.label, error)
+            return 0
 
     def _read_note(self) -> JournalNote | None:
         try:
             return read_note(self.folder)
         except JournalError as error:
-            logger.warning("container %s: %s; it is written anew", self.id, error)
+            _raise_if_held(error.__cause__)
+            logger.warning("container %s: %s; it is written anew", self.label, error)
             return None
 
     def _has_written(self, stream: Stream) -> bool:
-        note = self._read_note()
+        try:
+            note = self._read_note()
+        except HeldError as error:
+            logger.debug("container %s: %s", self.label, error)
+            return False
         return note is not None and note.stream == stream.name
 
     def _take_note(self, stream: Stream) -> None:
@@ -291,12 +371,12 @@ class Container:
 
         True if that was done now.
         """
-        if self._unnoted is None:
+        if self._unnoted is None or not self._placed:
             return False
         try:
             write_note(self.folder, self._unnoted.info, self._unnoted.name, self._birth)
         except OSError as error:
-            logger.debug("container %s: cannot update the journal's info.json yet: %s", self.id, error)
+            logger.debug("container %s: cannot update the journal's info.json yet: %s", self.label, error)
             return False
         self._unnoted = None
         return True
@@ -304,4 +384,10 @@ class Container:
     def _cut_tail(self, writer: JournalWriter) -> None:
         torn = writer.cut_tail()
         if torn:
-            logger.warning("container %s: an entry was never completed, its %d bytes are cut off", self.id, torn)
+            logger.warning("container %s: an entry was never completed, its %d bytes are cut off", self.label, torn)
+
+
+def _raise_if_held(error: BaseException | None) -> None:
+    """Raise ``HeldError`` for an error that is for want of a resource."""
+    if isinstance(error, OSError) and classify(error) is WriteFault.PASSING:
+        raise HeldError(f"cannot open the journal now: {error}") from error

@@ -7,7 +7,8 @@ from plugin.docker.partials import Joiner
 from plugin.journal.corruption import bytes_to_skip
 from plugin.journal.scanner import Walker
 
-_ROOM_TO_RESUME = 1 << 16
+ROOM_TO_RESUME = 1 << 16
+"""Bytes that have to be free before a journal is written again."""
 
 
 class Dropper:
@@ -76,13 +77,14 @@ class Dropper:
 
 
 def require_room(folder: Path) -> None:
-    """Raise ``OSError`` unless a journal's folder has room for more than an empty file, which a full disk takes too."""
+    """Raise ``OSError`` unless a journal's folder takes more than an empty file, which a full disk takes too."""
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / ".room"
     try:
         probe = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(probe, 0, _ROOM_TO_RESUME)
+            os.posix_fallocate(probe, 0, ROOM_TO_RESUME)
+            os.pwrite(probe, bytes(1), 0)
         finally:
             os.close(probe)
     finally:

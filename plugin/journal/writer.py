@@ -10,6 +10,7 @@ from pathlib import Path
 
 from plugin.docker.frames import HEADER_SIZE
 from plugin.docker.partials import Joiner
+from plugin.errors import HeldError
 from plugin.journal.active_segment import NewestSegment, create_segment, cut_closed_segment
 from plugin.journal.corruption import bytes_to_skip, set_aside
 from plugin.journal.drop_mode import Dropper, require_room
@@ -18,6 +19,7 @@ from plugin.journal.losses import Cause, record_loss
 from plugin.journal.recovery import find_end
 from plugin.journal.scanner import NO_TIME, Walker, missing_bytes
 from plugin.journal.splice import UnwrittenError, move, waiting
+from plugin.journal.write_errors import WriteFault, classify
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +29,9 @@ _CHUNK = 1 << 20
 class JournalWriter:
     """The one writer of a container's journal; used by one thread.
 
-    ``segment_size`` (bytes) is where a segment is closed, at the next frame boundary. Opening takes up an existing
-    journal at its end, or makes a new one; where the disk does not let it, what comes is dropped until it does.
+    ``segment_size`` (bytes) is where a segment is closed, at the next frame boundary; ``label`` names the container in
+    the log. Opening takes up an existing journal at its end, or makes a new one; where the disk does not let it, what
+    comes is dropped until it does, or left in the FIFO where that is for want of a resource, see ``write_errors``.
 
     ``found``
         offset behind the last complete frame that was there, ``None`` until the disk has let the journal be opened
@@ -36,8 +39,10 @@ class JournalWriter:
         whether there was not one byte of it
     """
 
-    def __init__(self, folder: Path, segment_size: int) -> None:
+    def __init__(self, folder: Path, segment_size: int, label: str = "") -> None:
         self.folder = folder
+        self._label = label or folder.name[:12]
+        self._reason: OSError | None = None
         self.segment_size = segment_size
         self.dropped = Dropper()
         self._gap = GapNote(folder)
@@ -73,12 +78,32 @@ class JournalWriter:
             return not self.dropped.tail
         return self._walker.offset == self._end
 
+    @property
+    def reason(self) -> OSError | None:
+        """The error for which the journal is not being written, ``None`` while it is."""
+        return self._reason if self.dropped.active else None
+
+    @property
+    def held(self) -> bool:
+        """Whether bytes are left in the FIFO until something that is lacking for now is there again."""
+        return self.dropped.active and self._reason is not None and classify(self._reason) is WriteFault.PASSING
+
+    def retry(self) -> None:
+        """Try to write again what is held. Raises ``HeldError`` if it still has to be."""
+        if self.held:
+            self.settle()
+            if self.held:
+                raise HeldError(f"cannot write the journal now: {self._reason}") from self._reason
+
     def take(self, fifo: int, limit: int) -> int:
         """Move up to ``limit`` bytes from a FIFO to the journal's end; returns the bytes taken, 0 at end of file.
 
         On a full or failing disk the bytes are read, dropped at frame boundaries and counted in ``dropped``, until
-        there is room. Raises ``BlockingIOError`` while the FIFO is empty.
+        there is room. Raises ``BlockingIOError`` while the FIFO is empty, and ``HeldError``, having read nothing, where
+        a resource is lacking for now.
         """
+        if self.dropped.active:
+            self.retry()
         if self.dropped.active:
             return self._drop(fifo, limit)
         try:
@@ -90,6 +115,8 @@ class JournalWriter:
             self._begin_dropping(error, error.content)
             return len(error.content)
         except OSError as error:
+            if classify(error) is WriteFault.PASSING:
+                raise HeldError(f"cannot write the journal now: {error}") from error
             self._begin_dropping(error)
             return self._drop(fifo, limit)
         self._end += count
@@ -180,14 +207,16 @@ class JournalWriter:
                 self._segment.write(self._end, self.dropped.tail)
                 self._end += len(self.dropped.tail)
         except OSError as error:
-            logger.debug("%s: the newest lines are still dropped: %s", self.folder, error)
+            logger.debug("%s: the journal still cannot be written: %s", self.folder, error)
+            self._blame(error)
             return False
-        logger.warning(
-            "%s: writing the journal again, %d lines (%d bytes) were dropped",
-            self.folder.name,
-            self.dropped.lines,
-            self.dropped.bytes,
-        )
+        if self.dropped.bytes or not self.held:
+            logger.warning(
+                "container %s: writing the journal again, %d lines (%d bytes) were dropped",
+                self._label,
+                self.dropped.lines,
+                self.dropped.bytes,
+            )
         self.dropped.end()
         self._gap.clear()
         self._advance()
@@ -212,11 +241,17 @@ class JournalWriter:
                 logger.debug("%s: the newest segment grows beyond its size: %s", self.folder, error)
 
     def _advance(self) -> None:
-        """Walk over what has been added; where the disk does not let bytes be set aside, dropping begins."""
+        """Walk over what has been added; where the disk does not let bytes be set aside, dropping begins.
+
+        For want of a resource nothing is dropped: the bytes are in the segment, and the next walk begins with them.
+        """
         try:
             self._walk()
         except OSError as error:
-            self._begin_dropping(error)
+            if classify(error) is WriteFault.PASSING:
+                logger.debug("%s: what has been added is looked at later: %s", self.folder, error)
+            else:
+                self._begin_dropping(error)
 
     def _walk(self) -> None:
         walker = self._walker
@@ -291,10 +326,24 @@ class JournalWriter:
             try:
                 tail = self._segment.read(start, self._end)
             except OSError as error:
-                logger.warning("%s: the beginning of an entry is lost: %s", self.folder.name, error)
+                logger.warning("container %s: the beginning of an entry is lost: %s", self._label, error)
             self._end = start
-        logger.error("%s: cannot write the journal, the newest lines are dropped: %s", self.folder.name, reason)
+        self._blame(reason)
         self.dropped.begin(tail + unwritten)
         self._note_gap()  # before the tail is only in memory
         if self._segment.is_open:
             self._segment.cut(self._end)
+
+    def _blame(self, reason: OSError) -> None:
+        """Remember why the journal cannot be written; it is logged when lines begin to be dropped for it."""
+        dropping = self.dropped.active and not self.held
+        self._reason = reason
+        if not dropping and classify(reason) is not WriteFault.PASSING:
+            logger.error(
+                "container %s: cannot write the journal, the newest lines are dropped: %s", self._label, _told(reason)
+            )
+
+
+def _told(reason: OSError) -> str:
+    """Return an error with what caused it."""
+    return f"{reason} ({reason.__cause__})" if reason.__cause__ is not None else str(reason)

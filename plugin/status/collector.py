@@ -126,7 +126,7 @@ class Overview:
         )
 
     def _container(self, container_id: str, snapshot: ContainerSnapshot | None, dropped: Dropped) -> ContainerStatus:
-        segments = measure(self._data.container(container_id))
+        segments = self._measure(container_id)
         known = self._look_up(container_id, snapshot)
         received = None if snapshot is None else snapshot.received
         if received is None:
@@ -146,6 +146,14 @@ class Overview:
             sinks=[] if known is None else list(self._progresses(container_id, known, segments)),
         )
 
+    def _measure(self, container_id: str) -> list[SegmentUse]:
+        """Measure a journal; one that cannot be read, as where a file is in its folder's place, shows as empty."""
+        try:
+            return measure(self._data.container(container_id))
+        except OSError as error:
+            logger.debug("container %s: cannot measure its journal: %s", container_id[:12], error)
+            return []
+
     def _look_up(self, container_id: str, snapshot: ContainerSnapshot | None) -> _Known | None:
         """Give what is known of a container by its journal, or by its stream while it has not printed anything."""
         folder = self._data.container(container_id)
@@ -157,7 +165,7 @@ class Overview:
             note = read_note(folder)
         except FileNotFoundError:
             changed, note = 0, None
-        except JournalError as error:
+        except (OSError, JournalError) as error:
             logger.debug("container %s: %s", container_id, error)
             changed, note = 0, None
         if note is not None:

@@ -95,7 +95,7 @@ class House:
         os.utime(list_segments(self.bench.data.container(container))[number].path, ns=(moment, moment))
 
 
-def disk(monkeypatch: pytest.MonkeyPatch, available: int, total: int = 1_000 * SEGMENT) -> None:
-    """Let the disk be as large and as full, in bytes."""
-    status = SimpleNamespace(f_blocks=total, f_frsize=1, f_bavail=available)
+def disk(monkeypatch: pytest.MonkeyPatch, available: int, total: int = 1_000 * SEGMENT, files: int = 0) -> None:
+    """Let the disk be as large and as full, in bytes; if it has a number of files at most, it has them all."""
+    status = SimpleNamespace(f_blocks=total, f_frsize=1, f_bavail=available, f_files=files, f_favail=0)
     monkeypatch.setattr(os, "statvfs", lambda _: status)

@@ -1,5 +1,6 @@
 """Room on the disk where sinks still need what has to go: each is told, and some containers are slowed down first."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from plugin.delivery.tail import Tail
 from plugin.intake import disk_quota
 from plugin.intake.disk_quota import DiskBounds
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
+from plugin.journal.drop_mode import ROOM_TO_RESUME
 from plugin.journal.layout import list_segments
 from plugin.journal.reader import JournalReader
 from plugin.journal.seeking import journal_end
@@ -226,8 +228,8 @@ class TestThrottle:
 
     @pytest.mark.usefixtures("flooding")
     def test_so_they_do_where_lines_are_dropped_already(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        disk(monkeypatch, available=0, total=200 * SEGMENT)
-        monkeypatch.setattr(house.bench.pump.containers, "dropping", lambda: True)
+        disk(monkeypatch, available=2 * ROOM_TO_RESUME - 2 * SEGMENT, total=200 * SEGMENT)
+        monkeypatch.setattr(house.bench.pump.containers, "room_errors", lambda: {errno.ENOSPC})
         house.keeper(limit=100 * SEGMENT).round()
         assert house.bases(ONE) == [2]
 

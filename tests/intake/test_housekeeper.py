@@ -1,5 +1,6 @@
 """The housekeeper, round by round: what goes, in which order, and what stays."""
 
+import errno
 import os
 import threading
 import time
@@ -15,6 +16,7 @@ from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.housekeeper import Housekeeper
 from plugin.journal import metadata as note_module
 from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
+from plugin.journal.drop_mode import ROOM_TO_RESUME
 from plugin.journal.layout import gap_path, list_segments
 from plugin.journal.losses import Cause
 from plugin.journal.metadata import JournalNote
@@ -309,14 +311,44 @@ class TestDiskFree:
         house.keeper(free=None).round()
         assert house.bases(ONE) == [0, 1, 2, 3]
 
+    @pytest.mark.parametrize(("total", "least"), [(1 << 30, (1 << 30) // 100), (200 * SEGMENT, 2 * ROOM_TO_RESUME)])
     def test_where_lines_are_dropped_a_hundredth_of_the_disk_is_made_free(
+        self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch, total: int, least: int
+    ) -> None:
+        house.stopped(ONE, 4)
+        disk(monkeypatch, available=least - 2 * SEGMENT, total=total)
+        monkeypatch.setattr(bench.pump.containers, "room_errors", lambda: {errno.ENOSPC})
+        house.keeper().round()
+        assert house.bases(ONE) == [2, 3], "and no more than is short"
+
+    @pytest.mark.parametrize("errors", [set(), {errno.ENOSPC}])
+    def test_where_the_disk_has_room_none_is_made_whatever_a_journal_says(
+        self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch, errors: set[int]
+    ) -> None:
+        house.stopped(ONE, 4)
+        disk(monkeypatch, available=1 << 29, total=1 << 30)
+        monkeypatch.setattr(bench.pump.containers, "room_errors", lambda: errors)
+        house.keeper().round()
+        assert house.bases(ONE) == [0, 1, 2, 3]
+
+    def test_a_quota_is_believed_and_gets_room_step_by_step(
         self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         house.stopped(ONE, 4)
-        disk(monkeypatch, available=0, total=200 * SEGMENT)
-        monkeypatch.setattr(bench.pump.containers, "dropping", lambda: True)
+        disk(monkeypatch, available=1 << 29, total=1 << 30)
+        monkeypatch.setattr(disk_quota, "_FREED_FOR_A_QUOTA", SEGMENT)
+        monkeypatch.setattr(bench.pump.containers, "room_errors", lambda: {errno.EDQUOT})
         house.keeper().round()
-        assert house.bases(ONE) == [2, 3]
+        assert house.bases(ONE) == [1, 2, 3]
+
+    def test_where_no_file_can_be_made_one_segment_goes_at_a_time(
+        self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.stopped(ONE, 4)
+        disk(monkeypatch, available=1 << 29, total=1 << 30, files=1_000)
+        monkeypatch.setattr(bench.pump.containers, "room_errors", lambda: {errno.ENOSPC})
+        house.keeper().round()
+        assert house.bases(ONE) == [1, 2, 3]
 
 
 class TestFsync:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plugin.errors import HeldError
 from plugin.intake.stream import FULL_PIPE, Container, Stream
 from plugin.journal import recovery
 from plugin.journal.cursors.keeper import CursorKeeper
@@ -159,7 +160,26 @@ def test_a_journal_that_cannot_be_opened_is_not_taken_for_a_new_one(
 
 
 def fail(*_: object) -> None:
-    raise OSError(24, "Too many open files")
+    raise OSError(5, "Input/output error")
+
+
+def test_a_journal_that_cannot_be_opened_for_want_of_descriptors_takes_no_stream_yet(
+    container: Container, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    write_journal(container.folder, WHOLE)
+    write_note(container.folder, info_of(), "before", 12)
+    with monkeypatch.context() as patch:
+        patch.setattr(recovery, "open_segment", refuse)
+        for _ in range(2):
+            with pytest.raises(HeldError, match="Too many open files"):
+                container.writer_for(stream)
+    assert container.writer_for(stream) is not None
+    note = read_note(container.folder)
+    assert note is not None
+    assert (note.birth, note.stream) == (12, "a")
 
 
 def test_cursors_are_brought_in_line_before_anything_is_written(

@@ -1,0 +1,290 @@
+"""One journal that cannot be written: it is set aside alone, or waits for what is lacking; all others stay whole."""
+
+import errno
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from plugin.journal import active_segment, splice
+from plugin.journal import writer as writer_module
+from plugin.journal.layout import create_atomically, list_segments
+from plugin.journal.metadata import read_note
+from tests.intake.housekeeping_bench import House
+from tests.intake.pump_bench import ONE, OTHER, THIRD, Bench, Clock, frames
+
+FIRST, SECOND, LATER = (frames(20, start, 50) for start in (0, 20, 40))
+
+
+@contextmanager
+def refused(folder: Path, number: int) -> Iterator[list[str]]:
+    """Have every write to one journal fail: opening its files, and moving bytes into them; yields what was tried."""
+    tried: list[str] = []
+    opened, make, move = os.open, create_atomically, splice.move
+
+    def guard(what: str, path: object) -> None:
+        if str(path).startswith(str(folder)):
+            tried.append(what)
+            raise OSError(number, os.strerror(number), str(path))
+
+    def refuse_to_open(path: str, flags: int, *rest: int, **more: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            guard("open", path)
+        return opened(path, flags, *rest, **more)
+
+    def refuse_to_make(path: Path, content: bytes) -> int:
+        guard("make", path)
+        return make(path, content)
+
+    def refuse_to_move(fifo: int, file: int, limit: int, position: int) -> int:
+        guard("move", os.readlink(f"/proc/self/fd/{file}"))
+        return move(fifo, file, limit, position)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", refuse_to_open)
+        patch.setattr(active_segment, "create_atomically", refuse_to_make)
+        patch.setattr(writer_module, "move", refuse_to_move)
+        yield tried
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Let this process open nothing more meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open("/dev/null", os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    taken = []
+    try:
+        while True:
+            taken.append(os.dup(0))
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def is_waiting(bench: Bench, name: str) -> int:
+    return bench.pump._streams[name].waiting()
+
+
+@pytest.fixture
+def turn(bench: Bench, clock: Clock) -> Callable[[], None]:
+    """Let so much time pass that the pump tries everything again, and have it do so."""
+
+    def tried_again() -> None:
+        for _ in range(2):
+            clock.pass_by(40)
+            bench.turn()
+
+    return tried_again
+
+
+BROKEN = [errno.EPERM, errno.EACCES, errno.EROFS, errno.EIO, errno.ENAMETOOLONG]
+PASSING = [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE]
+
+
+class TestABrokenJournal:
+    """Its lines are dropped and counted, loudly; nobody else is touched, and it recovers by itself."""
+
+    @pytest.mark.parametrize("number", BROKEN)
+    def test_is_set_aside_alone_and_recovers(
+        self, bench: Bench, turn: Callable[[], None], number: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fifo, whole = bench.begin("a"), bench.begin("b", OTHER)
+        fifo.write(FIRST)
+        bench.turn()
+        with refused(bench.data.container(ONE), number):
+            for _ in range(3):
+                fifo.write(SECOND)
+                whole.write(FIRST)
+                turn()
+                assert is_waiting(bench, "a") == 0, "its container never blocks"
+            assert bench.pump.containers.room_errors() == set()
+            (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+            assert f"name-11 ({ONE[:12]})" in error
+            assert os.strerror(number) in error
+        turn()
+        fifo.write(LATER)
+        turn()
+        assert bench.written() == FIRST + LATER
+        assert bench.pump.containers.snapshot()[0][0].dropped.lines == 60
+        assert bench.written(OTHER) == 3 * FIRST
+
+    @pytest.mark.parametrize("number", BROKEN)
+    def test_costs_nobody_else_what_is_kept(self, house: House, clock: Clock, number: int) -> None:
+        house.stopped(THIRD, 4)
+        house.running(OTHER, 4)
+        house.running(ONE, 1)
+        keeper = house.keeper()
+        keeper.round()
+        with refused(house.bench.data.container(ONE), number):
+            for _ in range(5):
+                house.prints(ONE, FIRST)
+                clock.pass_by(40)
+                keeper.round()
+        assert house.bases(THIRD) == house.bases(OTHER) == [0, 1, 2, 3]
+
+    def test_that_refuses_every_byte_is_tried_less_and_less_often(
+        self, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refuse(*_: object) -> int:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        fifo = bench.begin("a")
+        monkeypatch.setattr(writer_module, "move", refuse)
+        for _ in range(600):
+            fifo.write(frames(1))
+            clock.pass_by(1.01)
+            bench.turn()
+        errors = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert 2 <= len(errors) < 40
+        assert len(list_segments(bench.data.container(ONE))) < 40
+
+    def test_with_a_file_in_place_of_its_folder(
+        self, house: House, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        house.stopped(THIRD, 4)
+        house.running(OTHER, 4)
+        folder = house.bench.data.container(ONE)
+        folder.write_bytes(b"not a folder")
+        house.runs_again(ONE)
+        keeper = house.keeper()
+        for _ in range(5):
+            house.prints(ONE, FIRST)
+            house.prints(OTHER, LATER)
+            clock.pass_by(40)
+            keeper.round()
+        assert house.bases(THIRD) == [0, 1, 2, 3]
+        assert house.bases(OTHER)[:4] == [0, 1, 2, 3]
+        assert "removed" not in caplog.text
+        assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+        folder.unlink()
+        clock.pass_by(40)
+        house.bench.pump.call(house.bench.pump._do_chores, clock.now).result()
+        house.prints(ONE, LATER)
+        assert house.bench.written() == LATER
+        assert read_note(folder) is not None
+
+    def test_whose_container_stops_does_not_hold_stoplogging(self, bench: Bench) -> None:
+        folder = bench.data.container(ONE)
+        folder.write_bytes(b"not a folder")
+        bench.begin("a").write(FIRST)
+        assert bench.pump.detach("a")
+        assert bench.attached() == set()
+        assert bench.pump.containers.snapshot()[1][ONE].lines == 20
+        folder.unlink()
+        bench.pump._do_chores(0.0)
+        assert list_segments(folder)[-1].base == len(FIRST)
+
+
+class TestAJournalThatLacksAResource:
+    """Its bytes stay in the FIFO, and writing is tried again, with pauses, until it works; nothing is lost."""
+
+    @pytest.mark.parametrize("number", PASSING)
+    @pytest.mark.parametrize("began", [True, False])
+    def test_waits_and_loses_nothing(
+        self, bench: Bench, turn: Callable[[], None], number: int, began: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fifo = bench.begin("a")
+        if began:
+            fifo.write(FIRST)
+            bench.turn()
+        else:
+            (bench.data.container(ONE)).mkdir()
+        before = read_note(bench.data.container(ONE))
+        with refused(bench.data.container(ONE), number):
+            fifo.write(SECOND)
+            for _ in range(5):
+                turn()
+            assert is_waiting(bench, "a") == len(SECOND)
+            assert bench.pump.containers.room_errors() == set()
+            assert not bench.pump.containers.dropping()
+        turn()
+        assert bench.written() == (FIRST if began else b"") + SECOND
+        assert bench.pump.containers.snapshot()[0][0].dropped.bytes == 0
+        after = read_note(bench.data.container(ONE))
+        assert after is not None
+        assert before is None or before.birth == after.birth
+        (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+        assert f"name-11 ({ONE[:12]})" in error
+
+    def test_is_not_tried_in_a_busy_loop(self, bench: Bench, clock: Clock) -> None:
+        fifo = bench.begin("a")
+        fifo.write(FIRST)
+        bench.turn()
+        with refused(bench.data.container(ONE), errno.ENOMEM) as tried:
+            fifo.write(SECOND)
+            for _ in range(100):
+                clock.pass_by(0.01)
+                bench.turn()
+        assert 1 <= len(tried) <= 6
+
+    def test_is_written_before_its_stream_ends_though_stoplogging_is_answered(
+        self, bench: Bench, turn: Callable[[], None]
+    ) -> None:
+        fifo = bench.begin("a")
+        fifo.write(FIRST)
+        bench.turn()
+        with refused(bench.data.container(ONE), errno.EMFILE):
+            fifo.write(SECOND)
+            assert bench.pump.detach("a")
+            fifo.end()
+            turn()
+            assert bench.attached() == {"a"}
+        turn()
+        assert bench.written() == FIRST + SECOND
+        assert bench.attached() == set()
+        assert bench.pump.containers.attached() == set()
+
+    def test_without_any_descriptor_left_everybody_keeps_all(self, bench: Bench, turn: Callable[[], None]) -> None:
+        old, new = bench.begin("a"), bench.begin("b", OTHER)
+        old.write(FIRST)
+        bench.turn()
+        with no_descriptors():
+            old.write(SECOND)
+            new.write(FIRST)
+            for _ in range(3):
+                turn()
+            assert is_waiting(bench, "b") == len(FIRST)
+        turn()
+        assert bench.written() == FIRST + SECOND
+        assert bench.written(OTHER) == FIRST
+        assert [one.dropped.bytes for one in bench.pump.containers.snapshot()[0]] == [0, 0]
+
+    def test_goes_on_with_its_old_journal_and_its_birth(self, bench: Bench, turn: Callable[[], None]) -> None:
+        first = bench.begin("a")
+        first.write(FIRST)
+        bench.turn()
+        bench.pump.detach("a")
+        before = read_note(bench.data.container(ONE))
+        assert before is not None
+        again = bench.begin("b")
+        with no_descriptors():
+            again.write(SECOND)
+            turn()
+        turn()
+        after = read_note(bench.data.container(ONE))
+        assert after is not None
+        assert after.birth == before.birth
+        assert bench.written() == FIRST + SECOND
+
+    def test_that_turns_out_to_be_broken_is_dropped_then(self, bench: Bench, turn: Callable[[], None]) -> None:
+        folder = bench.data.container(ONE)
+        folder.mkdir()
+        fifo = bench.begin("a")
+        fifo.write(FIRST)
+        with refused(folder, errno.EMFILE):
+            turn()
+        with refused(folder, errno.EPERM):
+            turn()
+            assert is_waiting(bench, "a") == 0
+            assert bench.pump.containers.dropping()
