@@ -5,7 +5,9 @@ which container. One file per stream: ``DATA/streams/<fifo name>.json``.
 """
 
 import logging
+import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -31,6 +33,18 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """The FIFO's file name, which identifies the stream."""
         return Path(self.file).name
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What was found in the folder: attachments, oldest first, and the names of streams whose attachment is damaged.
+
+    ``unreadable`` tells that there may be more, which could not be read now.
+    """
+
+    found: list[Attachment]
+    damaged: list[str]
+    unreadable: bool
 
 
 class Attachments:
@@ -61,20 +75,35 @@ class Attachments:
             return None
 
     def load(self) -> list[Attachment]:
-        """Read all attachments, oldest first; a damaged one is reported and set aside, one that vanishes has ended."""
-        found = []
-        for path in self._folder.glob("*.json"):
+        """Return all attachments that can be read, oldest first."""
+        return self.scan().found
+
+    def scan(self) -> "Scan":
+        """Read all attachments, and report those that cannot be used; one that vanishes meanwhile has ended."""
+        found, damaged, unreadable = [], [], False
+        try:
+            names = os.listdir(self._folder)
+        except OSError as error:
+            logger.warning("cannot list the attachments now: %s", error)
+            return Scan([], [], unreadable=True)
+        for path in (self._folder / name for name in names if name.endswith(".json")):
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Attachment))
             except FileNotFoundError:
                 continue
             except OSError as error:
+                unreadable = True
                 logger.warning("attachment %s cannot be read now: %s", path, error)
             except _DAMAGED as error:
-                logger.warning("attachment %s cannot be used, its stream is lost: %s", path, error)
-                with suppress(OSError):
-                    path.rename(path.with_suffix(".damaged"))
-        return sorted(found, key=lambda attachment: attachment.started)
+                damaged.append(path.stem)
+                logger.warning("attachment %s is damaged: %s", path, error)
+        return Scan(sorted(found, key=lambda attachment: attachment.started), damaged, unreadable=unreadable)
+
+    def set_aside(self, name: str) -> None:
+        """Rename a damaged attachment, so that it is not read again."""
+        path = self._path(name)
+        with suppress(OSError):
+            path.rename(path.with_suffix(".damaged"))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"

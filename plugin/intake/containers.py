@@ -1,12 +1,16 @@
 """The containers whose journals are written: those with streams, and those that ended while the disk was too full."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from plugin.config.options import SinkChoice
+from plugin.docker.info import Info
 from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, Dropped
 from plugin.journal.cursors.keeper import CursorKeeper
-from plugin.journal.layout import DataFolder
+from plugin.journal.cursors.placement import birth_by_cursors
+from plugin.journal.layout import DataFolder, list_segments
+from plugin.journal.metadata import write_note
 from plugin.journal.retention import SegmentUse, measure
 from plugin.journal.writer import JournalWriter
 
@@ -119,6 +123,22 @@ class Containers:
         if writer is not None:
             writer.close()
             self._on_change(container_id)
+
+    def note_orphan(self, info: Info, stream: str) -> None:
+        """Write the info.json of a stopped container's journal, unless it has one. Raises ``OSError``."""
+        folder = self._data.container(info.container_id)
+        if info.container_id in self._running or not list_segments(folder) or (folder / "info.json").exists():
+            return
+        writer = self._open_stopped(info.container_id)
+        if writer is None:
+            return
+        writer.close()
+        if writer.found is None:
+            raise writer.reason or OSError("the journal cannot be opened")
+        birth = birth_by_cursors(folder, writer.found) or time.time_ns()
+        write_note(folder, info, stream, birth)
+        self._cursors.place(folder, writer.found, birth)
+        self._on_change(info.container_id)
 
     def _open_stopped(self, container_id: str) -> JournalWriter | None:
         """Open the journal of a container without streams, if there is one that is not being ended."""

@@ -64,6 +64,8 @@ class Pump(threading.Thread):
         self._streams: dict[str, Stream] = {}
         self._by_descriptor: dict[int, Stream] = {}
         self._unsaved: dict[str, Attachment] = {}
+        self._unprobed: set[str] = set()
+        self._unnoted: dict[str, Stream] = {}
         self._calls = Calls()
         self._epoll = select.epoll()
         self._epoll.register(self._calls.descriptor, select.EPOLLIN)
@@ -137,10 +139,23 @@ class Pump(threading.Thread):
         ended = stream.has_ended()
         if ended is False or stream.waiting():  # asked in this order: who has left writes no more
             return
-        if ended is None or list_segments(stream.container.folder):
+        if ended is None or _may_have_segments(stream.container):
             self._serve_safely(stream, 1)
+            if stream.container.held and not stream.closed:
+                self._unprobed.add(name)
         else:
             self._end(stream)
+
+    def has_stream(self, name: str) -> bool:
+        """Return whether a FIFO is attached."""
+        return name in self._streams
+
+    def note_orphan(self, attachment: Attachment) -> None:
+        """Write the info.json of a journal that has none, from the attachment of its last stream, which is gone.
+
+        Raises ``OSError`` if the disk does not take it.
+        """
+        self.containers.note_orphan(attachment.info, attachment.name)
 
     def detach(self, name: str) -> bool:
         """Take all that a stream still holds, then let go of it; false if there is no such stream.
@@ -336,19 +351,33 @@ class Pump(threading.Thread):
         del self._by_descriptor[stream.descriptor]
         del self._streams[stream.name]
         container.release(stream)
+        if not container.streams:
+            self.containers.end(container)
+        if container.is_unnoted(stream):
+            self._unnoted[stream.name] = stream
+        else:
+            self._forget(stream)
+        self._on_change(container.id)
+        self._on_rotate(container.id)
+
+    def _forget(self, stream: Stream) -> None:
+        """Remove the attachment of a stream that has ended: its journal says all that is to be known."""
         try:
             self._attachments.remove(stream.name)
         except OSError as error:
-            logger.warning("container %s: attachment %s stays: %s", container.label, stream.name, error)
+            logger.warning("container %s: attachment %s stays: %s", stream.container.label, stream.name, error)
         self._unsaved.pop(stream.name, None)
-        if not container.streams:
-            self.containers.end(container)
-        self._on_change(container.id)
-        self._on_rotate(container.id)
 
     def _do_chores(self, now: float) -> None:
         self._save_attachments()
         self.containers.finish()
+        for name, ended in list(self._unnoted.items()):
+            if not ended.container.is_unnoted(ended):
+                del self._unnoted[name]
+                self._forget(ended)
+        for name in list(self._unprobed):
+            self._unprobed.discard(name)
+            self.probe(name)
         for container in self.containers.running():
             self._resume(container, now)
             if container.write_note():
@@ -380,3 +409,11 @@ class Pump(threading.Thread):
                 logger.info("container %s: stream %s is superseded and quiet, retired", container.label, stream.name)
                 self._close(stream)
                 stream.remove_fifo()
+
+
+def _may_have_segments(container: Container) -> bool:
+    try:
+        return bool(list_segments(container.folder))
+    except OSError as error:
+        logger.debug("container %s: cannot list its segments: %s", container.label, error)
+        return True

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plugin.config.options import ContainerOptions
 from plugin.docker.info import Info
-from plugin.errors import RequestError
+from plugin.errors import JournalError, PeaveyError, RequestError
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.disk_reserve import Reserve
@@ -22,6 +22,7 @@ from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
 from plugin.journal.change_counters import GrowthTeller
 from plugin.journal.cursors.placement import make_first_cursors
 from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import read_note
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Intake:
         self._pump = Pump(data, self._changed, self._rotated)
         self._housekeeper = Housekeeper(data, self._pump, bounds, options_of, reserve.replenish)
         self._beginning: set[str] = set()
+        self._waiting: set[str] = set()
         self._followers: dict[str, list[Callable[[], None]]] = {}
         self._followers_lock = threading.Lock()
 
@@ -198,37 +200,99 @@ class Intake:
         self._housekeeper.note_rotation(container_id)
 
     def _attach_again(self) -> None:
-        """Take up every stream that is noted; called once, in the pump's thread, before any other call.
+        """Take up every stream that is noted; called in the pump's thread, first before any other call.
 
-        All are attached before any is probed, and the newest probed first: a frame that is incomplete at a journal's
-        end is completed by the stream that wrote last, which must be known by then. Streams that begin meanwhile are
-        left alone: the engine may not have opened its end yet, which a probe would take for its death.
+        What cannot be attached for now is tried again until it can be. Streams that begin meanwhile are left alone: the
+        engine may not have opened its end yet, which a probe would take for its death.
         """
-        attached = []
-        failed = False
-        for attachment in self._attachments.load():
-            if attachment.name in self._beginning:
-                continue
-            try:
-                self.check_fifo(attachment.file)
-                options = self._options_of(attachment.info)
-                descriptor = _open_fifo(attachment.file)
-                if self._pump.attach(attachment, options.max_size, descriptor, options.sinks):
-                    attached.append(attachment.name)
-                if options.sinks:
-                    self._need_delivery()
-            except (RequestError, FileNotFoundError) as error:
-                logger.info("stream %s is not attached again: %s", attachment.name, error)
-                self._attachments.remove(attachment.name)
-            except Exception:
-                logger.exception("stream %s is not attached again yet", attachment.name)
-                failed = True
-        for name in reversed(attached):
-            self._pump.probe(name)
-        if failed:
+        try:
+            complete = self._try_to_attach_again()
+        except Exception:
+            logger.exception("attaching to the streams again failed; it is tried again")
+            complete = False
+        if not complete:
             retry = threading.Timer(_ATTACH_RETRY, self._pump.call, [self._attach_again])
             retry.daemon = True
             retry.start()
+
+    def _try_to_attach_again(self) -> bool:
+        """Attach to all streams that are noted and not attached yet; false if something has to be tried again.
+
+        All are attached before any is probed, and the newest probed first: a frame that is incomplete at a journal's
+        end is completed by the stream that wrote last, which must be known by then.
+        """
+        scan = self._attachments.scan()
+        complete = not scan.unreadable
+        found = list(scan.found)
+        for name in scan.damaged:
+            rebuilt = self._rebuild(name)
+            if rebuilt is not None:
+                found.append(rebuilt)
+        attached = []
+        for attachment in found:
+            if attachment.name in self._beginning or self._pump.has_stream(attachment.name):
+                continue
+            try:
+                if self._attach_one_again(attachment):
+                    attached.append(attachment.name)
+            except (OSError, PeaveyError) as error:
+                level = logging.DEBUG if attachment.name in self._waiting else logging.WARNING
+                logger.log(level, "%s is not attached again yet: %s", _told(attachment), error)
+                self._waiting.add(attachment.name)
+                complete = False
+            except Exception:
+                logger.exception("%s is not attached again yet", _told(attachment))
+                complete = False
+        for name in reversed(attached):
+            self._pump.probe(name)
+        return complete
+
+    def _attach_one_again(self, attachment: Attachment) -> bool:
+        """Attach to a stream that is noted; one whose FIFO is gone has ended: false. Raises ``OSError``."""
+        info = attachment.info
+        try:
+            is_fifo = stat.S_ISFIFO(os.lstat(attachment.file).st_mode)
+            if is_fifo:
+                self.check_fifo(attachment.file)
+        except (RequestError, FileNotFoundError, NotADirectoryError):
+            is_fifo = False
+        if not is_fifo:
+            logger.info("%s is not attached again: its FIFO is gone", _told(attachment))
+            self._pump.note_orphan(attachment)
+            self._attachments.remove(attachment.name)
+            return False
+        options = self._options_of(info)
+        descriptor = _open_fifo(attachment.file)
+        attached = self._pump.attach(attachment, options.max_size, descriptor, options.sinks)
+        logger.info("%s is attached again", _told(attachment))
+        if options.sinks:
+            self._need_delivery()
+        return attached
+
+    def _rebuild(self, name: str) -> Attachment | None:
+        """Make a damaged attachment anew from the journal whose info.json names its FIFO, if there is one."""
+        for container_id in self.data.container_ids():
+            try:
+                note = read_note(self.data.container(container_id))
+            except JournalError as error:
+                logger.debug("container %s: %s", container_id[:12], error)
+                continue
+            if note is not None and note.stream == name:
+                attachment = Attachment(file=f"{self._logging_dir}/{name}", info=note.info, started=note.last_seen)
+                logger.warning("%s: its damaged attachment is made anew from info.json", _told(attachment))
+                try:
+                    self._attachments.save(attachment)
+                except OSError as error:
+                    logger.warning("%s: its attachment cannot be written: %s", _told(attachment), error)
+                return attachment
+        logger.error("stream %s is lost: its attachment is damaged, and no journal names it", name)
+        self._attachments.set_aside(name)
+        return None
+
+
+def _told(attachment: Attachment) -> str:
+    """Return the stream and its container, for the log."""
+    return f"container {attachment.info.name} ({attachment.info.id}): stream {attachment.name}"
 
 
 def _open_fifo(file: str) -> int:

@@ -366,6 +366,10 @@ class Container:
         self._unnoted = stream
         self.write_note()
 
+    def is_unnoted(self, stream: Stream) -> bool:
+        """Return whether only a stream's attachment tells whose this journal is, as info.json is not written yet."""
+        return self._unnoted is stream and self.folder.exists()
+
     def write_note(self) -> bool:
         """Write the journal's info.json, unless it has been: a full disk may not have taken it when it changed.
 

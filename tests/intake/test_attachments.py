@@ -64,8 +64,10 @@ def test_a_damaged_one_is_told_and_set_aside_and_the_others_are_loaded(
     attachments.save(attachment("good"))
     (tmp_path / "bad.json").write_bytes(content)
 
-    assert attachments.load() == [attachment("good")]
+    scan = attachments.scan()
+    assert (scan.found, scan.damaged, scan.unreadable) == ([attachment("good")], ["bad"], False)
     assert [record.getMessage() for record in caplog.records if "bad.json" in record.getMessage()]
+    attachments.set_aside("bad")
     assert (tmp_path / "bad.damaged").read_bytes() == content
     caplog.clear()
     assert attachments.load() == [attachment("good")]
@@ -121,3 +123,18 @@ def test_any_description_survives(name: str, config: dict[str, str]) -> None:
         file=f"/{name}", info=msgspec.structs.replace(info_of(), container_name=name, config=config), started=1
     )
     assert msgspec.json.decode(msgspec.json.encode(sent), type=Attachment) == sent
+
+
+def test_one_that_cannot_be_read_now_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    attachments = Attachments(tmp_path)
+    attachments.save(attachment("a"))
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    scan = attachments.scan()
+    assert (scan.found, scan.damaged, scan.unreadable) == ([], [], True)
+
+
+def test_a_folder_that_cannot_be_listed_may_hold_more(tmp_path: Path) -> None:
+    assert Attachments(tmp_path / "missing").scan().unreadable

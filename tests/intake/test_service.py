@@ -4,6 +4,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import pytest
 
 from plugin.config.options import validate, validate_leniently
 from plugin.errors import RequestError
+from plugin.intake import pump as pump_module
+from plugin.intake import service as service_module
+from plugin.intake import stream as stream_module
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.layout import DataFolder, list_segments
+from plugin.journal.metadata import read_note
 from tests.intake.pump_bench import ONE, OTHER, Bench, Fifo, frames, info_of
 from tests.journal.entries import on_disk
 
@@ -218,6 +223,122 @@ class TestLives:
         intake.start()
         intake.stop()
         assert not [thread for thread in threading.enumerate() if thread.name in ("pump", "housekeeper")]
+
+
+class TestWhatCannotBeAttachedAgainYet:
+    """It is tried again until it can be, and each is logged."""
+
+    @pytest.fixture(autouse=True)
+    def at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(service_module, "_ATTACH_RETRY", 0.05)
+
+    @pytest.mark.parametrize("refused", ["read_bytes", "open", "list_segments"])
+    def test_for_want_of_descriptors(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refused: str
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        modules: dict[str, object] = {"read_bytes": Path, "open": os, "list_segments": pump_module}
+        original = getattr(modules[refused], refused)
+        lacking = threading.Event()
+        names = [f"stream-{number}" for number in range(5)]
+        for number, name in enumerate(names):
+            fifo = bench.fifo(name)
+            bench.attachments.save(bench.attachment(fifo, f"{number}" * 64))
+            fifo.write(WHOLE)
+
+        def refuse(path: object, *arguments: object) -> object:
+            if not lacking.is_set() and (refused == "list_segments" or "stream-" in str(path)):
+                raise OSError(24, "Too many open files")
+            return original(path, *arguments)
+
+        monkeypatch.setattr(modules[refused], refused, refuse)
+        intake = new_intake(bench.data, bench.logging)
+        intake.start()
+        intake.drain().result()
+        lacking.set()
+        wait_until(lambda: len(intake.snapshot()[0]) == 5)
+        intake.drain().result()
+        intake.stop()
+        assert [bench.written(f"{number}" * 64) for number in range(5)] == [WHOLE] * 5
+        for name in names:
+            assert f"stream {name} is attached again" in caplog.text
+
+    def test_a_damaged_attachment_is_made_anew_from_the_journal_that_names_it(self, bench: Bench) -> None:
+        fifo = bench.fifo("a")
+        bench.attachments.save(bench.attachment(fifo))
+        intake = new_intake(bench.data, bench.logging)
+        intake.start()
+        fifo.write(WHOLE)
+        intake.drain().result()
+        intake.stop()
+        (bench.data.streams / "a.json").write_bytes(b"{")
+        fifo.write(WHOLE)
+        again = new_intake(bench.data, bench.logging)
+        again.start()
+        again.drain().result()
+        again.stop()
+        assert bench.written() == WHOLE + WHOLE
+        assert bench.attached() == {"a"}
+
+    def test_one_that_no_journal_names_is_set_aside(self, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+        (bench.data.streams / "a.json").write_bytes(b"{")
+        intake = new_intake(bench.data, bench.logging)
+        intake.start()
+        intake.drain().result()
+        intake.stop()
+        assert (bench.data.streams / "a.damaged").exists()
+        assert "stream a is lost" in caplog.text
+
+
+class TestAJournalWithoutItsNote:
+    """A full disk did not take it while the container lived: its attachment stays, and tells whose it is."""
+
+    def test_is_noted_by_the_next_process(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stream_module, "write_note", refuse)
+            fifo = bench.begin("a")
+            fifo.write(WHOLE)
+            bench.turn()
+            bench.pump.detach("a")
+            bench.pump._do_chores(0.0)
+            assert bench.attached() == {"a"}
+        fifo.path.unlink()
+        intake = new_intake(bench.data, bench.logging)
+        intake.start()
+        intake.drain().result()
+        intake.stop()
+        note = read_note(bench.data.container(ONE))
+        assert note is not None
+        assert (note.info.container_id, note.stream) == (ONE, "a")
+        assert note.birth > 0
+        assert bench.attached() == set()
+        assert bench.written() == WHOLE
+
+    def test_is_noted_when_there_is_room_and_the_attachment_goes(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stream_module, "write_note", refuse)
+            bench.begin("a").write(WHOLE)
+            bench.turn()
+            bench.pump.detach("a")
+            assert bench.attached() == {"a"}
+        bench.pump._do_chores(0.0)
+        assert bench.attached() == set()
+        assert read_note(bench.data.container(ONE)) is not None
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 class TestFollowers:
