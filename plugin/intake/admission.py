@@ -33,7 +33,7 @@ class Admission:
         self._told: set[str] = set()
 
     def admit(self, info: Info) -> ContainerOptions:
-        """Give the options of a container that starts. Raises ``OptionError`` with all faults."""
+        """Return the options of a container that starts. Raises ``OptionError`` with all faults."""
         try:
             options = validate(info.options, self._defaults, self._schema)
         except OptionError as error:
@@ -48,7 +48,7 @@ class Admission:
         return options
 
     def options_of(self, info: Info) -> ContainerOptions:
-        """Give the options of a container whose log-opts were accepted once; what is at fault has its default."""
+        """Return the options of a container whose log-opts were accepted once; what is at fault has its default."""
         return validate_leniently(info.options, self._defaults, self._schema)[0]
 
     def _accepted_before(self, info: Info) -> bool:

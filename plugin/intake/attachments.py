@@ -19,7 +19,7 @@ from plugin.journal.layout import write_atomically
 logger = logging.getLogger(__name__)
 
 _DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that it cannot decode: also for text that is no UTF-8, and for a nest without end."""
+"""What msgspec raises for bytes that it cannot decode: also for text that is not UTF-8, and for a nest without end."""
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ class Containers:
         self._cursors = CursorKeeper()
 
     def find(self, container_id: str) -> Container | None:
-        """Give a container that has streams."""
+        """Return a container that has streams."""
         return self._running.get(container_id)
 
     def running(self) -> list[Container]:
@@ -41,7 +41,7 @@ class Containers:
         return list(self._running.values())
 
     def begin(self, container_id: str, segment_size: int) -> Container:
-        """Give the container to which a stream is to be added; the newest segment size (bytes) holds."""
+        """Return the container to which a stream is to be added; the newest segment size (bytes) holds."""
         container = self._running.get(container_id) or self._ended.pop(container_id, None)
         if container is None:
             dropped = self._dropped.pop(container_id, NOTHING_DROPPED)
@@ -52,7 +52,7 @@ class Containers:
         return container
 
     def give_cursors(self, container_id: str, sinks: Iterable[SinkChoice]) -> None:
-        """Give the sinks of a container their first cursors, where they have none yet."""
+        """Write the first cursors of a container's sinks, where they have none yet."""
         self._cursors.begin(self._data.container(container_id), sinks)
 
     def end(self, container: Container) -> None:
@@ -127,7 +127,9 @@ class Containers:
     def note_orphan(self, info: Info, stream: str) -> None:
         """Write the info.json of a stopped container's journal, unless it has one. Raises ``OSError``."""
         folder = self._data.container(info.container_id)
-        if info.container_id in self._running or not list_segments(folder) or (folder / "info.json").exists():
+        if info.container_id in self._running or (folder / "info.json").exists():
+            return
+        if not folder.is_dir() or not list_segments(folder):
             return
         writer = self._open_stopped(info.container_id)
         if writer is None:
@@ -165,10 +167,10 @@ class Containers:
         return True
 
     def attached(self) -> set[str]:
-        """Give the ids of the containers that have streams."""
+        """Return the ids of the containers that have streams."""
         return set(self._running)
 
     def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
-        """Tell how the containers with streams are now, and what was dropped of those without, by id."""
+        """Return how the containers with streams are now, and what was dropped of those without, by id."""
         ended = {container.id: container.dropped for container in self._ended.values()}
         return [container.snapshot() for container in self._running.values()], self._dropped | ended

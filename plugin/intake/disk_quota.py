@@ -139,7 +139,7 @@ class Room:
             free = min(self._bounds.free, disk // _FREE_SHARE)
             wanted = max(wanted, int(free * (1 + margin)) - available)
             vital = free // _VITAL_SHARE - available
-        errors = self._pump.call(self._pump.containers.room_errors).result()
+        errors = self._pump.call(self._pump.room_errors).result()
         if errors:
             vital = max(vital, _lacking(errors, status))
         return _Shortage(wanted=max(wanted, vital), vital=vital, beyond_limit=beyond_limit)
@@ -165,7 +165,7 @@ class Room:
             return use.bytes if self._remove(victim.container_id, [use], "for want of room") else None
         if victim.runs and use.bytes < _WORTH_LOSING:
             return None
-        if not self._pump.call(self._pump.containers.rotate, victim.container_id).result():
+        if not self._pump.call(self._pump.rotate, victim.container_id).result():
             return None
         folder = self._data.container(victim.container_id)
         going = [segment for segment in measure(folder) if segment.end is not None]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from plugin.config.options import ContainerOptions
-from plugin.docker.info import Info
+from plugin.docker.info import Info, short_id
 from plugin.errors import StoppedError
 from plugin.intake.disk_quota import DiskBounds, Room
 from plugin.intake.fsync import Syncer
@@ -32,7 +32,7 @@ _GIVE_BACK = 30.0
 _NICE = 10
 
 _BREATHER = 0.05
-"""Seconds to let pass when a journal wants to be tidied up: the engine is waiting for an answer just then."""
+"""Seconds to let pass when a journal is due for retention: the engine is waiting for an answer just then."""
 
 
 class Housekeeper(threading.Thread):
@@ -59,6 +59,7 @@ class Housekeeper(threading.Thread):
         self._syncer = Syncer()
         self._journals: dict[str, KeptJournal] = {}
         self._slowed: set[str] = set()
+        self._failing: set[str] = set()
         self._lock = threading.Lock()
         self._changed: set[str] = set()
         self._rotated: set[str] = set()
@@ -72,7 +73,7 @@ class Housekeeper(threading.Thread):
             self._changed.add(container_id)
 
     def note_rotation(self, container_id: str) -> None:
-        """Have a journal tidied up soon. May be called from any thread."""
+        """Run retention on a journal soon. May be called from any thread."""
         with self._lock:
             self._rotated.add(container_id)
         self._wake.set()
@@ -102,15 +103,18 @@ class Housekeeper(threading.Thread):
         """Do what is due now."""
         now = time.monotonic()
         due = self._due(now)
-        attached = self._pump.call(self._pump.containers.attached).result()  # after: whose end made it due is not in it
+        attached = self._pump.call(self._pump.attached).result()  # after: whose end made it due is not in it
         for container_id in due:
             if self._stopping:
                 return
             try:
                 journal = self._tidier.tidy(container_id, attached=container_id in attached)
             except OSError as error:
-                logger.warning("container %s: its journal cannot be tidied up: %s", container_id, error)
+                level = logging.DEBUG if container_id in self._failing else logging.WARNING
+                logger.log(level, "retention failed for container %s: %s", short_id(container_id), error)
+                self._failing.add(container_id)
                 continue
+            self._failing.discard(container_id)
             if journal is None:
                 self._journals.pop(container_id, None)
             else:
@@ -146,5 +150,5 @@ class Housekeeper(threading.Thread):
     def _throttle(self, attached: set[str]) -> None:
         slowed = to_slow_down(self._journals, attached, self._slowed, short=self._room.short)
         if slowed or self._slowed:
-            self._pump.call(self._pump.containers.throttle, slowed).result()
+            self._pump.call(self._pump.throttle, slowed).result()
         self._slowed = slowed

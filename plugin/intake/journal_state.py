@@ -11,7 +11,7 @@ from plugin.journal.retention import SegmentUse, undelivered
 
 @dataclass(frozen=True)
 class KeptJournal:
-    """A journal as it was when it was last tidied up.
+    """A journal as it was when it was last looked at.
 
     ``needed_from``
         the offset from which on some sink still needs it, or has to be told that it is gone; ``None`` if none does
@@ -56,5 +56,5 @@ class KeptJournal:
         return self.options is not None and self.options.overflow == "throttle"
 
     def is_due(self, moment: int) -> bool:
-        """Tell whether to look at it again, if it has not grown: its time has come, or a sink that needs it went on."""
+        """Return whether to look at it again though it has not grown: it is due, or a sink that needs it went on."""
         return self.look_again <= moment or any_written_since(self.cursors)

@@ -21,7 +21,7 @@ class Pace:
         self._pause = _SHORTEST_PAUSE
 
     def pause_after(self, taken: int, capacity: int, now: float) -> float:
-        """Give the pause in seconds, now that ``taken`` bytes were read from a pipe with a ``capacity`` in bytes."""
+        """Return the pause in seconds, now that ``taken`` bytes were read from a pipe with a ``capacity`` in bytes."""
         elapsed, self._read_at = now - self._read_at, now
         fitting = elapsed * _SHARE * capacity / max(taken, 1)
         self._pause = max(_SHORTEST_PAUSE, min(fitting, 2 * self._pause, LONGEST_PAUSE))

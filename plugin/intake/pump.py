@@ -20,8 +20,9 @@ from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.call_queue import Calls
 from plugin.intake.containers import Containers
 from plugin.intake.pacing import LONGEST_PAUSE
-from plugin.intake.stream import FULL_PIPE, Container, Stream
+from plugin.intake.stream import FULL_PIPE, Container, ContainerSnapshot, Dropped, Stream
 from plugin.journal.layout import DataFolder, list_segments
+from plugin.journal.retention import SegmentUse
 from plugin.journal.write_errors import WriteFault, classify
 
 logger = logging.getLogger(__name__)
@@ -51,8 +52,7 @@ class Pump(threading.Thread):
     """Moves what the engine writes into the journals.
 
     ``on_change`` is called, in the pump's thread, with the id of a container whose journal has grown or whose stream
-    has ended; ``on_rotate`` with that of one whose journal can be tidied up. What the housekeeper asks for is in
-    ``containers``; it is to be called in this thread too.
+    has ended; ``on_rotate`` with that of one whose journal can be cleaned up.
     """
 
     def __init__(self, data: DataFolder, on_change: Callable[[str], None], on_rotate: Callable[[str], None]) -> None:
@@ -60,7 +60,7 @@ class Pump(threading.Thread):
         self._attachments = Attachments(data.streams)
         self._on_change = on_change
         self._on_rotate = on_rotate
-        self.containers = Containers(data, on_change)
+        self._containers = Containers(data, on_change)
         self._streams: dict[str, Stream] = {}
         self._by_descriptor: dict[int, Stream] = {}
         self._unsaved: dict[str, Attachment] = {}
@@ -114,14 +114,14 @@ class Pump(threading.Thread):
             os.close(descriptor)
             return False
         try:
-            self.containers.give_cursors(info.container_id, sinks)
+            self._containers.give_cursors(info.container_id, sinks)
             self._epoll.register(descriptor, select.EPOLLIN)
         except BaseException:
             os.close(descriptor)
             raise
         if not saved:
             self._unsaved[name] = attachment
-        container = self.containers.begin(info.container_id, segment_size)
+        container = self._containers.begin(info.container_id, segment_size)
         stream = Stream(attachment.file, info, descriptor, container)
         container.streams.append(stream)
         self._streams[name] = stream
@@ -146,6 +146,38 @@ class Pump(threading.Thread):
         else:
             self._end(stream)
 
+    def attached(self) -> set[str]:
+        """Return the ids of the containers that have streams."""
+        return self._containers.attached()
+
+    def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
+        """Return how the containers with streams are now, and what was dropped of those without, by id."""
+        return self._containers.snapshot()
+
+    def dropping(self) -> bool:
+        """Return whether lines of some container are dropped."""
+        return self._containers.dropping()
+
+    def room_errors(self) -> set[int]:
+        """Return the error numbers with which the disk or a quota refuses journals for want of room."""
+        return self._containers.room_errors()
+
+    def throttle(self, slowed: set[str]) -> None:
+        """Take the logs of these containers at a trickle only, and those of all others freely."""
+        self._containers.throttle(slowed)
+
+    def rotate(self, container_id: str) -> bool:
+        """Close the newest segment of a container's journal, so that retention can remove it; false if it cannot be."""
+        return self._containers.rotate(container_id)
+
+    def settle(self, container_id: str) -> None:
+        """Make the gap that an earlier process left noted, and cut off what is incomplete where nothing can follow."""
+        self._containers.settle(container_id)
+
+    def remove(self, container_id: str, seen: Sequence[SegmentUse]) -> bool:
+        """Remove the journal of a container without streams; false if it has some, or has printed since it was seen."""
+        return self._containers.remove(container_id, seen)
+
     def has_stream(self, name: str) -> bool:
         """Return whether a FIFO is attached."""
         return name in self._streams
@@ -155,7 +187,7 @@ class Pump(threading.Thread):
 
         Raises ``OSError`` if the disk does not take it.
         """
-        self.containers.note_orphan(attachment.info, attachment.name)
+        self._containers.note_orphan(attachment.info, attachment.name)
 
     def detach(self, name: str) -> bool:
         """Take all that a stream still holds, then let go of it; false if there is no such stream.
@@ -180,7 +212,7 @@ class Pump(threading.Thread):
 
     def collect(self, container_id: str) -> list[Stream]:
         """Take what the streams of a container hold at this moment; returns these streams."""
-        container = self.containers.find(container_id)
+        container = self._containers.find(container_id)
         streams = [] if container is None else list(container.streams)
         for stream in streams:
             if not stream.closed and (waiting := stream.waiting()):
@@ -351,8 +383,9 @@ class Pump(threading.Thread):
         del self._by_descriptor[stream.descriptor]
         del self._streams[stream.name]
         container.release(stream)
+        logger.debug("container %s: stream %s is closed", container.label, stream.name)
         if not container.streams:
-            self.containers.end(container)
+            self._containers.end(container)
         if container.is_unnoted(stream):
             self._unnoted[stream.name] = stream
         else:
@@ -370,7 +403,7 @@ class Pump(threading.Thread):
 
     def _do_chores(self, now: float) -> None:
         self._save_attachments()
-        self.containers.finish()
+        self._containers.finish()
         for name, ended in list(self._unnoted.items()):
             if not ended.container.is_unnoted(ended):
                 del self._unnoted[name]
@@ -378,7 +411,7 @@ class Pump(threading.Thread):
         for name in list(self._unprobed):
             self._unprobed.discard(name)
             self.probe(name)
-        for container in self.containers.running():
+        for container in self._containers.running():
             self._resume(container, now)
             if container.write_note():
                 self._on_change(container.id)

@@ -112,7 +112,7 @@ class Tidier:
 
         ``at_once`` as for ``sweep``.
         """
-        if not self._pump.call(self._pump.containers.remove, container_id, seen).result():
+        if not self._pump.call(self._pump.remove, container_id, seen).result():
             return False
         logger.info("container %s: journal removed, %s", container_id, reason)
         self._settled.discard(container_id)
@@ -138,7 +138,7 @@ class Tidier:
     def _needed_from(
         self, container_id: str, segments: list[SegmentUse], birth: int, options: ContainerOptions, *, attached: bool
     ) -> int | None:
-        """Tell from where on a sink needs the journal: also of what is gone already it has to be told."""
+        """Return from where on a sink needs the journal: also of what is gone already it has to be told."""
         return _ahead(floor(self._data.container(container_id), options.sinks, birth, running=attached), segments)
 
     def _has_gap(self, container_id: str) -> bool:
@@ -146,14 +146,14 @@ class Tidier:
         folder = self._data.container(container_id)
         if not noted_gap(folder):
             return False
-        self._pump.call(self._pump.containers.settle, container_id).result()
+        self._pump.call(self._pump.settle, container_id).result()
         return bool(noted_gap(folder))
 
     def _settle_once(self, container_id: str) -> None:
         """Cut off an entry that was never completed, since it would never be delivered."""
         if container_id not in self._settled:
             self._settled.add(container_id)
-            self._pump.call(self._pump.containers.settle, container_id).result()
+            self._pump.call(self._pump.settle, container_id).result()
 
     def _stopped_long_ago(self, note: JournalNote, segments: list[SegmentUse]) -> bool:
         if self._keep_stopped is None:
@@ -169,7 +169,7 @@ class Tidier:
         attached: bool,
         is_done: bool,
     ) -> int:
-        """Tell when something of a journal will be old enough, if it does not grow: what is already waits for sinks."""
+        """Return when something of a journal will be old enough, unless it grows; what is already waits for sinks."""
         now = time.time_ns()
         moments = [now + (_LOOK_AGAIN if is_done else _TRY_AGAIN)]
         if not attached and self._keep_stopped is not None:
@@ -194,7 +194,7 @@ class Tidier:
     def _close_in_time(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> None:
         """Close the newest segment when it is older than a share of ``max-age``: so much is kept too long at most."""
         if 0 < _closing_time(segments, options) < time.time_ns():
-            self._pump.call(self._pump.containers.rotate, container_id).result()
+            self._pump.call(self._pump.rotate, container_id).result()
 
     def _compress(self, container_id: str, needed_from: int | None) -> None:
         try:
@@ -204,7 +204,7 @@ class Tidier:
 
 
 def _ahead(needed_from: int | None, segments: list[SegmentUse]) -> int | None:
-    """Give an offset that is before the journal's end; ``None`` for any other: all of the journal is passed."""
+    """Return an offset that is before the journal's end; ``None`` for any other: all of the journal is passed."""
     return needed_from if needed_from is not None and needed_from < journal_size(segments) else None
 
 
@@ -213,7 +213,7 @@ def _last_seen(note: JournalNote, segments: list[SegmentUse]) -> int:
 
 
 def _closing_time(segments: list[SegmentUse], options: ContainerOptions) -> int:
-    """Tell when the newest segment will be older than a share of ``max-age``, 0 if there is nothing in it."""
+    """Return when the newest segment will be older than a share of ``max-age``, 0 if there is nothing in it."""
     newest = segments[-1] if segments else None
     if newest is None or not newest.bytes or newest.segment.compressed:
         return 0

@@ -81,10 +81,11 @@ class Intake:
         """Begin a stream: note it durably, open the FIFO, hand it to the pump. A repeated call changes nothing.
 
         On a full disk the reserve takes the note; without one it is noted when there is room again. Raises
-        ``RequestError`` if the file is no FIFO of the logging folder.
+        ``RequestError`` if the file is not a FIFO of the logging folder.
         """
         self.check_fifo(file)
         attachment = Attachment(file=file, info=info, started=time.time_ns())
+        logger.debug("StartLogging: %s", _told(attachment))
         self._beginning.add(attachment.name)
         try:
             self._begin(attachment, options)
@@ -101,9 +102,8 @@ class Intake:
         except OSError as error:
             saved = False
             logger.error(  # noqa: TRY400 (the disk's fault, no defect)
-                "stream %s of container %s cannot be noted (%s): until it is, a kill of the plugin would lose it",
-                attachment.name,
-                info.id,
+                "%s cannot be noted (%s): until it is, a kill of the plugin would lose it",
+                _told(attachment),
                 error,
             )
         try:
@@ -128,7 +128,7 @@ class Intake:
             logger.debug("container %s: no first cursor yet: %s", container_id[:12], error)
 
     def is_attached(self, file: str, info: Info) -> bool:
-        """Tell whether a stream was begun already: the engine repeats a request whose answer it did not get.
+        """Return whether a stream was begun already: the engine repeats a request whose answer it did not get.
 
         Raises ``RequestError`` if the FIFO is another container's.
         """
@@ -153,6 +153,7 @@ class Intake:
 
     def detach(self, file: str) -> Future[bool]:
         """End a stream after its last byte is in the journal; false if there is no such stream."""
+        logger.debug("StopLogging: stream %s", Path(file).name)
         return self._pump.call(self._pump.detach, Path(file).name)
 
     def drain(self) -> Future[None]:
@@ -164,11 +165,11 @@ class Intake:
         return self._pump.call(self._pump.collect, container_id)
 
     def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
-        """Tell how the containers with streams are now, and what was dropped of those without, by id.
+        """Return how the containers with streams are now, and what was dropped of those without, by id.
 
         Raises ``StoppedError`` if the pump has ended, ``TimeoutError`` if it does not answer.
         """
-        return self._pump.call(self._pump.containers.snapshot).result(_ANSWER_WITHIN)
+        return self._pump.call(self._pump.snapshot).result(_ANSWER_WITHIN)
 
     def remove_refused(self, file: str) -> None:
         """Remove the FIFO of a StartLogging that is refused: the engine leaves it behind. It must have been checked."""

@@ -77,7 +77,7 @@ class Stream:
         return waiting(self.descriptor)
 
     def has_ended(self) -> bool | None:
-        """Tell whether nobody holds the writing end; ``None`` where that cannot be told without reading.
+        """Return whether nobody holds the writing end; ``None`` where that cannot be told without reading.
 
         The kernel says so only if the last writer has left since the FIFO was opened (``pipe_poll`` in Linux's
         fs/pipe.c). So one comes and leaves, which takes no byte, and adds none.
@@ -92,11 +92,11 @@ class Stream:
         return any(mask & select.POLLHUP for _, mask in poll.poll(0))
 
     def is_busy(self, taken: int) -> bool:
-        """Tell, by what one reading took, whether the pipe is worth enlarging; it has not been yet."""
+        """Return, by what one reading took, whether the pipe is worth enlarging; it has not been yet."""
         return taken >= _BUSY and not self.enlarged
 
     def pause_after(self, taken: int) -> float:
-        """Say for how many seconds the pipe may collect, now that so many bytes of it were taken."""
+        """Return for how many seconds the pipe may collect, now that so many bytes of it were taken."""
         return self._pace.pause_after(taken, self._capacity, time.monotonic())
 
     def enlarge(self) -> None:
@@ -166,7 +166,7 @@ class Container:
         return Dropped(before.lines + now.lines_before + now.lines, before.bytes + now.bytes_before + now.bytes)
 
     def snapshot(self) -> ContainerSnapshot:
-        """Tell how it is now."""
+        """Return how it is now."""
         received = None
         if self.writer is not None:
             received = self.writer.offset + (self.writer.dropped.bytes if self.writer.dropped.active else 0)
@@ -186,7 +186,7 @@ class Container:
             self.writer.segment_size = segment_size
 
     def writer_for(self, stream: Stream) -> JournalWriter | None:
-        """Give the journal's writer to a stream that has bytes to write.
+        """Return the journal's writer for a stream that has bytes to write.
 
         ``None`` while another stream of the container has to complete its frame first, see ``owner``. Raises
         ``HeldError`` while the journal cannot be written for want of a resource.
@@ -368,7 +368,7 @@ class Container:
 
     def is_unnoted(self, stream: Stream) -> bool:
         """Return whether only a stream's attachment tells whose this journal is, as info.json is not written yet."""
-        return self._unnoted is stream and self.folder.exists()
+        return self._unnoted is stream and self.folder.is_dir()
 
     def write_note(self) -> bool:
         """Write the journal's info.json, unless it has been: a full disk may not have taken it when it changed.

@@ -300,7 +300,7 @@ class JournalWriter:
         self._gap.clear()
 
     def _skip_malformed(self) -> bool:
-        """Go on behind bytes that are no frames, if the next frame can be found; else they wait for more bytes."""
+        """Go on behind bytes that are not frames, if the next frame can be found; else they wait for more bytes."""
         bad = self._walker.offset
         count = bytes_to_skip(self._segment.read(bad, min(self._end, bad + 2 * _CHUNK)))
         if count:

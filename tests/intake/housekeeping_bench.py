@@ -77,7 +77,7 @@ class House:
 
     def throttled(self) -> set[str]:
         """The containers that are slowed down."""
-        snapshots, _ = self.bench.pump.call(self.bench.pump.containers.snapshot).result()
+        snapshots, _ = self.bench.pump.call(self.bench.pump.snapshot).result()
         return {snapshot.info.container_id for snapshot in snapshots if snapshot.throttled}
 
     def prints(self, container: str, content: bytes) -> None:

@@ -11,6 +11,7 @@ from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.pump import Pump
 from plugin.journal.layout import DataFolder
 from plugin.journal.retention import measure
+from plugin.journal.writer import JournalWriter
 from tests.journal.entries import encode, numbered, on_disk
 
 ONE, OTHER, THIRD = "1" * 64, "2" * 64, "3" * 64
@@ -129,7 +130,13 @@ class Bench:
 
     def remove(self, container: str = ONE) -> bool:
         """Remove a journal as one does who has just looked at it."""
-        return self.pump.containers.remove(container, measure(self.data.container(container)))
+        return self.pump.remove(container, measure(self.data.container(container)))
+
+    def writer(self, container: str = ONE) -> JournalWriter | None:
+        """The open journal of a container that has streams; ``None`` while it is not open."""
+        found = self.pump._containers.find(container)
+        assert found is not None
+        return found.writer
 
     def written(self, container: str = ONE) -> bytes:
         """All bytes of a container's journal."""

@@ -54,7 +54,7 @@ class TestRemoval:
         self, house: House, monkeypatch: pytest.MonkeyPatch, want_it_to_go: Callable[[House], None]
     ) -> None:
         bench = house.bench
-        remove = bench.pump.containers.remove
+        remove = bench.pump.remove
         lines = frames(3, start=1_000)
         asked = []
 
@@ -67,7 +67,7 @@ class TestRemoval:
                 bench.pump.detach(fifo.name)
             return remove(container_id, seen)
 
-        monkeypatch.setattr(bench.pump.containers, "remove", remove_too_late)
+        monkeypatch.setattr(bench.pump, "remove", remove_too_late)
         want_it_to_go(house)
         assert ONE in asked
         assert bench.written(ONE).endswith(lines)
@@ -81,4 +81,4 @@ class TestRemoval:
         house.stopped(ONE, 3)
         seen = measure(house.bench.data.container(ONE))
         remove_segment(seen[0])
-        assert house.bench.pump.containers.remove(ONE, seen)
+        assert house.bench.pump.remove(ONE, seen)

@@ -229,7 +229,7 @@ class TestThrottle:
     @pytest.mark.usefixtures("flooding")
     def test_so_they_do_where_lines_are_dropped_already(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         disk(monkeypatch, available=2 * ROOM_TO_RESUME - 2 * SEGMENT, total=200 * SEGMENT)
-        monkeypatch.setattr(house.bench.pump.containers, "room_errors", lambda: {errno.ENOSPC})
+        monkeypatch.setattr(house.bench.pump, "room_errors", lambda: {errno.ENOSPC})
         house.keeper(limit=100 * SEGMENT).round()
         assert house.bases(ONE) == [2]
 

@@ -44,7 +44,7 @@ def dropping(bench: Bench, disk: Path) -> Fifo:
     fill(disk)
     fifo.write(MISSED + MISSED)
     bench.turn()
-    assert bench.pump.containers.dropping()
+    assert bench.pump.dropping()
     return fifo
 
 
@@ -62,7 +62,7 @@ class TestTheEndOfAContainer:
             fifo.write(MISSED)
             bench.turn()
         bench.pump.detach("a")
-        dropped = bench.pump.containers.snapshot()[1][ONE].bytes
+        dropped = bench.pump.snapshot()[1][ONE].bytes
         assert len(MISSED) <= dropped <= 2 * len(MISSED)
         assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]
 
@@ -90,13 +90,13 @@ class TestTheEndOfAContainer:
             bench.pump.detach("a")
             bench.pump._do_chores(0.0)
             assert bases(bench) == [0]
-            assert bench.pump.containers.dropping(), "room is to be made for it"
-            assert bench.pump.containers.snapshot()[1][ONE].bytes > 0
+            assert bench.pump.dropping(), "room is to be made for it"
+            assert bench.pump.snapshot()[1][ONE].bytes > 0
             assert not bench.remove()
-            assert not bench.pump.containers.rotate(ONE)
+            assert not bench.pump.rotate(ONE)
         bench.pump._do_chores(0.0)
         assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]
-        assert not bench.pump.containers.dropping()
+        assert not bench.pump.dropping()
 
     def test_that_begins_again_before_that_goes_on_counting(self, bench: Bench, disk: Path) -> None:
         first, second = bench.begin("a"), bench.fifo("b")
@@ -108,7 +108,7 @@ class TestTheEndOfAContainer:
             bench.pump.attach(bench.attachment(second), 1 << 20, second.open())
             second.write(MISSED)
             bench.turn()
-            assert bench.pump.containers.snapshot()[0][0].dropped == Dropped(100, 2 * len(MISSED))
+            assert bench.pump.snapshot()[0][0].dropped == Dropped(100, 2 * len(MISSED))
         ballast.unlink()
         bench.pump._do_chores(0.0)
         second.write(AFTER)

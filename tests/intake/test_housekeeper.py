@@ -257,7 +257,7 @@ class TestDiskLimit:
         keeper = house.keeper(limit=3 * SEGMENT)
         keeper.round()
         for number in range(1, 6):
-            house.bench.pump.call(house.bench.pump.containers.rotate, ONE).result()
+            house.bench.pump.call(house.bench.pump.rotate, ONE).result()
             house.prints(ONE, frames(10, number * 10, 100))
         keeper.note_change(ONE)
         keeper.round()
@@ -317,7 +317,7 @@ class TestDiskFree:
     ) -> None:
         house.stopped(ONE, 4)
         disk(monkeypatch, available=least - 2 * SEGMENT, total=total)
-        monkeypatch.setattr(bench.pump.containers, "room_errors", lambda: {errno.ENOSPC})
+        monkeypatch.setattr(bench.pump, "room_errors", lambda: {errno.ENOSPC})
         house.keeper().round()
         assert house.bases(ONE) == [2, 3], "and no more than is short"
 
@@ -327,7 +327,7 @@ class TestDiskFree:
     ) -> None:
         house.stopped(ONE, 4)
         disk(monkeypatch, available=1 << 29, total=1 << 30)
-        monkeypatch.setattr(bench.pump.containers, "room_errors", lambda: errors)
+        monkeypatch.setattr(bench.pump, "room_errors", lambda: errors)
         house.keeper().round()
         assert house.bases(ONE) == [0, 1, 2, 3]
 
@@ -337,7 +337,7 @@ class TestDiskFree:
         house.stopped(ONE, 4)
         disk(monkeypatch, available=1 << 29, total=1 << 30)
         monkeypatch.setattr(disk_quota, "_FREED_FOR_A_QUOTA", SEGMENT)
-        monkeypatch.setattr(bench.pump.containers, "room_errors", lambda: {errno.EDQUOT})
+        monkeypatch.setattr(bench.pump, "room_errors", lambda: {errno.EDQUOT})
         house.keeper().round()
         assert house.bases(ONE) == [1, 2, 3]
 
@@ -346,7 +346,7 @@ class TestDiskFree:
     ) -> None:
         house.stopped(ONE, 4)
         disk(monkeypatch, available=1 << 29, total=1 << 30, files=1_000)
-        monkeypatch.setattr(bench.pump.containers, "room_errors", lambda: {errno.ENOSPC})
+        monkeypatch.setattr(bench.pump, "room_errors", lambda: {errno.ENOSPC})
         house.keeper().round()
         assert house.bases(ONE) == [1, 2, 3]
 
@@ -388,7 +388,7 @@ class TestFsync:
         keeper.round()
         assert synced == [f"{0:020}.log"]
         house.prints(ONE, frames(10, 10, 100))
-        assert house.bench.pump.call(house.bench.pump.containers.rotate, ONE).result()
+        assert house.bench.pump.call(house.bench.pump.rotate, ONE).result()
         keeper.note_rotation(ONE)
         clock.pass_by(10.1)
         keeper.round()
@@ -441,7 +441,7 @@ class TestTrouble:
         house.keeper().round()
         assert house.bases(ONE) == [0, 1, 2]
         assert house.bases(OTHER) == [2]
-        assert f"container {ONE}: its journal cannot be tidied up" in caplog.text
+        assert f"retention failed for container {ONE[:12]}" in caplog.text
 
     def test_one_that_cannot_be_removed_does_not_keep_others_from_making_room(
         self, house: House, monkeypatch: pytest.MonkeyPatch
@@ -560,7 +560,7 @@ class TestQuiet:
         gap_path(waiting, 3 * SEGMENT).touch()
         keeper = house.keeper()
         with monkeypatch.context() as patch:
-            patch.setattr(house.bench.pump.containers, "settle", lambda _: None)
+            patch.setattr(house.bench.pump, "settle", lambda _: None)
             keeper.round()
         clock.pass_by(31)
         keeper.round()

@@ -132,7 +132,7 @@ class TestTaking:
             bench.begin(name, container).write(WHOLE)
         bench.pump.drain()
         assert bench.written(ONE) == bench.written(OTHER) == WHOLE
-        assert bench.pump.containers.attached() == {ONE, OTHER}
+        assert bench.pump.attached() == {ONE, OTHER}
 
 
 class TestAttaching:
@@ -152,10 +152,10 @@ class TestAttaching:
         bench.attachments.save(bench.attachment(fifo))
         bench.pump.attach(bench.attachment(fifo), 1 << 20, fifo.open())
         bench.turn()
-        assert bench.pump.containers.attached() == {ONE}, "there is no event for it"
+        assert bench.pump.attached() == {ONE}, "there is no event for it"
 
         bench.pump.probe("a")
-        assert bench.pump.containers.attached() == set()
+        assert bench.pump.attached() == set()
         assert bench.attached() == bench.fifos() == set()
 
     def test_a_probe_opens_no_journal_of_a_quiet_one(self, bench: Bench) -> None:
@@ -164,9 +164,7 @@ class TestAttaching:
         before = open_descriptors()
         bench.pump.probe("a")
         assert open_descriptors() == before
-        container = bench.pump.containers.find(ONE)
-        assert container is not None
-        assert container.writer is None
+        assert bench.writer() is None
         bench.turn()
         assert bench.attached() == {"a"}
 
@@ -257,7 +255,7 @@ class TestAttaching:
 
     def test_a_probe_of_an_unknown_one_does_nothing(self, bench: Bench) -> None:
         bench.pump.probe("none")
-        assert bench.pump.containers.attached() == set()
+        assert bench.pump.attached() == set()
 
     def test_an_attachment_that_could_not_be_saved_is_saved_later(
         self, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -329,7 +327,7 @@ class TestEnds:
         fifo.write(WHOLE)
         assert bench.pump.detach("a")
         assert bench.written() == WHOLE
-        assert bench.pump.containers.attached() == bench.attached() == set()
+        assert bench.pump.attached() == bench.attached() == set()
         assert bench.fifos() == {"a"}, "the engine removes its FIFO itself"
         assert bench.changed[-1] == bench.rotated[-1] == ONE
 
@@ -342,7 +340,7 @@ class TestEnds:
         fifo.end()
         bench.turn()
         assert bench.written() == WHOLE
-        assert bench.pump.containers.attached() == bench.attached() == bench.fifos() == set()
+        assert bench.pump.attached() == bench.attached() == bench.fifos() == set()
         assert bench.changed[-1] == bench.rotated[-1] == ONE
 
     def test_an_event_of_an_ended_stream_is_not_that_of_the_next_with_its_descriptor(self, bench: Bench) -> None:
@@ -373,7 +371,7 @@ class TestEnds:
     def test_the_end_of_the_engine_of_a_quiet_stream(self, bench: Bench) -> None:
         bench.begin("a").end()
         bench.turn()
-        assert bench.pump.containers.attached() == bench.attached() == bench.fifos() == set()
+        assert bench.pump.attached() == bench.attached() == bench.fifos() == set()
 
     def test_an_entry_that_the_engine_left_incomplete_is_cut_off(self, bench: Bench) -> None:
         fifo = bench.begin("a")
@@ -419,7 +417,7 @@ class TestEnds:
         fifo.end()
         quiet.end()
         bench.turn(2)
-        assert bench.pump.containers.attached() == set()
+        assert bench.pump.attached() == set()
         assert bench.fifos() == set()
         assert bench.changed[-1] in (ONE, OTHER)
         assert "Read-only file system" in caplog.text
@@ -502,7 +500,7 @@ class TestTwoStreamsOfOneContainer:
         begin_two(bench)
         bench.pump.detach("newer")
         assert bench.written() == WHOLE + NEWER
-        assert bench.pump.containers.attached() == bench.attached() == set()
+        assert bench.pump.attached() == bench.attached() == set()
 
     def test_an_entry_that_an_ended_stream_left_is_cut_off_for_the_next(self, bench: Bench) -> None:
         older = bench.begin("older")
@@ -526,7 +524,7 @@ class TestTwoStreamsOfOneContainer:
         clock.pass_by(1.1)
         bench.turn()
         assert bench.attached() == bench.fifos() == {"newer"}
-        assert bench.pump.containers.attached() == {ONE}
+        assert bench.pump.attached() == {ONE}
 
     def test_one_that_is_newer_than_the_writing_one_is_not_retired(self, bench: Bench, clock: Clock) -> None:
         older = bench.begin("older")
@@ -551,7 +549,7 @@ class TestFailures:
         bench.turn()
         assert failures == []
         assert bench.written(OTHER) == NEWER
-        assert bench.pump.containers._running[ONE].writer is None
+        assert bench.writer() is None
 
         whole.write(NEWER)
         bench.turn(3)
@@ -603,16 +601,16 @@ class TestFailures:
         broken, whole = bench.begin("a"), bench.begin("b", OTHER)
         broken.write(WHOLE)
         bench.turn()
-        journal = bench.pump.containers._running[ONE].writer
+        journal = bench.writer()
         assert journal is not None
         journal.dropped.begin(b"")
         monkeypatch.setattr(JournalWriter, "try_to_resume", fail)
-        assert bench.pump.containers.dropping()
+        assert bench.pump.dropping()
         clock.pass_by(1.1)
         whole.write(NEWER)
         bench.turn()
         assert bench.written(OTHER) == NEWER
-        assert not bench.pump.containers.dropping(), "the journal is opened anew"
+        assert not bench.pump.dropping(), "the journal is opened anew"
 
     def test_a_fifo_that_cannot_be_read_is_given_up(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> int:
@@ -621,21 +619,21 @@ class TestFailures:
         bench.begin("a").write(WHOLE)
         monkeypatch.setattr(JournalWriter, "take", fail)
         bench.turn()
-        assert bench.pump.containers.attached() == bench.attached() == set()
+        assert bench.pump.attached() == bench.attached() == set()
 
 
 class TestForTheHousekeeper:
     def test_the_newest_segment_is_closed_where_it_can_be(self, bench: Bench) -> None:
-        assert not bench.pump.containers.rotate(ONE)
+        assert not bench.pump.rotate(ONE)
         fifo = bench.begin("a")
-        assert not bench.pump.containers.rotate(ONE), "there is no journal yet"
+        assert not bench.pump.rotate(ONE), "there is no journal yet"
         fifo.write(WHOLE + HALF)
         bench.turn()
-        assert not bench.pump.containers.rotate(ONE), "an entry is incomplete"
+        assert not bench.pump.rotate(ONE), "an entry is incomplete"
         fifo.write(REST)
         bench.turn()
-        assert bench.pump.containers.rotate(ONE)
-        assert not bench.pump.containers.rotate(ONE), "the new one is empty"
+        assert bench.pump.rotate(ONE)
+        assert not bench.pump.rotate(ONE), "the new one is empty"
 
     def test_a_journal_is_removed_only_without_streams(self, bench: Bench) -> None:
         fifo = bench.begin("a")
@@ -652,9 +650,9 @@ class TestThread:
     def test_a_call_after_its_end_is_answered(self, bench: Bench) -> None:
         bench.pump.start()
         stopping = bench.pump.call(bench.pump.stop)
-        late = [bench.pump.call(bench.pump.containers.attached) for _ in range(3)]
+        late = [bench.pump.call(bench.pump.attached) for _ in range(3)]
         bench.pump.join()
-        later = bench.pump.call(bench.pump.containers.attached)
+        later = bench.pump.call(bench.pump.attached)
         assert stopping.result() is None
         with pytest.raises(StoppedError, match="the plugin is stopping"):
             later.result(5)
@@ -675,7 +673,7 @@ class TestThread:
         bench.pump.start()
         with pytest.raises(ValueError, match="the caller's"):
             bench.pump.call(fail).result()
-        assert bench.pump.call(bench.pump.containers.attached).result() == set()
+        assert bench.pump.call(bench.pump.attached).result() == set()
 
     def test_bytes_wake_it_up(self, bench: Bench) -> None:
         grown = threading.Event()

@@ -33,7 +33,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 def test_a_container_that_has_not_printed(bench: Bench) -> None:
     bench.begin("a")
-    ((one,), stopped) = bench.pump.containers.snapshot()
+    ((one,), stopped) = bench.pump.snapshot()
     assert (one.info.container_id, one.streams, one.received, one.dropped) == (ONE, 1, None, Dropped())
     assert not one.dropping
     assert not one.throttled
@@ -46,40 +46,40 @@ def test_what_came_in_counts_over_all_streams(bench: Bench) -> None:
     first.write(frames(3))
     second.write(frames(2))
     bench.turn(3)
-    one, other = bench.pump.containers.snapshot()[0]
+    one, other = bench.pump.snapshot()[0]
     assert (one.streams, one.received) == (2, len(frames(3) + frames(2)))
     assert (other.info.container_id, other.received) == (OTHER, None)
 
 
 def test_a_throttled_one_is_told(bench: Bench) -> None:
     bench.begin("a")
-    bench.pump.containers.throttle({ONE})
-    assert bench.pump.containers.snapshot()[0][0].throttled
+    bench.pump.throttle({ONE})
+    assert bench.pump.snapshot()[0][0].throttled
 
 
 def test_what_a_full_disk_takes_is_counted_over_bursts_and_streams(bench: Bench, full_disk: list[bool]) -> None:
     fifo = bench.begin("a")
     fifo.write(frames(3))
     bench.turn()
-    (one,) = bench.pump.containers.snapshot()[0]
+    (one,) = bench.pump.snapshot()[0]
     assert one.dropping
     assert (one.received, one.dropped) == (len(frames(3)), Dropped(3, len(frames(3))))
     full_disk[0] = False
     bench.pump._do_chores(0.0)
     fifo.write(frames(2))
     bench.turn()
-    (one,) = bench.pump.containers.snapshot()[0]
+    (one,) = bench.pump.snapshot()[0]
     assert not one.dropping
     assert (one.received, one.dropped.lines) == (len(frames(3) + frames(2)), 3)
     full_disk[0] = True
     fifo.write(frames(4))
     bench.turn()
-    assert bench.pump.containers.snapshot()[0][0].dropped == Dropped(7, len(frames(3) + frames(4)))
+    assert bench.pump.snapshot()[0][0].dropped == Dropped(7, len(frames(3) + frames(4)))
     bench.pump.detach(fifo.name)
-    assert bench.pump.containers.snapshot() == ([], {ONE: Dropped(7, len(frames(3) + frames(4)))})
+    assert bench.pump.snapshot() == ([], {ONE: Dropped(7, len(frames(3) + frames(4)))})
     bench.begin("b")
-    assert bench.pump.containers.snapshot()[0][0].dropped.lines == 7
-    assert bench.pump.containers.snapshot()[1] == {}
+    assert bench.pump.snapshot()[0][0].dropped.lines == 7
+    assert bench.pump.snapshot()[1] == {}
 
 
 def test_it_is_forgotten_with_the_journal(bench: Bench, full_disk: list[bool]) -> None:
@@ -87,10 +87,10 @@ def test_it_is_forgotten_with_the_journal(bench: Bench, full_disk: list[bool]) -
     fifo.write(frames(3))
     bench.turn()
     bench.pump.detach(fifo.name)
-    assert bench.pump.containers.snapshot()[1]
+    assert bench.pump.snapshot()[1]
     assert not bench.remove(), "what was dropped is not marked in it yet"
     full_disk[0] = False
     bench.pump._do_chores(0.0)
-    assert bench.pump.containers.snapshot()[1]
+    assert bench.pump.snapshot()[1]
     assert bench.remove()
-    assert bench.pump.containers.snapshot() == ([], {})
+    assert bench.pump.snapshot() == ([], {})

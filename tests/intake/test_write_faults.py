@@ -107,7 +107,7 @@ class TestABrokenJournal:
                 whole.write(FIRST)
                 turn()
                 assert is_waiting(bench, "a") == 0, "its container never blocks"
-            assert bench.pump.containers.room_errors() == set()
+            assert bench.pump.room_errors() == set()
             (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
             assert f"name-11 ({ONE[:12]})" in error
             assert os.strerror(number) in error
@@ -115,7 +115,7 @@ class TestABrokenJournal:
         fifo.write(LATER)
         turn()
         assert bench.written() == FIRST + LATER
-        assert bench.pump.containers.snapshot()[0][0].dropped.lines == 60
+        assert bench.pump.snapshot()[0][0].dropped.lines == 60
         assert bench.written(OTHER) == 3 * FIRST
 
     @pytest.mark.parametrize("number", BROKEN)
@@ -180,7 +180,7 @@ class TestABrokenJournal:
         bench.begin("a").write(FIRST)
         assert bench.pump.detach("a")
         assert bench.attached() == set()
-        assert bench.pump.containers.snapshot()[1][ONE].lines == 20
+        assert bench.pump.snapshot()[1][ONE].lines == 20
         folder.unlink()
         bench.pump._do_chores(0.0)
         assert list_segments(folder)[-1].base == len(FIRST)
@@ -206,11 +206,11 @@ class TestAJournalThatLacksAResource:
             for _ in range(5):
                 turn()
             assert is_waiting(bench, "a") == len(SECOND)
-            assert bench.pump.containers.room_errors() == set()
-            assert not bench.pump.containers.dropping()
+            assert bench.pump.room_errors() == set()
+            assert not bench.pump.dropping()
         turn()
         assert bench.written() == (FIRST if began else b"") + SECOND
-        assert bench.pump.containers.snapshot()[0][0].dropped.bytes == 0
+        assert bench.pump.snapshot()[0][0].dropped.bytes == 0
         after = read_note(bench.data.container(ONE))
         assert after is not None
         assert before is None or before.birth == after.birth
@@ -243,7 +243,7 @@ class TestAJournalThatLacksAResource:
         turn()
         assert bench.written() == FIRST + SECOND
         assert bench.attached() == set()
-        assert bench.pump.containers.attached() == set()
+        assert bench.pump.attached() == set()
 
     def test_without_any_descriptor_left_everybody_keeps_all(self, bench: Bench, turn: Callable[[], None]) -> None:
         old, new = bench.begin("a"), bench.begin("b", OTHER)
@@ -258,7 +258,7 @@ class TestAJournalThatLacksAResource:
         turn()
         assert bench.written() == FIRST + SECOND
         assert bench.written(OTHER) == FIRST
-        assert [one.dropped.bytes for one in bench.pump.containers.snapshot()[0]] == [0, 0]
+        assert [one.dropped.bytes for one in bench.pump.snapshot()[0]] == [0, 0]
 
     def test_goes_on_with_its_old_journal_and_its_birth(self, bench: Bench, turn: Callable[[], None]) -> None:
         first = bench.begin("a")
@@ -287,4 +287,4 @@ class TestAJournalThatLacksAResource:
         with refused(folder, errno.EPERM):
             turn()
             assert is_waiting(bench, "a") == 0
-            assert bench.pump.containers.dropping()
+            assert bench.pump.dropping()
