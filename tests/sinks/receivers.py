@@ -395,8 +395,10 @@ class GelfDatagrams:
         return [of_gelf(message) for message in list(self._messages.messages)]
 
     def _run(self) -> None:
+        readable = select.poll()  # select(2) takes no descriptor above 1023
+        readable.register(self._socket, select.POLLIN)
         while not self._is_ending:
-            select.select([self._socket], [], [])
+            readable.poll()
             self._take()
 
     def _take(self) -> None:
