@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sinks.receivers import Receivers
+from tests.sinks.receiving.process import Receivers
 
 SEED = "PEAVEY_CHAOS_SEED"
 

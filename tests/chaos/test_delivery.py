@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
+from tests.sinks.receiving.process import ReceiverProcess, Receivers
+from tests.sinks.receiving.received import without_repeats
 from tests.testbed.printer import numbered
 from tests.testbed.server import Server
 from tests.testbed.standin import Engine

@@ -17,7 +17,10 @@ import pytest
 
 from plugin.delivery import worker as worker_module
 from tests.delivery.worker_bench import House, until, working
-from tests.sinks.receivers import PROTOCOLS, Received, Receiver, decode_json_file
+from tests.sinks.json_file.receiver import decode_json_file
+from tests.sinks.receiving.protocols import PROTOCOLS
+from tests.sinks.receiving.received import Received
+from tests.sinks.receiving.receiver import Receiver
 from tests.testbed.ports import CLOSED_PORT
 
 HANGING_NAME = "hangs.example"
@@ -106,7 +109,7 @@ def test_what_hangs_delays_nothing_else(
     hanging = HANGING[kind](request)
 
     async def story() -> None:
-        with name_server, Receiver(PROTOCOLS["http"]()) as receiver:
+        with name_server, Receiver(PROTOCOLS["http"]) as receiver:
             web = {"http-url": f"http://127.0.0.1:{receiver.port}"}
             both = House(tmp_path, hanging | web, "b" * 64)
             other = House(both.data, web, "a" * 64)
@@ -134,7 +137,7 @@ def test_names_that_hang_for_more_destinations_than_there_are_threads(tmp_path: 
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
         with contextlib.ExitStack() as stack:
             stack.enter_context(name_server)
-            receivers = [stack.enter_context(Receiver(PROTOCOLS[name]())) for name in ("http", "fluentd", "syslog")]
+            receivers = [stack.enter_context(Receiver(PROTOCOLS[name])) for name in ("http", "fluentd", "syslog")]
             hanging = [{"loki-url": f"http://{HANGING_NAME}/{number}"} for number in range(2 * threads)]
             houses = [House(tmp_path, options, f"{number:08x}" * 8) for number, options in enumerate(hanging)]
             data = houses[0].data
@@ -171,7 +174,7 @@ def test_five_hundred_containers_make_requests_by_batch(tmp_path: Path) -> None:
     containers, each = 500, 10
 
     async def story() -> None:
-        with Receiver(PROTOCOLS["http"]()) as receiver:
+        with Receiver(PROTOCOLS["http"]) as receiver:
             options = {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-wait": "3s"}
             houses = [House(tmp_path, options, f"{number:08x}" * 8) for number in range(containers)]
             for number, house in enumerate(houses):

@@ -16,8 +16,8 @@ from plugin.delivery import worker as worker_module
 from plugin.delivery.worker import Worker
 from tests.delivery.worker_bench import House, until, working
 from tests.sinks.fluentd.fluent_bit_server import ForwardServer
-from tests.sinks.http_receivers import Authority, answer_by, http_server, make_authority
-from tests.sinks.receivers import decode_objects
+from tests.sinks.http.receiver import decode_objects
+from tests.sinks.http_servers import Authority, answer_by, http_server, make_authority
 from tests.testbed.ports import HeldPort
 
 

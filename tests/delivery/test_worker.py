@@ -23,7 +23,8 @@ from plugin.journal.metadata import read_note
 from plugin.sinks.registry import load_sink
 from tests.delivery.conftest import Journal
 from tests.delivery.worker_bench import House, until, working
-from tests.sinks.receivers import PROTOCOLS, Receiver
+from tests.sinks.receiving.protocols import PROTOCOLS
+from tests.sinks.receiving.receiver import Receiver
 
 
 class Web:
@@ -59,7 +60,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     monkeypatch.setattr(tail_module, "_PATIENCE", 0.1)
     monkeypatch.setattr(worker_module, "_LIVELY", 0.3)
     monkeypatch.setattr(watching_module, "_LIST", 0.05)
-    with Receiver(PROTOCOLS["http"]()) as receiver:
+    with Receiver(PROTOCOLS["http"]) as receiver:
         made = Web(tmp_path, receiver)
         yield made
         made.journal.close()
@@ -301,7 +302,7 @@ def test_a_journal_that_begins_anew_is_not_taken_for_the_old_one(web: Web) -> No
 
 def test_a_sink_that_is_named_no_more_is_let_go(web: Web) -> None:
     async def story() -> None:
-        with Receiver(PROTOCOLS["loki"]()) as other:
+        with Receiver(PROTOCOLS["loki"]) as other:
             both = {"loki-url": f"http://127.0.0.1:{other.port}"}
             web.house.options |= both
             web.house.touch()
@@ -322,7 +323,7 @@ def test_a_sink_that_is_named_no_more_is_let_go(web: Web) -> None:
 
 def test_a_sink_whose_options_have_changed_goes_on_at_the_new_place(web: Web) -> None:
     async def story() -> None:
-        with Receiver(PROTOCOLS["http"]()) as other:
+        with Receiver(PROTOCOLS["http"]) as other:
             async with web.working() as worker:
                 first = web.journal.lines(0, 10)
                 await until(lambda: web.lines() == first)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sinks.receivers import Receivers, without_repeats
+from tests.sinks.receiving.process import Receivers
+from tests.sinks.receiving.received import without_repeats
 from tests.testbed.containers import Container, Containers
 from tests.testbed.tally import numbered
 from tests.testbed.unmanaged import Driver

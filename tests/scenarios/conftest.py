@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sinks.receivers import Receivers
+from tests.sinks.receiving.process import Receivers
 from tests.testbed.disks import mounted
 
 

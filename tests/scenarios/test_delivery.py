@@ -12,7 +12,8 @@ import pytest
 
 from plugin.journal.cursors.store import read_cursor
 from plugin.status.client import ask_status, read_status
-from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
+from tests.sinks.receiving.process import ReceiverProcess, Receivers
+from tests.sinks.receiving.received import without_repeats
 from tests.testbed.client import PluginError
 from tests.testbed.folders import DataFolder, snapshot
 from tests.testbed.printer import Printer, numbered, plain

@@ -5,7 +5,7 @@ import pytest
 
 from plugin.status.client import ask_status
 from plugin.status.model import Status
-from tests.sinks.receivers import ReceiverProcess, Receivers
+from tests.sinks.receiving.process import ReceiverProcess, Receivers
 from tests.testbed.printer import numbered, plain
 from tests.testbed.server import Server
 from tests.testbed.standin import Container, Engine

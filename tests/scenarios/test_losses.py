@@ -10,7 +10,7 @@ import pytest
 
 from plugin.status.client import ask_status
 from plugin.status.model import Status
-from tests.sinks.receivers import ReceiverProcess, Receivers
+from tests.sinks.receiving.process import ReceiverProcess, Receivers
 from tests.testbed.disks import MEBIBYTE, fill
 from tests.testbed.folders import DataFolder
 from tests.testbed.printer import Printer, numbered

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from plugin.journal.cursors.store import read_cursor
-from tests.sinks.receivers import ReceiverProcess, Receivers, without_repeats
+from tests.sinks.receiving.process import ReceiverProcess, Receivers
+from tests.sinks.receiving.received import without_repeats
 from tests.testbed.folders import DataFolder
 from tests.testbed.lifetimes import dying_engine
 from tests.testbed.printer import numbered

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.sinks.receivers import PROTOCOLS, GelfDatagrams, Received, Receiver, decode_json_file
+from tests.sinks.gelf.receiver import GelfDatagrams
+from tests.sinks.json_file.receiver import decode_json_file
+from tests.sinks.receiving.protocols import PROTOCOLS
+from tests.sinks.receiving.received import Received
+from tests.sinks.receiving.receiver import Receiver
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 (it guards nothing)
 
@@ -100,7 +104,7 @@ class Files:
 
 
 def _server(protocol: str) -> Callable[[Path], contextlib.AbstractContextManager[Receiver]]:
-    return lambda _: Receiver(PROTOCOLS[protocol]())
+    return lambda _: Receiver(PROTOCOLS[protocol])
 
 
 @contextlib.contextmanager

@@ -26,7 +26,8 @@ from plugin.sinks.registry import make_sink, schema
 from tests.delivery.conftest import Journal
 from tests.sinks.conformance import ENTRIES, SECRET, Entry, entries_with
 from tests.sinks.factories import INFO, TIME
-from tests.sinks.receivers import Received, Receiver, joined, without_repeats
+from tests.sinks.receiving.received import Received, joined, without_repeats
+from tests.sinks.receiving.receiver import Receiver
 from tests.testbed.standin import Copier
 from tests.testbed.waiting import wait_until
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sinks.receivers import GelfDatagrams
+from tests.sinks.gelf.receiver import GelfDatagrams
 from tests.testbed.waiting import wait_until
 
 _FIRST_ABOVE = 1024  # select(2) has room for descriptors up to 1023

@@ -18,7 +18,7 @@ from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryError, Sink
 from plugin.sinks.registry import schema
 from tests.sinks.factories import INFO, TIME, origin_of, records_of, sink_of
-from tests.sinks.http_receivers import answer, deliver, failure_of, http_server, requests_of
+from tests.sinks.http_servers import answer, deliver, failure_of, http_server, requests_of
 from tests.sinks.strategies import SECOND, batches
 from tests.testbed.ports import CLOSED_PORT
 

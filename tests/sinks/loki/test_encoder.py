@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from plugin.sinks.base import Record
 from plugin.sinks.loki.encoder import ContainerStream, encode_push, labels_field, metadata_fields
 from tests.sinks.factories import TIME
-from tests.sinks.loki.receiver import PUSH_REQUEST, decode_push
+from tests.sinks.loki.push_decoder import PUSH_REQUEST, decode_push
 
 LONGEST = 256 * 1024
 

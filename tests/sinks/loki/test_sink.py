@@ -14,7 +14,7 @@ from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, TooLargeError
 from plugin.sinks.registry import schema
 from tests.sinks.factories import TIME, origin_of, records_of, sink_of
-from tests.sinks.http_receivers import (
+from tests.sinks.http_servers import (
     answer,
     answer_by,
     deliver,
@@ -23,7 +23,7 @@ from tests.sinks.http_receivers import (
     make_authority,
     requests_of,
 )
-from tests.sinks.loki.receiver import Entry, decode_body
+from tests.sinks.loki.push_decoder import Entry, decode_body
 from tests.testbed.ports import CLOSED_PORT
 
 LABELS = '{container_name="web", host="node1", source="stdout"}'

@@ -19,7 +19,7 @@ from plugin.sinks.base import MisconfiguredError, Record, RejectError, RetryErro
 from plugin.sinks.registry import schema
 from plugin.sinks.splunk.options import SplunkOptions
 from tests.sinks.factories import origin_of, records_of, sink_of
-from tests.sinks.http_receivers import (
+from tests.sinks.http_servers import (
     answer,
     answer_by,
     deliver,
@@ -28,7 +28,7 @@ from tests.sinks.http_receivers import (
     make_authority,
     requests_of,
 )
-from tests.sinks.splunk.receiver import ACK, Collector
+from tests.sinks.splunk.collector import ACK, Collector
 from tests.sinks.strategies import batches, in_seconds
 from tests.testbed.ports import CLOSED_PORT
 

@@ -16,7 +16,7 @@ from plugin.sinks.transport.http.client import HttpClient
 from plugin.sinks.transport.http.headers import Headers
 from plugin.sinks.transport.http.settings import HttpSettings
 from plugin.sinks.transport.http.url import parse_url
-from tests.sinks.http_receivers import (
+from tests.sinks.http_servers import (
     Authority,
     Handler,
     answer,

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.transport.tls.context import ClientTls, client_context, is_lasting
-from tests.sinks.http_receivers import Authority, make_authority
+from tests.sinks.http_servers import Authority, make_authority
 
 
 @pytest.fixture(scope="module")
