@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from plugin.delivery.tail import Tail
+from plugin.records.position import Position, position_behind
 from plugin.sinks.base import Record
 
 _FRAME = 25
@@ -11,14 +12,18 @@ _FRAME = 25
 
 @dataclass(slots=True)
 class Group:
-    """Records of one tail within a batch, in order; a batch may hold several groups of the same."""
+    """Records of one tail within a batch, in order; a batch may hold several groups of the same.
+
+    ``upto`` is acknowledged once all of them are done with. There may be none, where transforms have dropped all.
+    """
 
     tail: Tail
     records: list[Record]
+    upto: Position
 
 
 Batch = list[Group]
-"""Groups in the order in which they are sent, of which none is empty."""
+"""Groups in the order in which they are sent."""
 
 
 def records_of(batch: Batch) -> list[Record]:
@@ -26,9 +31,14 @@ def records_of(batch: Batch) -> list[Record]:
     return [record for group in batch for record in group.records]
 
 
+def has_records(batch: Batch) -> bool:
+    """Tell whether there is anything to send, or only cursors to move."""
+    return any(group.records for group in batch)
+
+
 def is_one_record(batch: Batch) -> bool:
     """Tell whether a batch can be split no further."""
-    return len(batch) == 1 and len(batch[0].records) == 1
+    return sum(len(group.records) for group in batch) == 1
 
 
 def journal_bytes(batch: Batch) -> int:
@@ -40,6 +50,7 @@ def halves(batch: Batch) -> tuple[Batch, Batch]:
     """Cut a batch of more than one record in two."""
     if len(batch) > 1:
         return batch[: len(batch) // 2], batch[len(batch) // 2 :]
-    tail, records = batch[0].tail, batch[0].records
-    middle = len(records) // 2
-    return [Group(tail, records[:middle])], [Group(tail, records[middle:])]
+    (group,) = batch
+    middle = len(group.records) // 2
+    first, second = group.records[:middle], group.records[middle:]
+    return [Group(group.tail, first, position_behind(first[-1]))], [Group(group.tail, second, group.upto)]

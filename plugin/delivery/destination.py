@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.delivery.backoff import Backoff
-from plugin.delivery.batch import Batch, Group, halves, is_one_record, journal_bytes, records_of
+from plugin.delivery.batch import Batch, Group, halves, has_records, is_one_record, journal_bytes, records_of
 from plugin.delivery.cpu_yield import Yielding
 from plugin.delivery.encode_guard import Defects
 from plugin.delivery.tail import Tail
 from plugin.errors import PeaveyError
+from plugin.records.position import Position
 from plugin.sinks.base import (
     MisconfiguredError,
-    Record,
     RejectError,
     RetryError,
     Sink,
@@ -119,7 +119,8 @@ class Destination:
             batch = await self._collect()
             self._is_clean = True
             await self._deliver(batch)
-            await asyncio.sleep(self._yielding.pause(min(group.records[0].time_nano for group in batch)))
+            times = [group.records[0].time_nano for group in batch if group.records]
+            await asyncio.sleep(self._yielding.pause(min(times)) if times else 0)
 
     async def _collect(self) -> Batch:
         """Wait for records and collect a batch of them."""
@@ -129,7 +130,8 @@ class Destination:
         while size < self._batch_size:
             taken = self._take_turn(batch, self._turn(size))
             if taken:
-                deadline = deadline or time.monotonic() + self._settings.batch_wait
+                if batch:
+                    deadline = deadline or time.monotonic() + self._settings.batch_wait
                 size += taken
                 continue
             remaining = deadline - time.monotonic() if batch else None
@@ -156,19 +158,22 @@ class Destination:
             tail = self._ready.popleft()
             if tail not in self._queued:
                 continue
-            before = tail.position
+            position, upto = tail.position, tail.upto
             try:
-                records = tail.read(size)
+                chunk = tail.read(size)
             except Exception:
                 logger.exception("container %s: its journal cannot be read now", tail.container_id)
                 asyncio.get_running_loop().call_later(_REREAD, self._read_again, tail)
                 continue  # it counts as queued until then, whatever is announced: it may grow all the time
-            if not records:
+            if chunk.more:
+                self._ready.append(tail)
+            else:
                 self._queued.discard(tail)
+            if chunk.records or chunk.upto != upto:
+                batch.append(Group(tail, chunk.records, chunk.upto))
+            elif not chunk.more:
                 continue
-            self._ready.append(tail)
-            batch.append(Group(tail, records))
-            return max(1, tail.position - before)
+            return max(1, tail.position - position)
         return 0
 
     def _read_again(self, tail: Tail) -> None:
@@ -182,6 +187,9 @@ class Destination:
         of it, takes at once or in the time given, and few say so: they close the connection, or answer 429 or 500.
         """
         attempts = 0
+        if not has_records(batch):
+            _acknowledge(batch)
+            return
         while True:
             if attempts >= _ATTEMPTS_IN_ONE_PIECE and _may_be_too_large(batch):
                 await self._deliver_halves(batch)
@@ -236,7 +244,10 @@ class Destination:
             self.state.dead += 1
             self._is_clean = False
             self._batch_size = min(self._batch_size, _SMALLEST_PIECE)
-            batch[0].tail.bury(batch[0].records[0], str(error))
+            for group in batch:
+                for record in group.records:
+                    group.tail.bury(record, str(error))
+                group.tail.acknowledge(group.upto, 0)
         elif isinstance(error, TooLargeError):
             await self._deliver_halves(batch)
         else:
@@ -260,13 +271,7 @@ class Destination:
         self.state.records += count
         self.state.bytes += size
         self.state.last_success = time.time_ns()
-        counts: Counter[Tail] = Counter()
-        last: dict[Tail, Record] = {}
-        for group in batch:
-            counts[group.tail] += len(group.records)
-            last[group.tail] = group.records[-1]
-        for tail, record in last.items():
-            tail.acknowledge(record, counts[tail])
+        _acknowledge(batch)
 
     def _is_well(self) -> None:
         if self.state.failing_since:
@@ -290,6 +295,17 @@ class Destination:
         if self.state.misconfigured:
             return max(delay, min(_MISCONFIGURED_AT_LEAST, self._settings.retry_max))
         return delay
+
+
+def _acknowledge(batch: Batch) -> None:
+    """Move the cursors behind a batch that was delivered, each once."""
+    counts: Counter[Tail] = Counter()
+    upto: dict[Tail, Position] = {}
+    for group in batch:
+        counts[group.tail] += len(group.records)
+        upto[group.tail] = group.upto
+    for tail, position in upto.items():
+        tail.acknowledge(position, counts[tail])
 
 
 def _may_be_too_large(batch: Batch) -> bool:

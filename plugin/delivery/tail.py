@@ -3,8 +3,9 @@
 import logging
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from plugin.delivery.dead_letters import bury
 from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, entry_size
@@ -14,7 +15,10 @@ from plugin.journal.layout import CLOCK_TICK
 from plugin.journal.reader import JournalReader
 from plugin.journal.scanner import frame_behind
 from plugin.records.decoder import Decoder
+from plugin.records.position import Position, position_behind
 from plugin.sinks.base import Record, Sink
+from plugin.transforms.base import Transform
+from plugin.transforms.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
@@ -24,19 +28,46 @@ _LOOKS_AT_FOLDER = 5
 _LOOK_AHEAD = 2 << 20
 
 
+class Chunk(NamedTuple):
+    """What one turn of reading has brought.
+
+    ``upto``
+        the position to acknowledge once all these records, and those of earlier chunks, are done with; it may move
+        although there is no record, where transforms drop all
+    ``more``
+        whether the turn ended before the journal did
+    """
+
+    records: list[Record]
+    upto: Position
+    more: bool
+
+
 class Tail:
     """Reads a journal from a sink's cursor on, which is within it, and moves the cursor when records are acknowledged.
 
-    A line whose rest does not come is waited for some seconds, then delivered as it is.
+    A line whose rest does not come is waited for some seconds, then delivered as it is. ``stages`` are what the records
+    go through, made for this tail alone.
     """
 
-    def __init__(self, folder: Path, instance: str, sink: Sink[Any], prepared: Any, cursor: Cursor) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        instance: str,
+        sink: Sink[Any],
+        prepared: Any,
+        cursor: Cursor,
+        stages: Sequence[Transform] = (),
+    ) -> None:
         self.folder = folder
         self.instance = instance
         self.cursor = cursor
         self._prepared = prepared
         self._reader = JournalReader(folder, cursor.resume)
-        self._decoder = Decoder(prepared, joined=sink.joins_parts, first=cursor.offset)
+        self._upto = Position(cursor.offset, cursor.resume)
+        self._pipeline = Pipeline(stages, self._upto) if stages else None
+        joined = sink.joins_parts
+        self._decoder = Decoder(prepared, joined=joined, first=cursor.offset, keeps_earlier=self._pipeline is not None)
         self._position = cursor.resume
         self._gaps: list[tuple[int, int]] = []
         self._held_since = 0.0
@@ -59,6 +90,11 @@ class Tail:
         """How far it has been read, as an offset."""
         return self._position
 
+    @property
+    def upto(self) -> Position:
+        """The position of the last chunk."""
+        return self._upto
+
     def has_news(self, *, thorough: bool = False) -> bool:
         """Tell whether there may be something to read: the segment has grown, or there are others.
 
@@ -76,7 +112,7 @@ class Tail:
             news = news or folder != self._seen_folder
             self._seen_folder = folder if time.time_ns() - folder > CLOCK_TICK else -1
         self._looks += 1
-        return news or (self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE)
+        return news or self._is_overdue() or (self._pipeline is not None and self._pipeline.holds)
 
     def rest(self) -> None:
         """Close what is open, unless there is more to read, or something that was read is still to be noted."""
@@ -86,22 +122,24 @@ class Tail:
 
     @property
     def holds(self) -> bool:
-        """Whether a line waits for its rest: then there is something to do although the journal does not grow."""
-        return self._decoder.holds
+        """Whether something waits for its rest: then there is something to do although the journal does not grow."""
+        return self._decoder.holds or (self._pipeline is not None and self._pipeline.holds)
 
     def set_prepared(self, prepared: Any) -> None:
         """Take over what the sink makes of a container that has changed, for the records from now on."""
         self._prepared = self._decoder.prepared = prepared
 
-    def read(self, size: int) -> list[Record]:
-        """Read on by about ``size`` bytes of journal; empty when there is no more, or nothing complete."""
+    def read(self, size: int) -> Chunk:
+        """Read on until there are records, by fewer than twice ``size`` bytes of journal unless one frame is larger."""
         records: list[Record] = []
         if self._open_folder < 0:
             try:
                 self._open_folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             except FileNotFoundError:
-                return records
-        while not records:
+                return Chunk(records, self._upto, more=False)
+        began = self._position
+        is_over = False
+        while not records and not is_over and self._position - began < size:
             chunk = self._reader.peek(size)
             if self._reader.offset > self._position:
                 records += self._gap(why_missing(self.folder, self._position, self._reader.offset))
@@ -111,20 +149,31 @@ class Tail:
                 used = self._decoder.feed(chunk, self._reader.offset)
             self._reader.advance(used)
             self._position = self._reader.offset
-            records += self._decoder.take()
+            records += self._take()
             if used:
                 self._held_since = time.monotonic()
             elif self._skip_malformed(chunk):
                 records += self._gap(NO_ENTRIES)
             elif not chunk or not self._reader.next_segment():
                 records += self._release()
-                break
-        self._at_end = not records
+                is_over = True
+        self._at_end = is_over and not records
         if records:
             self._fresh = False
-        elif self._fresh:  # most of the journals that are found at the start are delivered already
+        elif self._fresh and is_over:  # most of the journals that are found at the start are delivered already
             self.rest()
-        return records
+        if self._pipeline is not None:
+            self._upto = self._pipeline.position
+        elif records:
+            self._upto = position_behind(records[-1])
+        return Chunk(records, self._upto, more=not self._at_end)
+
+    def _take(self) -> list[Record]:
+        """Return the records that the decoder has made, and what stages make of them."""
+        if self._pipeline is None:
+            return self._decoder.take()
+        self._pipeline.feed_again(self._decoder.take_earlier())
+        return self._pipeline.feed(self._decoder.take())
 
     def _skip_malformed(self, chunk: bytes) -> bool:
         """Go on behind bytes that are no frame; false if ``chunk``, of which nothing was used, may become one.
@@ -137,9 +186,13 @@ class Tail:
         self._reader.advance(max(0, following))
         return following > 0
 
-    def acknowledge(self, last: Record, count: int) -> None:
-        """Note that all records up to ``last`` are delivered, ``count`` of them now."""
-        self._save(last, records=self.cursor.records + count, last_success=time.time_ns(), dead=self.cursor.dead)
+    def acknowledge(self, upto: Position, count: int) -> None:
+        """Note that all up to a position is done with, of which ``count`` records are delivered now."""
+        if count:
+            self._move(upto, records=self.cursor.records + count, last_success=time.time_ns(), dead=self.cursor.dead)
+        elif upto != (self.cursor.offset, self.cursor.resume):
+            cursor = self.cursor
+            self._move(upto, records=cursor.records, last_success=cursor.last_success, dead=cursor.dead)
 
     def bury(self, record: Record, reason: str) -> None:
         """Keep a record that the destination refuses for good as a dead letter, and go on behind it."""
@@ -159,9 +212,9 @@ class Tail:
             bury(self.folder, self.instance, record, reason, time.time_ns())
         except OSError as error:
             logger.warning("container %s: a dead letter cannot be kept: %s", self.container_id[:12], error)
-        self._save(
-            record, records=self.cursor.records, last_success=self.cursor.last_success, dead=self.cursor.dead + 1
-        )
+        cursor = self.cursor
+        upto = position_behind(record)
+        self._move(upto, records=cursor.records, last_success=cursor.last_success, dead=cursor.dead + 1)
 
     def close(self) -> None:
         """Close the journal's files; what is acknowledged from now on is noted nowhere."""
@@ -173,13 +226,13 @@ class Tail:
             os.close(self._open_folder)
             self._open_folder = -1
 
-    def _save(self, last: Record, *, records: int, last_success: int, dead: int) -> None:
+    def _move(self, upto: Position, *, records: int, last_success: int, dead: int) -> None:
         self.cursor = Cursor(
-            offset=last.end,
-            resume=last.resume,
+            offset=upto.offset,
+            resume=upto.resume,
             records=records,
             dead=dead,
-            gap_bytes=self.cursor.gap_bytes + self._take_gaps(last.end),
+            gap_bytes=self.cursor.gap_bytes + self._take_gaps(upto.offset),
             last_success=last_success,
             birth=self.cursor.birth,
         )
@@ -206,24 +259,34 @@ class Tail:
                     "container %s, sink %s: cursor not saved: %s", self.container_id[:12], self.instance, error
                 )
 
+    def _is_overdue(self) -> bool:
+        """Tell whether the decoder has waited long enough for the rest of a line."""
+        return self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE
+
     def _release(self) -> list[Record]:
-        """Give up waiting for the rest of lines after a while."""
-        if not self._decoder.holds or time.monotonic() - self._held_since <= _PATIENCE:
-            return []
-        self._decoder.flush(self._reader.offset)
-        return self._decoder.take()
+        """Return what has waited for its rest long enough, as far as it is there."""
+        records: list[Record] = []
+        if self._is_overdue():
+            self._decoder.flush(self._reader.offset)
+            records += self._take()
+        if self._pipeline is not None:
+            records += self._pipeline.flush(time.monotonic())
+        return records
 
     def _gap(self, reason: str) -> list[Record]:
-        """Make the record that says what is missing up to the reader's offset, in its place.
+        """Make the record that says what is missing up to the reader's offset, in its place; no stage may drop it.
 
         Before it come lines that were held: their beginnings are all that there is of them.
         """
         start, offset = self._position, self._reader.offset
         self._position = offset
         self._decoder.flush(start)
+        records = self._take()
         text = f"peavey: {offset - start} bytes of this container's log are missing here: {reason}"
         logger.warning("container %s, sink %s: %s", self.container_id[:12], self.instance, text)
         end = max(offset, self.cursor.offset)  # what is missing can be the beginning of a line, before the cursor
         self._gaps.append((end, offset - start))
-        gap = Record(self._prepared, "stderr", time.time_ns(), text.encode(), start, end, end)
-        return [*self._decoder.take(), gap]
+        if self._pipeline is not None:
+            records += self._pipeline.cross_gap(Position(end, offset))
+        records.append(Record(self._prepared, "stderr", time.time_ns(), text.encode(), start, end, offset))
+        return records

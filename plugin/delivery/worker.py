@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ from plugin.journal.metadata import JournalNote, read_note
 from plugin.memory import give_memory_back
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.registry import schema
+from plugin.transforms.base import Transform
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +42,23 @@ _LIVELY = 10.0
 _LOOK = 1.0
 _RETRY_MISCONFIGURED = 30.0
 
+MakeStages = Callable[[SinkChoice], Sequence[Transform]]
+
 
 class Worker:
-    """Delivers the containers whose ids fall to ``share`` of ``shares``."""
+    """Delivers the containers whose ids fall to ``share`` of ``shares``.
 
-    def __init__(self, data: DataFolder, defaults: Mapping[str, str], share: int, shares: int) -> None:
+    ``stages`` makes what a container's records go through on their way to one of its sinks.
+    """
+
+    def __init__(
+        self, data: DataFolder, defaults: Mapping[str, str], share: int, shares: int, stages: MakeStages = lambda _: ()
+    ) -> None:
         self._data = data
         self._defaults = defaults
         self._share = share
         self._shares = shares
+        self._stages = stages
         self._destinations = Destinations(defaults)
         self._containers: dict[str, LinkedContainer] = {}
         self._faults = Faults()
@@ -188,7 +197,7 @@ class Worker:
         destination = self._destinations.begin(choice, note.info.options)
         prepared = destination.sink.prepare(make_origin(note.info, choice, note.birth))
         cursor = msgspec.structs.replace(cursor, birth=note.birth)
-        tail = Tail(folder, choice.instance, destination.sink, prepared, cursor)
+        tail = Tail(folder, choice.instance, destination.sink, prepared, cursor, self._stages(choice))
         destination.add(tail)
         return Link(destination, tail)
 

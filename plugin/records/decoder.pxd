@@ -7,11 +7,11 @@ from plugin.records.record cimport Record, whole_line
 @cython.final
 cdef class Decoder:
     cdef public object prepared
-    cdef bint _joined
+    cdef bint _joined, _keeps_earlier
     cdef long long _first, _cut_from
     cdef Fields _fields
     cdef Joiner _joiner
-    cdef list _parts, _times, _last, _beginnings, _records
+    cdef list _parts, _times, _last, _beginnings, _records, _earlier
 
     @cython.locals(
         fields=Fields, joiner=Joiner, joined=bint, records=list, first=cython.longlong, end=Py_ssize_t,
@@ -20,6 +20,9 @@ cdef class Decoder:
         characters="const char*",
     )
     cpdef Py_ssize_t feed(self, bytes buffer, long long offset)
+
+    @cython.locals(fields=Fields, line=bytes)
+    cdef _keep_line(self, bytes buffer, long long frame, long long behind, int source)
 
     @cython.locals(fields=Fields, record=Record)
     cdef _add_part(self, bytes buffer, long long frame, long long behind, int source)
@@ -36,5 +39,5 @@ cdef class Decoder:
     @cython.locals(fields=Fields)
     cdef _handle_part(self, bytes buffer, long long frame, long long behind, int action, int source)
 
-    @cython.locals(parts=list)
+    @cython.locals(parts=list, records=list)
     cdef _emit_held(self, long long behind, int source, bint delivered)

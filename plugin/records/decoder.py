@@ -18,16 +18,19 @@ class Decoder:
 
     ``prepared`` goes into every record. With ``joined``, a line of several parts becomes one record with the first
     part's timestamp; else each part is one, and a character that is cut in two is in the later. Only records that end
-    behind ``first`` are given: what lies before only serves to complete them.
+    behind ``first`` are taken: what lies before only serves to complete them. But with ``keeps_earlier``, those are
+    kept apart, for stages behind the decoder that have something to complete, too.
     """
 
     __slots__ = (
         "_beginnings",
         "_cut_from",
+        "_earlier",
         "_fields",
         "_first",
         "_joined",
         "_joiner",
+        "_keeps_earlier",
         "_last",
         "_parts",
         "_records",
@@ -35,7 +38,7 @@ class Decoder:
         "prepared",
     )
 
-    def __init__(self, prepared: Any, *, joined: bool, first: int) -> None:
+    def __init__(self, prepared: Any, *, joined: bool, first: int, keeps_earlier: bool = False) -> None:
         self.prepared = prepared
         self._joined = joined
         self._first = first
@@ -47,6 +50,8 @@ class Decoder:
         self._beginnings: list[Record | None] = [None, None]
         self._cut_from = -1
         self._records: list[Record] = []
+        self._keeps_earlier = keeps_earlier
+        self._earlier: list[Record] = []
 
     @property
     def holds(self) -> bool:
@@ -88,6 +93,8 @@ class Decoder:
                     records.append(
                         whole_line(prepared, _SOURCES[source], fields.time_nano, line, frame, behind, resume)
                     )
+                elif self._keeps_earlier:
+                    self._keep_line(buffer, frame, behind, source)
             else:
                 self._handle_part(buffer, frame, behind, action, source)
             position = entry_end
@@ -99,12 +106,25 @@ class Decoder:
         self._records = []
         return records
 
+    def take_earlier(self) -> list[Record]:
+        """Return the records before ``first`` made so far, and forget them; those of ``take`` come after them."""
+        records = self._earlier
+        self._earlier = []
+        return records
+
     def flush(self, offset: int) -> None:
         """Give up waiting for the rest of lines: what there is of them, up to ``offset``, becomes records."""
         for source in (0, 1):
             self._joiner.give_up(source)
             self._emit_held(offset, source, offset < self._first)
             self._emit_beginning(offset, source)
+
+    def _keep_line(self, buffer: bytes, frame: int, behind: int, source: int) -> None:
+        """Make a record of a whole line before ``first``."""
+        fields = self._fields
+        line = buffer[fields.line_start : fields.line_end]
+        resume = self._joiner.held_from if self._joiner.held else behind
+        self._earlier.append(Record(self.prepared, _SOURCES[source], fields.time_nano, line, frame, behind, resume))
 
     def _add_part(self, buffer: bytes, frame: int, behind: int, source: int) -> None:
         fields = self._fields
@@ -118,6 +138,8 @@ class Decoder:
             self._mend(record, source)
         if frame >= self._first:
             self._records.append(record)
+        elif self._keeps_earlier:
+            self._earlier.append(record)
 
     def _mend(self, record: Record, source: int) -> None:
         """Give a record the beginning of its first character, which the part before it had, and take that of its last.
@@ -164,6 +186,8 @@ class Decoder:
         beginning.resume = self._resume_behind(behind)
         if behind >= self._first:
             self._records.append(beginning)
+        elif self._keeps_earlier:
+            self._earlier.append(beginning)
 
     def _handle_part(self, buffer: bytes, frame: int, behind: int, action: int, source: int) -> None:
         fields = self._fields
@@ -184,10 +208,11 @@ class Decoder:
         parts = self._parts[source]
         if not parts:
             return
-        if not delivered:
+        if not delivered or self._keeps_earlier:
             resume = self._joiner.held_from if self._joiner.held else behind
             line = b"".join(parts)
             time_nano = self._times[source]
             last = self._last[source]
-            self._records.append(Record(self.prepared, _SOURCES[source], time_nano, line, last, behind, resume))
+            records = self._earlier if delivered else self._records
+            records.append(Record(self.prepared, _SOURCES[source], time_nano, line, last, behind, resume))
         self._parts[source] = []

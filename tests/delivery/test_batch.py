@@ -5,6 +5,7 @@ from pathlib import Path
 from plugin.delivery.batch import Batch, Group, halves, is_one_record, journal_bytes, records_of
 from plugin.delivery.tail import Tail
 from plugin.journal.cursors.store import Cursor
+from plugin.records.position import Position
 from plugin.sinks.base import Record
 from tests.sinks.factories import sink_of
 
@@ -17,23 +18,27 @@ def records(*lines: bytes) -> list[Record]:
     return [Record(None, "stdout", 1, line) for line in lines]
 
 
+def group(tail: Tail, records: list[Record]) -> Group:
+    return Group(tail, records, Position(100, 100))
+
+
 def lines(batch: Batch) -> list[bytes]:
     return [record.line for record in records_of(batch)]
 
 
 def test_records_come_in_the_order_of_their_groups(tmp_path: Path) -> None:
     web, db = tail(tmp_path, "web"), tail(tmp_path, "db")
-    batch = [Group(web, records(b"1", b"2")), Group(db, records(b"3")), Group(web, records(b"4"))]
+    batch = [group(web, records(b"1", b"2")), group(db, records(b"3")), group(web, records(b"4"))]
     assert lines(batch) == [b"1", b"2", b"3", b"4"]
 
 
 def test_its_size_is_about_that_of_its_frames_in_the_journal(tmp_path: Path) -> None:
-    assert journal_bytes([Group(tail(tmp_path, "web"), records(b"x" * 100, b""))]) == 150
+    assert journal_bytes([group(tail(tmp_path, "web"), records(b"x" * 100, b""))]) == 150
 
 
 def test_a_batch_is_cut_between_containers_first_and_then_within_one(tmp_path: Path) -> None:
     web, db = tail(tmp_path, "web"), tail(tmp_path, "db")
-    first, second = halves([Group(web, records(b"1", b"2", b"3")), Group(db, records(b"4"))])
+    first, second = halves([group(web, records(b"1", b"2", b"3")), group(db, records(b"4"))])
     assert (lines(first), lines(second)) == ([b"1", b"2", b"3"], [b"4"])
     one, rest = halves(first)
     assert (lines(one), lines(rest)) == ([b"1"], [b"2", b"3"])
@@ -42,6 +47,6 @@ def test_a_batch_is_cut_between_containers_first_and_then_within_one(tmp_path: P
 
 def test_only_one_record_of_one_group_cannot_be_cut(tmp_path: Path) -> None:
     web = tail(tmp_path, "web")
-    assert is_one_record([Group(web, records(b"1"))])
-    assert not is_one_record([Group(web, records(b"1", b"2"))])
-    assert not is_one_record([Group(web, records(b"1")), Group(web, records(b"2"))])
+    assert is_one_record([group(web, records(b"1"))])
+    assert not is_one_record([group(web, records(b"1", b"2"))])
+    assert not is_one_record([group(web, records(b"1")), group(web, records(b"2"))])

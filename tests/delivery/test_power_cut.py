@@ -20,6 +20,7 @@ from plugin.journal.cursors.start import find_beginning
 from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
 from plugin.journal.layout import index_path, list_segments
 from plugin.journal.metadata import read_note
+from plugin.records.position import position_behind
 from tests.delivery.conftest import CHOICE, FakeSink
 from tests.intake.pump_bench import Fifo, info_of
 from tests.journal.entries import decode, encode, numbered, on_disk
@@ -86,9 +87,9 @@ class House:
 def deliver(tail: Tail, count: int = 1 << 30) -> list[bytes]:
     """Deliver up to so many records; returns their lines."""
     lines: list[bytes] = []
-    while len(lines) < count and (records := tail.read(4 * FRAME)):
+    while len(lines) < count and (records := tail.read(4 * FRAME).records):
         records = records[: count - len(lines)]
-        tail.acknowledge(records[-1], len(records))
+        tail.acknowledge(position_behind(records[-1]), len(records))
         lines += [record.line for record in records]
     return lines
 

@@ -10,6 +10,7 @@ from plugin.docker.frames import Entry, PartialMetadata, encode_frame
 from plugin.journal.compression import compress_closed
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.journal.retention import measure, remove_segment
+from plugin.records.position import position_behind
 from plugin.sinks.base import Record
 from tests.delivery.conftest import FakeSink, Journal, make_tail
 from tests.testbed.descriptors import open_descriptors
@@ -17,8 +18,8 @@ from tests.testbed.descriptors import open_descriptors
 
 def read_all(tail: Tail) -> list[bytes]:
     lines: list[bytes] = []
-    while records := tail.read(50_000):
-        lines += [record.line for record in records]
+    while (chunk := tail.read(50_000)).more:
+        lines += [record.line for record in chunk.records]
     return lines
 
 
@@ -36,8 +37,8 @@ def test_it_reads_what_is_there_and_then_what_comes(journal: Journal, sink: Fake
 def test_a_tail_that_rests_has_no_file_open_and_sees_what_comes(journal: Journal, sink: FakeSink) -> None:
     journal.lines(0, 100)
     tail = make_tail(journal, sink)
-    records = tail.read(50_000)
-    assert tail.read(50_000) == []
+    records = tail.read(50_000).records
+    assert tail.read(50_000).records == []
     os.utime(journal.folder, (1, 1))
     while tail.has_news():
         pass
@@ -45,7 +46,7 @@ def test_a_tail_that_rests_has_no_file_open_and_sees_what_comes(journal: Journal
     tail.rest()
     assert open_descriptors() == before  # there is something to deliver still
 
-    tail.acknowledge(records[-1], 100)
+    tail.acknowledge(position_behind(records[-1]), 100)
     tail.rest()
     assert open_descriptors() == before - 2
     assert not tail.has_news()
@@ -61,9 +62,9 @@ def test_a_tail_sees_the_next_segment_at_once_where_something_is_said_to_be_new(
     journal = make_journal(segment_size=1_000)
     journal.lines(0, 10)
     tail = make_tail(journal, sink)
-    records = tail.read(50_000)
-    tail.acknowledge(records[-1], 10)
-    assert tail.read(50_000) == []
+    records = tail.read(50_000).records
+    tail.acknowledge(position_behind(records[-1]), 10)
+    assert tail.read(50_000).records == []
     os.utime(journal.folder, (1, 1))
     while tail.has_news():
         pass
@@ -83,8 +84,8 @@ def test_a_tail_does_not_rest_while_there_is_more_to_read(journal: Journal, sink
     lines = journal.lines(0, 100)
     tail = make_tail(journal, sink)
     before = open_descriptors()
-    first = tail.read(100)
-    tail.acknowledge(first[-1], len(first))
+    first = tail.read(100).records
+    tail.acknowledge(position_behind(first[-1]), len(first))
     tail.rest()
     assert open_descriptors() == before + 2
     assert [record.line for record in first] + read_all(tail) == lines
@@ -92,11 +93,11 @@ def test_a_tail_does_not_rest_while_there_is_more_to_read(journal: Journal, sink
 
 def test_a_cursor_moves_only_when_records_are_acknowledged(journal: Journal, sink: FakeSink) -> None:
     lines = journal.lines(0, 10)
-    records = make_tail(journal, sink).read(50_000)
+    records = make_tail(journal, sink).read(50_000).records
     tail = make_tail(journal, sink)
     assert read_all(tail) == lines
 
-    tail.acknowledge(records[3], 4)
+    tail.acknowledge(position_behind(records[3]), 4)
     assert read_all(make_tail(journal, sink)) == lines[4:]
     cursor = read_cursor(journal.folder, "fake")
     assert cursor is not None
@@ -138,7 +139,7 @@ def test_lines_that_are_under_way_before_a_gap_are_delivered_as_far_as_they_are_
     for gone in use[4:6]:
         remove_segment(gone)
 
-    records = tail.read(50_000)
+    records = tail.read(50_000).records
     assert [record.line for record in records[:2]] == [b"one two three ", b"error "]
     assert records[2].line.startswith(b"peavey: %d bytes" % (use[6].segment.base - use[4].segment.base))
     assert [record.line for record in records[3:]] + read_all(tail) == [b"line 000001"]
@@ -149,14 +150,14 @@ def test_a_gap_before_the_cursor_does_not_take_it_back(make_journal: Callable[..
     journal = make_journal(segment_size=1)
     journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
     tail = make_tail(journal, sink)
-    (between,) = tail.read(50_000)
-    tail.acknowledge(between, 1)
+    (between,) = tail.read(50_000).records
+    tail.acknowledge(position_behind(between), 1)
     remove_segment(measure(journal.folder)[0])
 
     tail = make_tail(journal, sink)
-    (gap,) = tail.read(50_000)
+    (gap,) = tail.read(50_000).records
     assert gap.line.startswith(b"peavey: ")
-    tail.acknowledge(gap, 1)
+    tail.acknowledge(position_behind(gap), 1)
     assert tail.cursor.offset == between.end
 
 
@@ -172,8 +173,8 @@ def test_parts_of_a_line_are_joined(journal: Journal, sink: FakeSink) -> None:
 def test_a_line_that_is_under_way_is_read_from_its_beginning_after_a_restart(journal: Journal, sink: FakeSink) -> None:
     journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
     tail = make_tail(journal, sink)
-    (between,) = tail.read(50_000)
-    tail.acknowledge(between, 1)
+    (between,) = tail.read(50_000).records
+    tail.acknowledge(position_behind(between), 1)
 
     journal.write(part(2, b"two", last=True))
     assert read_all(make_tail(journal, sink)) == [b"one two"]
@@ -195,7 +196,7 @@ def test_a_line_whose_rest_does_not_come_is_delivered_as_it_is(
 def test_a_sink_may_want_the_parts_as_they_come(journal: Journal, sink: FakeSink) -> None:
     sink.joins_parts = False
     journal.write(part(1, b"one "), part(2, b"two", last=True), Entry("stdout", 7_000, b"whole"))
-    records = make_tail(journal, sink).read(50_000)
+    records = make_tail(journal, sink).read(50_000).records
     assert [(r.line, r.part_ordinal, r.part_last, r.part_id) for r in records] == [
         (b"one ", 1, False, "id-stdout"),
         (b"two", 2, True, "id-stdout"),
@@ -215,15 +216,15 @@ class TestACharacterThatTheEngineCut:
     def test_it_is_whole_after_a_restart_too(self, journal: Journal, sink: FakeSink) -> None:
         journal.write(part(1, b"one " + self.EURO[:1]))
         tail = make_tail(journal, sink)
-        (one,) = tail.read(50_000)
+        (one,) = tail.read(50_000).records
         assert one.line == b"one "
-        tail.acknowledge(one, 1)
+        tail.acknowledge(position_behind(one), 1)
 
         journal.write(part(2, self.EURO[1:] + b" two", last=True))
         again = make_tail(journal, sink)
-        (two,) = again.read(50_000)
+        (two,) = again.read(50_000).records
         assert two.line == self.EURO + b" two"
-        again.acknowledge(two, 1)
+        again.acknowledge(position_behind(two), 1)
         assert again.cursor.resume == again.cursor.offset == journal.writer.offset
 
     def test_it_keeps_nothing_of_the_journal_once_it_is_given_up(
@@ -234,9 +235,9 @@ class TestACharacterThatTheEngineCut:
         assert read_all(tail) == [b"one "]
         monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
         assert tail.has_news()
-        (rest,) = tail.read(50_000)
+        (rest,) = tail.read(50_000).records
         assert rest.line == self.EURO[:2]
-        tail.acknowledge(rest, 2)
+        tail.acknowledge(position_behind(rest), 2)
         assert tail.cursor.resume == tail.cursor.offset == journal.writer.offset
         assert not tail.has_news()
 
@@ -244,7 +245,7 @@ class TestACharacterThatTheEngineCut:
 def test_records_carry_time_source_and_position(journal: Journal, sink: FakeSink) -> None:
     now = time.time_ns()
     journal.write(Entry("stderr", now, b"first"), Entry("stdout", now + 1, b""))
-    first, second = make_tail(journal, sink).read(50_000)
+    first, second = make_tail(journal, sink).read(50_000).records
     assert (first.source, first.time_nano, first.offset, first.end) == ("stderr", now, 0, second.offset)
     assert (second.source, second.line, second.end) == ("stdout", b"", journal.writer.offset)
 
@@ -254,7 +255,7 @@ def test_a_frame_larger_than_the_turn_is_read_alone(journal: Journal, sink: Fake
     journal.write(Entry("stdout", 1, b"small"), Entry("stdout", 2, large), Entry("stdout", 3, b"after"))
     tail = make_tail(journal, sink)
     turns = []
-    while records := tail.read(100):
+    while records := tail.read(100).records:
         turns.append([record.line for record in records])
     assert turns == [[b"small"], [large], [b"after"]]
 
@@ -284,8 +285,8 @@ def test_a_line_that_waits_for_its_rest_is_delivered_after_a_restart_too_where_a
 ) -> None:
     journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
     tail = make_tail(journal, sink)
-    (between,) = tail.read(50_000)
-    tail.acknowledge(between, 1)
+    (between,) = tail.read(50_000).records
+    tail.acknowledge(position_behind(between), 1)
 
     monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
     assert read_all(make_tail(journal, sink)) == [b"one "]
@@ -294,8 +295,8 @@ def test_a_line_that_waits_for_its_rest_is_delivered_after_a_restart_too_where_a
 def test_a_line_whose_rest_never_comes_is_delivered_after_a_restart_too(journal: Journal, sink: FakeSink) -> None:
     journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
     tail = make_tail(journal, sink)
-    (between,) = tail.read(50_000)
-    tail.acknowledge(between, 1)
+    (between,) = tail.read(50_000).records
+    tail.acknowledge(position_behind(between), 1)
 
     journal.write(Entry("stdout", 7_000, b"another"))
     assert read_all(make_tail(journal, sink)) == [b"one ", b"another"]
@@ -307,9 +308,9 @@ def test_of_two_lines_whose_rest_does_not_come_one_can_be_delivered_and_the_othe
     monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
     journal.write(part(1, b"prompt> "), part(1, b"error: ", source="stderr"))
     tail = make_tail(journal, sink)
-    prompt, error = tail.read(50_000)
+    prompt, error = tail.read(50_000).records
     assert (prompt.line, error.line) == (b"prompt> ", b"error: ")
-    tail.acknowledge(prompt, 1)
+    tail.acknowledge(position_behind(prompt), 1)
     assert read_all(make_tail(journal, sink)) == [b"error: "]
 
 
@@ -341,12 +342,12 @@ def test_what_is_missing_counts_when_the_destination_was_told(
     remove_segment(gone)
     tail = make_tail(journal, sink)
     records: list[Record] = []
-    while more := tail.read(50_000):
+    while more := tail.read(50_000).records:
         records += more
     before, gap, behind = records[:3]
-    tail.acknowledge(before, 1)
+    tail.acknowledge(position_behind(before), 1)
     assert tail.cursor.gap_bytes == 0
-    tail.acknowledge(gap, 1)
+    tail.acknowledge(position_behind(gap), 1)
     assert tail.cursor.gap_bytes == gone.bytes
-    tail.acknowledge(behind, 1)
+    tail.acknowledge(position_behind(behind), 1)
     assert tail.cursor.gap_bytes == gone.bytes

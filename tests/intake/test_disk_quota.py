@@ -14,6 +14,7 @@ from plugin.journal.drop_mode import ROOM_TO_RESUME
 from plugin.journal.layout import list_segments
 from plugin.journal.reader import JournalReader
 from plugin.journal.seeking import journal_end
+from plugin.records.position import position_behind
 from tests.delivery.conftest import FakeSink
 from tests.intake.housekeeping_bench import DAY, SEGMENT, House, disk
 from tests.intake.pump_bench import ONE, OTHER, THIRD, Clock, frames
@@ -35,9 +36,9 @@ def deliver(folder: Path) -> list[bytes]:
     assert cursor is not None
     tail = Tail(folder, INSTANCE, FakeSink(), "prepared", cursor)  # type: ignore[arg-type]
     lines = []
-    while records := tail.read(1 << 20):
+    while records := tail.read(1 << 20).records:
         lines += [record.line for record in records]
-        tail.acknowledge(records[-1], len(records))
+        tail.acknowledge(position_behind(records[-1]), len(records))
     tail.close()
     return lines
 

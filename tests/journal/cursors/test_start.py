@@ -50,9 +50,9 @@ def test_a_cursor_ahead_of_the_journal_is_taken_back_and_what_comes_is_sent(
     assert f"cursor {10_000 - journal.writer.offset} bytes ahead of the journal" in caplog.text
     write_cursor(journal.folder, "fake", beginning)
     tail = make_tail(journal, sink)
-    assert tail.read(50_000) == []
+    assert tail.read(50_000).records == []
     lines = journal.lines(10, 10)
-    assert [record.line for record in tail.read(50_000)] == lines
+    assert [record.line for record in tail.read(50_000).records] == lines
 
 
 def test_what_is_written_while_it_looks_does_not_hide_that_the_cursor_was_ahead(
