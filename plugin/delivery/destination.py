@@ -196,6 +196,7 @@ class Destination:
                 return
             await asyncio.sleep(0)  # a sink that has nothing to send may never wait, and others must have their turns
             payload = None
+            began = time.monotonic()
             try:
                 payload = self._defects.encode(self.sink, records_of(batch))
                 await self.sink.send(payload)
@@ -211,6 +212,9 @@ class Destination:
                 await self._recover(RetryError(self._defects.tell(error)))
             else:
                 self._succeeded(batch, len(payload))
+                took = time.monotonic() - began
+                count = sum(len(group.records) for group in batch)
+                logger.debug("destination %s: %d records, %d bytes, %.3f s", self.label, count, len(payload), took)
                 return
 
     async def _recover(self, error: SinkError) -> None:

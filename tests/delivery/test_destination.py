@@ -38,6 +38,17 @@ def test_all_lines_arrive_once_in_order(journal: Journal, sink: FakeSink) -> Non
     assert destination.state.records == len(lines)
 
 
+def test_each_batch_is_logged_at_debug_level(
+    journal: Journal, sink: FakeSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, module.__name__)
+    lines = journal.lines(0, 10)
+    destination = make_destination(sink)
+    destination.add(make_tail(journal, sink))
+    deliver(destination, lambda: destination.state.records == len(lines))
+    assert "destination fake: 10 records, 10 bytes, 0." in caplog.text
+
+
 def test_a_batch_is_tried_again_until_it_is_taken(journal: Journal, sink: FakeSink) -> None:
     lines = journal.lines(0, 100)
     sink.answers = [RetryError("down"), RetryError("down"), RuntimeError("a defect"), None]
