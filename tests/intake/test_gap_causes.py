@@ -16,7 +16,7 @@ from tests.intake.pump_bench import ONE
 def told(folder: Path) -> str:
     """Read the first line that a sink is sent which has come nowhere yet."""
     tail = Tail(folder, "http", FakeSink(), "prepared", Cursor(offset=0, resume=0))  # type: ignore[arg-type]
-    (gap, *_) = tail.read(1 << 20)
+    (gap, *_) = tail.read(1 << 20).records
     tail.close()
     return gap.line.decode()
 

@@ -22,6 +22,9 @@ INFO = Info(
     daemon_name="docker",
 )
 
+NOISE = "".join(chr(0x4E00 + (number * 7919) % 20_000) for number in range(120_000))
+"""Text that hardly compresses."""
+
 
 def sink_of(**options: str) -> Sink[Any]:
     """Make the sink that these log-opts choose, ``_`` standing for ``-``; raises ``OptionError`` with their faults."""

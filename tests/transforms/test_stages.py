@@ -22,7 +22,9 @@ from plugin.records.record import Record
 from plugin.transforms.base import Transform
 from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver
 from tests.delivery.worker_bench import House
-from tests.sinks.receivers import PROTOCOLS, Receiver, without_repeats
+from tests.sinks.receiving.protocols import PROTOCOLS
+from tests.sinks.receiving.received import without_repeats
+from tests.sinks.receiving.receiver import Receiver
 from tests.testbed.server import REPOSITORY
 from tests.testbed.waiting import wait_until
 from tests.transforms.examples import GLUE, STAGES, DropAll, JoinThrees, KeepAll, Split
@@ -245,7 +247,7 @@ def test_parts_that_alternate_with_other_lines_are_never_lost(count: int, joined
 @pytest.mark.parametrize("name", STAGES)
 def test_delivery_killed_at_any_moment(tmp_path: Path, name: str) -> None:
     chance = random.Random(name)  # noqa: S311 (when to kill)
-    with Receiver(PROTOCOLS["http"]()) as receiver:
+    with Receiver(PROTOCOLS["http"]) as receiver:
         house = House(tmp_path, {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-size": "4k"})
         lines = house.journal.lines(0, LINES // 2)
         command = [sys.executable, "-m", "tests.transforms.examples", str(house.data.path), name]
