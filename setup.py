@@ -14,7 +14,7 @@ from setuptools import Extension, setup
 
 
 def compiled_modules(*, required: bool) -> list[Extension]:
-    """Give an extension for each `plugin/**/x.py` that has an `x.pxd`; one not required may fail to build."""
+    """Return an extension for each `plugin/**/x.py` that has an `x.pxd`; one not required may fail to build."""
     extensions: list[Extension] = cythonize(
         [
             Extension(".".join(pxd.with_suffix("").parts), [str(pxd.with_suffix(".py"))], extra_compile_args=["-g0"])

@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def obstacle(chosen: Sequence[Benchmark]) -> str:
-    """Say why these benchmarks cannot run here; nothing when they can."""
+    """Return why these benchmarks cannot run here; nothing when they can."""
     if not any(benchmark.needs_engine for benchmark in chosen):
         return ""
     if os.geteuid() != 0:
@@ -117,7 +117,7 @@ def kept_results() -> list[tuple[Benchmark, results.Result]]:
 
 
 def filled_page(page: Path, kept: Sequence[tuple[Benchmark, results.Result]]) -> str:
-    """Give the text of a page with what was measured; raises UnknownMarkerError."""
+    """Return the text of a page with what was measured; raises UnknownMarkerError."""
     texts: dict[str, str] = {}
     goals: list[Goal] = []
     for benchmark, result in kept:

@@ -75,7 +75,7 @@ class Arrived:
 
 
 def log_options(sink: str, port: int, folder: Path) -> dict[str, str]:
-    """Give the log-opts that lead a sink to a receiver, or to files below ``folder``.
+    """Return the log-opts that lead a sink to a receiver, or to files below ``folder``.
 
     All else is as it is by default, but that the last batch, which is never full, does not wait for a second, and that
     no file is rotated away before it is counted.

@@ -45,7 +45,7 @@ def write_journals(folder: Path, containers: int, lines: int) -> list[PreparedJo
 
 
 def encoded(numbers: Iterator[int]) -> Iterator[bytes]:
-    """Give the frames of numbered lines, as the engine writes them."""
+    """Return the frames of numbered lines, as the engine writes them."""
     for number in numbers:
         yield encode_frame(Entry("stdout", _FIRST + number * _STEP, numbered_line(number)))
 
@@ -90,7 +90,7 @@ class Lent:
     end: int
 
     def is_delivered(self) -> bool:
-        """Tell whether all of it is acknowledged."""
+        """Return whether all of it is acknowledged."""
         cursor = read_cursor(self.folder, self.instance)
         return cursor is not None and cursor.offset >= self.end
 

@@ -36,7 +36,7 @@ class Machine:
 
 
 def is_compiled() -> bool:
-    """Say whether the package that is measured has its hot modules in compiled form."""
+    """Return whether the package that is measured has its hot modules in compiled form."""
     return Path(frames.__file__).suffix != ".py"
 
 
@@ -64,14 +64,14 @@ def cpu_model(cpuinfo: str) -> str:
 
 
 def _engine_version() -> str:
-    """Give the engine's version, empty when none is installed."""
+    """Return the engine's version, empty when none is installed."""
     said = _output([shutil.which("dockerd", path=program_path()) or "dockerd", "--version"])
     found = re.search(r"version ([^,\s]+)", said)
     return found[1] if found else ""
 
 
 def _commit() -> str:
-    """Give the source's commit, with a plus when it was changed since; empty outside a clone."""
+    """Return the source's commit, with a plus when it was changed since; empty outside a clone."""
     commit = _output(["git", "rev-parse", "--short=12", "HEAD"])
     changed = commit and _output(["git", "status", "--porcelain", "--", "plugin", "pyproject.toml", "setup.py"])
     return f"{commit}+" if changed else commit

@@ -26,7 +26,7 @@ def plot_file(benchmark: Benchmark, plot: Plot) -> str:
 
 
 def fragments(benchmark: Benchmark, result: Result, plots: str) -> dict[str, str]:
-    """Give the texts that a result puts into a page, by the names of their markers.
+    """Return the texts that a result puts into a page, by the names of their markers.
 
     `plots` is the folder of the plots, as seen from the page.
     """
@@ -44,7 +44,7 @@ def fragments(benchmark: Benchmark, result: Result, plots: str) -> dict[str, str
 
 
 def describe(machine: Machine) -> str:
-    """Say in a sentence or two what was measured, and where."""
+    """Return in a sentence or two what was measured, and where."""
     form = "compiled" if machine.compiled else "pure"
     commit = f" ({machine.commit})" if machine.commit else ""
     engine = f", Docker engine {machine.engine}" if machine.engine else ""

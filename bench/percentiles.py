@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Give the value that so many percent do not exceed (nearest rank); raises ValueError if there are none."""
+    """Return the value that so many percent do not exceed (nearest rank); raises ValueError if there are none."""
     if not values:
         raise ValueError("there is no percentile of nothing")
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

@@ -32,7 +32,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def is_peavey(subject: str) -> bool:
-    """Say whether a log driver is ours, by the name of the subject."""
+    """Return whether a log driver is ours, by the name of the subject."""
     return subject.startswith("peavey")
 
 

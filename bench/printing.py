@@ -233,7 +233,7 @@ def plots(result: Result) -> Sequence[Plot]:
 
 
 def goals(result: Result) -> Sequence[Goal]:
-    """Give the bounds for what a container may be held up by, and for intake's share of the processor."""
+    """Return the bounds for what a container may be held up by, and for intake's share of the processor."""
     wall = f"short/{WALL}"
     intake = ratio(result.get(JOURNAL, f"short/{PLUGIN} CPU"), result.get(JOURNAL, wall))
     return [

@@ -19,7 +19,7 @@ _CPUCLOCK_SCHED = 2  # of the kernel's posix-timers.h
 
 
 def cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
-    """Give the CPU time that a process has used, in user and in kernel mode, all its threads together.
+    """Return the CPU time that a process has used, in user and in kernel mode, all its threads together.
 
     `with_ended_children` adds that of children which have ended and were waited for, and of theirs. The kernel's
     clock for this ticks every 10 ms. Raises FileNotFoundError or ProcessLookupError when there is no such process.
@@ -38,17 +38,17 @@ def cpu_clock(pid: int) -> float:
 
 
 def peak_bytes(pid: int) -> int:
-    """Give the most memory that a process has had resident, since its start or since `reset_peak`."""
+    """Return the most memory that a process has had resident, since its start or since `reset_peak`."""
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM")
 
 
 def resident_bytes(pid: int) -> int:
-    """Give the memory that a process has resident, what it shares with others included."""
+    """Return the memory that a process has resident, what it shares with others included."""
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmRSS")
 
 
 def proportional_bytes(pid: int) -> int:
-    """Give the memory that a process has resident, of what it shares with others its part (PSS)."""
+    """Return the memory that a process has resident, of what it shares with others its part (PSS)."""
     return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss")
 
 
@@ -63,7 +63,7 @@ def reset_peak(pid: int) -> None:
 
 
 def children(pid: int) -> set[int]:
-    """Give the running processes that a process has started."""
+    """Return the running processes that a process has started."""
     found: set[int] = set()
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -93,7 +93,7 @@ class Watch:
         return cls(pids)
 
     def usage(self) -> Usage:
-        """Say what they have used until now."""
+        """Return what they have used until now."""
         return Usage(
             cpu=sum(cpu_seconds(pid) - begun for pid, begun in self._begun.items()),
             peak=sum(map(peak_bytes, self._begun)),

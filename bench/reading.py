@@ -139,7 +139,7 @@ def plots(result: Result) -> Sequence[Plot]:
 
 
 def goals(result: Result) -> Sequence[Goal]:
-    """Give the bounds beside the fastest of the built-in drivers."""
+    """Return the bounds beside the fastest of the built-in drivers."""
     return [
         Goal("`docker logs`, all lines, Peavey ÷ `local`", result.ratio(JOURNAL, LOCAL, "all"), 1.0),
         Goal(

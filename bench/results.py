@@ -68,7 +68,7 @@ class Result:
     faults: tuple[str, ...] = ()
 
     def get(self, subject: str, metric: str) -> Series:
-        """Give the series of this subject and metric; raises MissingSeriesError."""
+        """Return the series of this subject and metric; raises MissingSeriesError."""
         found = self.find(subject, metric)
         if found is None:
             known = ", ".join(f"{series.subject}/{series.metric}" for series in self.series)
@@ -76,7 +76,7 @@ class Result:
         return found
 
     def find(self, subject: str, metric: str) -> Series | None:
-        """Give the series of this subject and metric, if there is one."""
+        """Return the series of this subject and metric, if there is one."""
         return next((s for s in self.series if (s.subject, s.metric) == (subject, metric)), None)
 
     def ratio(self, subject: str, to: str, metric: str) -> Series:
@@ -84,7 +84,7 @@ class Result:
         return ratio(self.get(subject, metric), self.get(to, metric))
 
     def metric(self, metric: str) -> list[Series]:
-        """Give the series of this metric, subject by subject."""
+        """Return the series of this metric, subject by subject."""
         return [series for series in self.series if series.metric == metric]
 
     def subjects(self) -> list[str]:
@@ -108,7 +108,7 @@ class Recorder:
         self.faults.append(text)
 
     def series(self) -> tuple[Series, ...]:
-        """Give all that was noted, in the order in which it first was."""
+        """Return all that was noted, in the order in which it first was."""
         return tuple(Series(*key, values=tuple(map(_rounded, values))) for key, values in self._values.items())
 
 

@@ -62,7 +62,7 @@ class Rig:
     image: str
 
     def containers(self, subject: Subject) -> Containers:
-        """Give a maker of containers that log with a subject."""
+        """Return a maker of containers that log with a subject."""
         return Containers(self.engine.client, self.image, subject.driver)
 
     def settle(self, subject: Subject) -> None:

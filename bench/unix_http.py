@@ -59,7 +59,7 @@ class UnixHttp:
 
 
 def is_complete(answer: bytes) -> bool:
-    """Tell whether an answer with a stated length is there in full."""
+    """Return whether an answer with a stated length is there in full."""
     head, end, body = answer.partition(b"\r\n\r\n")
     length = _LENGTH.search(head + b"\r\n")
     return bool(end) and length is not None and len(body) >= int(length[1])

@@ -24,7 +24,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def logging_of(document: Any) -> Iterator[Mapping[str, str]]:
-    """Give the log-opts that a Compose file or a daemon.json has for Peavey."""
+    """Return the log-opts that a Compose file or a daemon.json has for Peavey."""
     if not isinstance(document, dict):
         return
     if document.get("log-driver") == "peavey":

@@ -49,7 +49,7 @@ class Tally:
         _FORM.pack_into(self._map, 0, self._lines, self._bytes, self._requests)
 
     def read(self) -> Counts:
-        """Give them as they are now."""
+        """Return them as they are now."""
         return Counts(*_FORM.unpack_from(self._map))
 
     def close(self) -> None:

@@ -131,7 +131,7 @@ def headers(head: bytes) -> dict[bytes, bytes]:
 
 
 def compression_of(headers: dict[bytes, bytes]) -> bytes:
-    """Tell how a body is compressed: what its headers say, and Snappy for Loki's protobuf, which is never without."""
+    """Return how a body is compressed: what its headers say, and Snappy for Loki's protobuf, which is never without."""
     if headers.get(b"content-type") == b"application/x-protobuf":
         return b"snappy"
     return headers.get(b"content-encoding", b"")

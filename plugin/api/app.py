@@ -42,11 +42,11 @@ class LogDriver:
         self._reader = reader
 
     async def activate(self, _: bytes) -> Response:
-        """Say that this plugin is a log driver; only asked of plugins that the engine does not manage."""
+        """Answer that this plugin is a log driver; only asked of plugins that the engine does not manage."""
         return _answer({"Implements": ["LogDriver"]})
 
     async def capabilities(self, _: bytes) -> Response:
-        """Say that logs can be read back."""
+        """Answer that logs can be read back."""
         return _answer({"Cap": {"ReadLogs": True}})
 
     async def start_logging(self, body: bytes) -> Response:

@@ -93,7 +93,7 @@ class Session:
         self._first_frames = self._reading.read()
 
     def all_frames(self) -> bytes | None:
-        """Give all frames if the first piece holds them, as it does when only the last lines are wanted."""
+        """Return all frames if the first piece holds them, as it does when only the last lines are wanted."""
         reading = self._reading
         return self._first_frames + reading.finish() if reading is not None and reading.done else None
 

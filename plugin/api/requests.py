@@ -44,7 +44,7 @@ class ReadLogs(msgspec.Struct, frozen=True, kw_only=True):
     config: ReadConfig = msgspec.field(name="Config", default_factory=ReadConfig)
 
     def query(self) -> LogQuery:
-        """Give the wanted lines. Raises ``RequestError`` if a time is malformed."""
+        """Return the wanted lines. Raises ``RequestError`` if a time is malformed."""
         times = {}
         for name, text in (("Since", self.config.since), ("Until", self.config.until)):
             try:

@@ -61,6 +61,6 @@ class Observer:
 
 
 def is_over_tcp(scope: Scope) -> bool:
-    """Tell whether a request came over TCP, by our own end of the connection: the peer's may be gone already."""
+    """Return whether a request came over TCP, by our own end of the connection: the peer's may be gone already."""
     server = scope.get("server")
     return server is not None and server[1] is not None

@@ -78,7 +78,7 @@ def _by_plugin_id(folder: Path) -> list[Path]:
 
 
 def _why_none(folder: Path) -> str:
-    """Say why nothing was found for managed plugins below a folder."""
+    """Return why nothing was found for managed plugins below a folder."""
     try:
         next(folder.iterdir(), None)
     except PermissionError:

@@ -80,6 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _environment(arguments: argparse.Namespace) -> dict[str, str]:
-    """Give the settings that came as flags as variables, for the processes that are started."""
+    """Return the settings that came as flags as variables, for the processes that are started."""
     given = vars(arguments)
     return {s.variable: str(given[s.name]) for s in ALL_SETTINGS if given.get(s.name) is not None}

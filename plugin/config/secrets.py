@@ -47,7 +47,7 @@ def read_secret(name: str) -> str:
     """Return what the file holds, without one newline at its end.
 
     ``name`` is an absolute path as this process sees it. Raises `ValueError`, with a message that says why and what to
-    do, if there is no such regular file, if it is empty or larger than 64 KiB, or if it is no UTF-8 text.
+    do, if there is no such regular file, if it is empty or larger than 64 KiB, or if it is not UTF-8 text.
     """
     if not Path(name).is_absolute() or "\0" in name:
         raise ValueError("it must name a file by its absolute path")

@@ -65,7 +65,7 @@ def _name_fault(naming: Given, item: str, instance: str, sink: str, schema: Sche
     if not sink:
         return f"{naming.label}: {quote(item)} names no sink (expected: NAME=SINK)"
     if not _INSTANCE_NAME.fullmatch(instance):
-        return f"{naming.label}: {quote(instance)} is no name (lower-case letters, digits, - and _; at most 64)"
+        return f"{naming.label}: {quote(instance)} is not a name (lower-case letters, digits, - and _; at most 64)"
     if instance != sink and schema.sink(instance) is not None:
         return f"{naming.label}: {quote(instance)} is a sink itself, so {quote(sink)} needs another name"
     return None

@@ -12,7 +12,7 @@ class Backoff:
         self._next = shortest
 
     def delay(self) -> float:
-        """Give the next delay in seconds; each is up to twice the one before."""
+        """Return the next delay in seconds; each is up to twice the one before."""
         delay = self._next * random.uniform(0.5, 1.0)  # noqa: S311 (spreads attempts, guards nothing)
         self._next = min(self._longest, self._next * 2)
         return delay

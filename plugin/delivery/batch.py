@@ -32,12 +32,12 @@ def records_of(batch: Batch) -> list[Record]:
 
 
 def has_records(batch: Batch) -> bool:
-    """Tell whether there is anything to send, or only cursors to move."""
+    """Return whether there is anything to send, or only cursors to move."""
     return any(group.records for group in batch)
 
 
 def is_one_record(batch: Batch) -> bool:
-    """Tell whether a batch can be split no further."""
+    """Return whether a batch can be split no further."""
     return sum(len(group.records) for group in batch) == 1
 
 

@@ -57,7 +57,7 @@ class Yielding:
         self._last = times()
 
     def pause(self, oldest: int) -> float:
-        """Give seconds to wait after a batch whose oldest record is of this moment, nanoseconds since 1970 UTC."""
+        """Return seconds to wait after a batch whose oldest record is of this moment, nanoseconds since 1970 UTC."""
         times = self._times()
         since, run, waited = (now - last for now, last in zip(times, self._last, strict=True))
         self._last = times

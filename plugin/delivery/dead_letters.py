@@ -31,7 +31,7 @@ class Part(msgspec.Struct, frozen=True):
 class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One dead letter: when and why it was refused, and the record; times in nanoseconds since 1970 UTC.
 
-    The line is in ``line``, or in ``line_base64`` if it is no UTF-8; see ``content``.
+    The line is in ``line``, or in ``line_base64`` if it is not UTF-8; see ``content``.
     """
 
     refused: int
@@ -109,7 +109,7 @@ def appending(path: Path) -> Iterator[BinaryIO]:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Tell whether an open file is not replaced, or put aside, meanwhile."""
+    """Return whether an open file is not replaced, or put aside, meanwhile."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

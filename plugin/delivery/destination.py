@@ -107,7 +107,7 @@ class Destination:
         tail.close()
 
     def announce(self, tail: Tail) -> None:
-        """Say that a tail may have something to read."""
+        """Queue a tail that may have something to read."""
         if tail not in self._queued and self.tails.get((tail.container_id, tail.instance)) is tail:
             self._queued.add(tail)
             self._ready.append(tail)
@@ -145,7 +145,7 @@ class Destination:
         return batch
 
     def _turn(self, taken: int) -> int:
-        """Give the bytes of journal of a turn in a batch that has ``taken`` already.
+        """Return the bytes of journal of a turn in a batch that has ``taken`` already.
 
         Shorter the more wait for one, so that each comes to its turn within a few batches.
         """
@@ -313,5 +313,5 @@ def _acknowledge(batch: Batch) -> None:
 
 
 def _may_be_too_large(batch: Batch) -> bool:
-    """Tell whether it is worth trying in halves what has failed again and again."""
+    """Return whether it is worth trying in halves what has failed again and again."""
     return not is_one_record(batch) and journal_bytes(batch) > _SMALLEST_PIECE

@@ -24,7 +24,7 @@ class DestinationNames:
         self._key = _take_key(data.path / "delivery" / "key")
 
     def name(self, options: object) -> str:
-        """Give eight hexadecimal digits for what makes a destination, by its ``repr``."""
+        """Return eight hexadecimal digits for what makes a destination, by its ``repr``."""
         return hashlib.blake2b(repr(options).encode(), key=self._key, digest_size=4).hexdigest()
 
 

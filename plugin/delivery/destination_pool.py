@@ -41,11 +41,11 @@ class Destinations:
         return min((destination.batch_wait for destination in self._running.values()), default=math.inf)
 
     def find(self, choice: SinkChoice) -> Destination | None:
-        """Give the destination of a choice, None if it does not run; the choice must have no faults."""
+        """Return the destination of a choice, None if it does not run; the choice must have no faults."""
         return self._running.get(_key(choice))
 
     def begin(self, choice: SinkChoice, options: Mapping[str, str]) -> Destination:
-        """Give the destination of a choice, begun now if it does not run; ``options`` are the container's log-opts.
+        """Return the destination of a choice, begun now if it does not run; ``options`` are the container's log-opts.
 
         Raises ``PeaveyError`` if the sink cannot be made.
         """

@@ -19,7 +19,7 @@ class Defects:
         self._told: set[tuple[type[BaseException], str, int | None]] = set()
 
     def tell(self, error: Exception) -> str:
-        """Give the text for what a sink has raised."""
+        """Return the text for what a sink has raised."""
         place = traceback.extract_tb(error.__traceback__)[-1]
         defect = (type(error), place.filename, place.lineno)
         if defect not in self._told:

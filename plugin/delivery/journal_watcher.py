@@ -24,7 +24,7 @@ class Watch:
         self._next_list = self._next_survey = 0.0
 
     def look(self) -> tuple[set[str], set[str]]:
-        """Give the containers whose journals are gone since the last call, and those to look at.
+        """Return the containers whose journals are gone since the last call, and those to look at.
 
         These are new, or intake says that they have grown; now and then it is all of them, for what it could not say.
         """

@@ -19,7 +19,7 @@ class Faults:
         self._of: dict[str, dict[str, str]] = {}
 
     def __contains__(self, container_id: str) -> bool:
-        """Tell whether there is one of a container."""
+        """Return whether there is one of a container."""
         return container_id in self._of
 
     def note(self, container_id: str, instance: str, fault: str, *, defect: bool) -> None:
@@ -57,7 +57,7 @@ class Faults:
             self._of.pop(container_id, None)
 
     def texts(self) -> list[str]:
-        """Give a sentence for each, which begins with the container and the sink that it is of."""
+        """Return a sentence for each, which begins with the container and the sink that it is of."""
         return [
             f"{' '.join(filter(None, (container_id[:12], instance)))}: {fault}"
             for container_id, of in self._of.items()

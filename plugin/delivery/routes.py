@@ -45,7 +45,7 @@ class LinkedContainer:
         link.destination.remove(link.tail)
 
     def announce_news(self, *, thorough: bool = False) -> bool:
-        """Tell the destinations of the tails that have something to read; true if there are any."""
+        """Announce the tails that have something to read to their destinations; return whether there are any."""
         news = [link for link in self.links.values() if link.tail.has_news(thorough=thorough)]
         for link in news:
             link.destination.announce(link.tail)

@@ -21,7 +21,7 @@ class Renewal:
         self._secrets = choice.secrets_from_files
 
     def renewed(self) -> Sink[Any] | None:
-        """Give the sink anew if a secret has changed, None if not.
+        """Return the sink anew if a secret has changed, None if not.
 
         Raises ``MisconfiguredError`` if a file cannot be used now.
         """

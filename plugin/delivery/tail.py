@@ -96,7 +96,7 @@ class Tail:
         return self._upto
 
     def has_news(self, *, thorough: bool = False) -> bool:
-        """Tell whether there may be something to read: the segment has grown, or there are others.
+        """Return whether there may be something to read: the segment has grown, or there are others.
 
         For these it looks now and then only, unless it is to be ``thorough``: cheap enough to be asked often of many
         journals of which few have something.
@@ -260,7 +260,7 @@ class Tail:
                 )
 
     def _is_overdue(self) -> bool:
-        """Tell whether the decoder has waited long enough for the rest of a line."""
+        """Return whether the decoder has waited long enough for the rest of a line."""
         return self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE
 
     def _release(self) -> list[Record]:

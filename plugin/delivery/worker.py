@@ -270,7 +270,7 @@ class Worker:
 
 
 def pause_between_looks(took: float, shortest_wait: float) -> float:
-    """Tell how long to wait before looking again, in seconds: no longer than a destination waits for a batch to fill.
+    """Return how long to wait before looking again, in seconds: no longer than a destination waits for a batch to fill.
 
     But where many containers print, so that to look at them ``took`` long, looking must not be all that is done.
     """

@@ -118,7 +118,7 @@ class Intake:
         attach.result()
 
     def _create_cursors(self, container_id: str, options: ContainerOptions) -> None:
-        """Give each sink that is new to a container its first cursor here, so that the pump seldom has to write one.
+        """Return each sink that is new to a container its first cursor here, so that the pump seldom has to write one.
 
         The pump sees to it that they are there: they may be refused, or go with a journal that ages out right now.
         """

@@ -142,7 +142,7 @@ class Decoder:
             self._earlier.append(record)
 
     def _mend(self, record: Record, source: int) -> None:
-        """Give a record the beginning of its first character, which the part before it had, and take that of its last.
+        """Hand a record the beginning of its first character, which the part before it had, and take that of its last.
 
         The engine's parts are long: if one is not, what begins at its end could have begun in the part before it.
         """

@@ -13,7 +13,7 @@ _ANSWER_WITHIN = 30.0
 
 
 def ask_status(path: Path) -> bytes:
-    """Give the plugin's status as it answers it, in JSON. Raises ``PeaveyError`` if it cannot be had."""
+    """Return the plugin's status as it answers it, in JSON. Raises ``PeaveyError`` if it cannot be had."""
     connection = _Connection(path)
     try:
         connection.request("GET", "/status", headers={"Host": "peavey"})

@@ -155,7 +155,7 @@ class Overview:
             return []
 
     def _look_up(self, container_id: str, snapshot: ContainerSnapshot | None) -> _Known | None:
-        """Give what is known of a container by its journal, or by its stream while it has not printed anything."""
+        """Return what is known of a container by its journal, or by its stream while it has not printed anything."""
         folder = self._data.container(container_id)
         try:
             changed = os.stat(folder / "info.json").st_mtime_ns

@@ -31,7 +31,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Give the metrics and their media type, in the format that an ``Accept`` header prefers."""
+        """Return the metrics and their media type, in the format that an ``Accept`` header prefers."""
         encode, media_type = choose_encoder(accept)
         return encode(self._registry), media_type
 

@@ -184,7 +184,7 @@ class TestFailures:
 
 
 class TestAPluginThatEnds:
-    """What is asked of it, or was under way, is refused in a sentence, and is no error."""
+    """What is asked of it, or was under way, is refused in a sentence, and is not an error."""
 
     STOPPING = "the plugin is stopping; ask again when it is back"
 

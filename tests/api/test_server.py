@@ -71,12 +71,12 @@ def test_one_of_another_kind_stays(path: Path) -> None:
 def test_what_is_no_socket_stays(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("precious")
-    with pytest.raises(SettingError, match="there is a file that is no socket"):
+    with pytest.raises(SettingError, match="there is a file that is not a socket"):
         bind(path)
     assert path.read_text() == "precious"
     path.unlink()
     path.symlink_to(path.parent / "elsewhere")
-    with pytest.raises(SettingError, match="there is a file that is no socket"):
+    with pytest.raises(SettingError, match="there is a file that is not a socket"):
         bind(path)
 
 

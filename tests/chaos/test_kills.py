@@ -118,7 +118,7 @@ def joined(journal: list[LogEntry]) -> Iterator[LogEntry]:
 
 
 def difference(read: list[bytes], printed: list[bytes]) -> str:
-    """Say where two logs differ first, in a sentence that fits on a screen; nothing if they are the same."""
+    """Return where two logs differ first, in a sentence that fits on a screen; nothing if they are the same."""
     for number, (got, expected) in enumerate(zip_longest(read, printed)):
         if got != expected:
             counts = f"{len(read)} lines of {len(printed)}"

@@ -34,7 +34,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _levels() -> Iterator[None]:
-    """Give loggers back the levels that they have."""
+    """Return loggers back the levels that they have."""
     loggers = [logging.getLogger(name) for name in (None, "uvicorn", "uvicorn.error")]
     levels = [logger.level for logger in loggers]
     yield
@@ -44,7 +44,7 @@ def _levels() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    """Give signals back the handlers that they have: an interrupted test run must end."""
+    """Return signals back the handlers that they have: an interrupted test run must end."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in handlers.items():

@@ -350,7 +350,7 @@ class TestChoosingSinks:
             ),
             (
                 {"sink": "../up=drum"},
-                "log-opt 'sink': '../up' is no name (lower-case letters, digits, - and _; at most 64)",
+                "log-opt 'sink': '../up' is not a name (lower-case letters, digits, - and _; at most 64)",
             ),
             ({"sink": "audit="}, "log-opt 'sink': 'audit=' names no sink (expected: NAME=SINK)"),
         ],

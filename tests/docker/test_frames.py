@@ -223,7 +223,7 @@ class TestMalformed:
     @pytest.mark.parametrize(
         "message",
         [
-            "0801",  # source is no number
+            "0801",  # source is not a number
             "12 00",  # time is no text
             "1801",
             "2200",
@@ -251,7 +251,7 @@ class TestMalformed:
         [
             "08",
             "0a00",  # last is no text
-            "1001",  # id is no number
+            "1001",  # id is not a number
             "1a00",
             "1205 6162",  # longer than the metadata
             "12 ffffffffffffffffff01",

@@ -106,7 +106,7 @@ class Model:
         return lines
 
     def flush(self) -> list[Line]:
-        """Give the lines whose end never came."""
+        """Return the lines whose end never came."""
         return [_join(self.held[source], b"") for source in ("stdout", "stderr") if self.held.get(source)]
 
     @property
@@ -125,7 +125,7 @@ def _join(held: list[tuple[int, Entry]], newline: bytes) -> Line:
 
 
 def lines_of(sent: Iterable[Entry], bound: int = MAX_JOINED, *, finished: bool = True) -> list[Line]:
-    """Tell which lines some entries are; those whose end never came only if ``finished``."""
+    """Return which lines some entries are; those whose end never came only if ``finished``."""
     model = Model(bound)
     lines = [line for entry in sent for line in model.feed(entry)]
     return [*lines, *model.flush()] if finished else lines

@@ -13,7 +13,7 @@ Knowledge = tuple[int, int, int, int]
 
 
 def expected_points(sent: list[Entry], base: int) -> tuple[list[Knowledge], Knowledge]:
-    """Tell the points of a walk, and what is known at its end."""
+    """Return the points of a walk, and what is known at its end."""
     model = Model(SMALL_JOINED)
     points: list[Knowledge] = []
     offset, lines, latest, next_point = base, 0, NO_TIME, base + SMALL_SPACING

@@ -15,7 +15,7 @@ GARBAGE = {
     "a frame of no bytes": b"\0\0\0\0",
     "zeros": b"\0" * 64,
     "text": b"this is not a frame at all, whoever wrote it\n",
-    "a body that is no entry": b"\0\0\0\x08" + b"\xff" * 8,
+    "a body that is not an entry": b"\0\0\0\x08" + b"\xff" * 8,
     "a length that promises more than comes": b"\0\0\x01\xf4" + b"\xff" * 20,
     "an entry whose line ends beyond it": b"\0\0\0\x0c\x0a\x06stdout\x1a\x7fab",
     "much": b"\xfe" * 100_000,

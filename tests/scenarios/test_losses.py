@@ -33,7 +33,7 @@ def missing(receiver: ReceiverProcess, container: Container) -> int:
 def all_is_accounted_for(
     receiver: ReceiverProcess, container: Container, lines: list[bytes], *, repeated: bool = False
 ) -> Callable[[], bool]:
-    """Tell whether each line has arrived, in its order, or is within what the sink was told is missing.
+    """Return whether each line has arrived, in its order, or is within what the sink was told is missing.
 
     Lines may come ``repeated`` where delivery was killed before it could note, on a full disk, what it had sent.
     """

@@ -181,7 +181,7 @@ class Bench:
         return len(self.place.received)
 
     def arrived_since(self, mark: int) -> list[Received]:
-        """Give what has arrived since then, over new connections where there are any."""
+        """Return what has arrived since then, over new connections where there are any."""
         arrived: list[Received] = self.place.received
         if isinstance(self.place, Receiver):
             return [record for record in arrived if record.connection > mark]
@@ -189,7 +189,7 @@ class Bench:
 
 
 def after(seconds: float) -> Callable[[], bool]:
-    """Give a condition that holds some time from now on."""
+    """Return a condition that holds some time from now on."""
     moment = time.monotonic() + seconds
     return lambda: time.monotonic() > moment
 

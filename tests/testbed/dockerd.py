@@ -31,7 +31,7 @@ class EngineError(Exception):
 
 
 def program_path() -> str:
-    """Give a PATH that also holds sbin, where the engine's parts are and which a plain user's path lacks."""
+    """Return a PATH that also holds sbin, where the engine's parts are and which a plain user's path lacks."""
     return os.pathsep.join([os.environ.get("PATH", os.defpath), *SBIN])
 
 
@@ -42,7 +42,7 @@ def missing_programs() -> list[str]:
 
 
 def client_command(host: str, *arguments: str) -> list[str]:
-    """Give the command line of Docker's client for the engine at `host` (such as unix:///run/docker.sock)."""
+    """Return the command line of Docker's client for the engine at `host` (such as unix:///run/docker.sock)."""
     return [shutil.which("docker", path=program_path()) or "docker", "-H", host, *arguments]
 
 
@@ -194,7 +194,7 @@ class PrivateEngine:
         self.start()
 
     def log_tail(self, lines: int = 30) -> str:
-        """Give the last lines of dockerd's log, without those of level info, of which there are very many."""
+        """Return the last lines of dockerd's log, without those of level info, of which there are very many."""
         if not self.log_path.exists():
             return "(no log)"
         log = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -260,7 +260,7 @@ class PrivateEngine:
 
 
 def answers(path: Path) -> bool:
-    """Say whether an engine answers a ping at this socket."""
+    """Return whether an engine answers a ping at this socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(30)
         try:

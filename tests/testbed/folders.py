@@ -83,7 +83,7 @@ def _read(file: Path) -> bytes:
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:
-    """Everything below a folder: path and content of each file, None for what is no regular file.
+    """Everything below a folder: path and content of each file, None for what is not a regular file.
 
     But for the counters that tell delivery where to look, which are a hint, of which nothing is left; and for the
     reserve for a full disk.

@@ -23,24 +23,24 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def has_program(*names: str) -> Callable[[], bool]:
-    """Give a check that these programs are on the path, or in sbin, which a plain user's path lacks."""
+    """Return a check that these programs are on the path, or in sbin, which a plain user's path lacks."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
     return lambda: all(shutil.which(name, path=path) for name in names)
 
 
 def can_make_environments() -> bool:
-    """Say whether this Python's `-m venv` works: Debian ships it in a package of its own."""
+    """Return whether this Python's `-m venv` works: Debian ships it in a package of its own."""
     return all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
 
 
 def can_compile() -> bool:
-    """Say whether there is a C compiler, and the headers of this very Python."""
+    """Return whether there is a C compiler, and the headers of this very Python."""
     headers = Path(sysconfig.get_path("include"), "Python.h")
     return has_program(os.environ.get("CC", "cc"))() and headers.exists()
 
 
 def has_rsyslog() -> bool:
-    """Say whether there is an rsyslog that can speak TLS: Debian ships the module for that in a package of its own."""
+    """Return whether there is an rsyslog that speaks TLS: Debian ships the module for that in a package of its own."""
     return has_program("rsyslogd")() and any(Path("/usr/lib").glob("**/rsyslog/lmnsd_ossl.so"))
 
 
@@ -70,7 +70,7 @@ NEEDS = {
 
 
 def is_installable() -> bool:
-    """Say whether packages can be installed here: as root, with apt."""
+    """Return whether packages can be installed here: as root, with apt."""
     return os.geteuid() == 0 and has_program("apt-get")()
 
 
@@ -89,7 +89,7 @@ def apt_get(*arguments: str) -> None:
 
 
 def is_known(package: str) -> bool:
-    """Say whether apt has a package of this name."""
+    """Return whether apt has a package of this name."""
     return subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode == 0
 
 

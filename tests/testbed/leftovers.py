@@ -39,7 +39,7 @@ def wait_until_gone(pids: set[int], seconds: float = 120.0) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Say whether a process runs; one that has ended and was not yet waited for does not."""
+    """Return whether a process runs; one that has ended and was not yet waited for does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -52,7 +52,7 @@ class ManagedPlugin:
         return dict(entry.split("=", 1) for entry in entries if entry)
 
     def inspect(self, template: str) -> str:
-        """Give what `docker plugin inspect` says, through a Go template."""
+        """Return what `docker plugin inspect` says, through a Go template."""
         return self.client.text("plugin", "inspect", self.name, "--format", template)
 
     def disable(self) -> None:
@@ -95,12 +95,12 @@ def variant(plugin: Path, folder: Path, description: str) -> Path:
 
 
 def counting(lines: int) -> str:
-    """Give a shell script that prints `line 1` and so on, at most some 10,000 lines a second."""
+    """Return a shell script that prints `line 1` and so on, at most some 10,000 lines a second."""
     return f'seq {lines} | while read -r n; do echo "line $n"; case $n in *00) sleep 0.01;; esac; done'
 
 
 def counted(lines: int) -> list[bytes]:
-    """Give what that script prints, line by line."""
+    """Return what that script prints, line by line."""
     return [f"line {number}".encode() for number in range(1, lines + 1)]
 
 
@@ -116,7 +116,7 @@ echo "end $n"
 
 
 def missing_lines(output: bytes) -> str:
-    """Say what is wrong with the output of that script: an empty text when every line is there, once, in order."""
+    """Return what is wrong with the output of that script: an empty text when every line is there, once, in order."""
     *lines, end = output.splitlines()
     if not end.startswith(b"end "):
         return f"the end is missing; the last line is {end!r}"

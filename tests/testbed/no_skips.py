@@ -28,7 +28,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why the run failed, where one looks for it."""
+    """Print why the run failed, where one looks for it."""
     if _skipped:
         terminalreporter.section("skipped, and nothing may be", red=True)
         for nodeid in _skipped:

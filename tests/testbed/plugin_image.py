@@ -56,12 +56,12 @@ def make(client: Client, build: Path, target: str, name: str) -> subprocess.Comp
 
 
 def _buildkit(client: Client) -> str:
-    """Say whether BuildKit is to build: where its client part is not installed, only the classic builder can."""
+    """Return whether BuildKit is to build: where its client part is not installed, only the classic builder can."""
     return "1" if client.run("buildx", "version", check=False).returncode == 0 else "0"
 
 
 def _base_archive() -> Path:
-    """Give the base image's root file system as a tar file, from the cache where it was made before."""
+    """Return the base image's root file system as a tar file, from the cache where it was made before."""
     suite, settings = _debian_suite(), _pip_settings() + _apt_settings()
     certificates = CERTIFICATES.read_bytes() if CERTIFICATES.exists() else b""
     recipe = "\n".join([suite, platform.machine(), *PACKAGES, *settings]).encode() + certificates
@@ -90,7 +90,7 @@ def _debian_suite() -> str:
 
 
 def _pip_settings() -> list[str]:
-    """Give a pip.conf with this machine's certificates, index and proxy; a folder of wheels stays behind."""
+    """Return a pip.conf with this machine's certificates, index and proxy; a folder of wheels stays behind."""
     listed = _run(sys.executable, "-m", "pip", "config", "list").splitlines()
     found = {name.rpartition(".")[2]: value.strip("'") for name, _, value in (line.partition("=") for line in listed)}
     kept = {name: value for name, value in found.items() if name in PIP_SETTINGS and "file:" not in value}
@@ -100,7 +100,7 @@ def _pip_settings() -> list[str]:
 
 
 def _apt_settings() -> list[str]:
-    """Give apt's proxy settings of this machine."""
+    """Return apt's proxy settings of this machine."""
     return [line for line in _run("apt-config", "dump", "Acquire").splitlines() if "proxy" in line.lower()]
 
 

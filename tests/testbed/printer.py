@@ -19,7 +19,7 @@ def numbered(count: int, label: str = "line", padding: int = 0, first: int = 0) 
 
 
 def plain(lines: Iterable[bytes]) -> list[bytes]:
-    """Give lines as a destination has them, without their newlines."""
+    """Return lines as a destination has them, without their newlines."""
     return [line.removesuffix(b"\n") for line in lines]
 
 

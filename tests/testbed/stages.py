@@ -205,7 +205,7 @@ def _install_engine() -> None:
 
 @contextmanager
 def _borrowed_busybox(client: Client) -> Iterator[str]:
-    """Give the name of a busybox image: the engine's own, one that is pulled, or one made here; gone afterwards."""
+    """Return the name of a busybox image: the engine's own, one that is pulled, or one made here; gone afterwards."""
     if client.run("image", "inspect", "busybox", check=False).returncode == 0:
         yield "busybox"
         return
@@ -236,7 +236,7 @@ def _import_busybox(client: Client) -> str:
 
 
 def _shortened(error: EngineError) -> str:
-    """Give the first line of a message, and of the log that follows it the last one, which names the cause."""
+    """Return the first line of a message, and of the log that follows it the last one, which names the cause."""
     first, *log = str(error).splitlines()
     return " ".join([first, *log[-1:]])
 

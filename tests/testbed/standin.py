@@ -137,7 +137,7 @@ class Copier:
         self._rest = data[position:]
 
     def finish(self) -> Iterator[LogEntry]:
-        """Give the entry for output that ended without a newline, if any: a part that is not the last one."""
+        """Return the entry for output that ended without a newline, if any: a part that is not the last one."""
         if self._rest:
             yield self._next_part(self._rest)
         self._rest = b""

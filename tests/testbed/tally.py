@@ -21,7 +21,7 @@ class Tally:
 
 
 def numbered(last: int, first: int = 1) -> bytes:
-    """Give the output of `seq first last`."""
+    """Return the output of `seq first last`."""
     return b"".join(b"%d\n" % number for number in range(first, last + 1))
 
 

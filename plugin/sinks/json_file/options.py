@@ -30,7 +30,7 @@ class PathTemplate:
         path = os.path.normpath(text)
         if "\0" in text or text.endswith("/") or not path.startswith(self.folder) or len(path) == len(self.folder):
             raise MisconfiguredError(
-                f"json-file-path gives {quote(text)} for this container, which is no file below {quote(self.folder)}"
+                f"json-file-path gives {quote(text)} for this container, which is not a file below {quote(self.folder)}"
             )
         return Path(path)
 

@@ -56,8 +56,8 @@ def container_labels(origin: Origin, external: ExternalLabels, rules: Iterable[R
     As in Grafana's driver, what comes later wins: ``container_name``, external labels, chosen labels and environment
     variables, names in Swarm and Compose, the host. Other than there, external labels do not take ``container_name``
     away; one that is empty takes away the label of its name, whichever it is. Rules may read ``filename``, the path
-    that Grafana's driver writes its copy to, but it is no label of the result unless they changed it: there is no such
-    file, and it would make a stream of every container.
+    that Grafana's driver writes its copy to, but it is not a label of the result unless they changed it: there is no
+    such file, and it would make a stream of every container.
 
     Raises `MisconfiguredError` if a template cannot be filled in for this container.
     """

@@ -52,7 +52,7 @@ DEFAULT_LIMITS = Limits()
 
 
 async def look_up(address: Address, kind: socket.SocketKind) -> list[Found]:
-    """Return all that the host of an address stands for. Raises `OSError`, or `UnicodeError` for what is no name.
+    """Return all that the host of an address stands for. Raises `OSError`, or `UnicodeError` for what is not a name.
 
     An IP address is not handed to the threads that look names up: a name server that hangs may have taken all of them.
     """

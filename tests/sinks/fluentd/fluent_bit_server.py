@@ -22,7 +22,7 @@ _SCRIPT = Path(__file__).with_suffix(".cjs")
 
 
 def _modules() -> Path:
-    """Give the folder with the package, which is fetched the first time."""
+    """Return the folder with the package, which is fetched the first time."""
     modules = _FOLDER / "node_modules"
     if modules.exists():
         return modules

@@ -43,7 +43,7 @@ def _files(folder: Path) -> Iterator[Files]:
 
 
 def _as_go_text(line: bytes) -> bytes | None:
-    """Go's JSON encoder makes a replacement character of each byte that is no UTF-8."""
+    """Go's JSON encoder makes a replacement character of each byte that is not UTF-8."""
     return re.sub("[\udc80-\udcff]", "\ufffd", line.decode("utf-8", "surrogateescape")).encode()
 
 

@@ -189,7 +189,7 @@ class TestOptions:
     def test_a_container_cannot_lead_out_of_the_folder(self, tmp_path: Path, value: str) -> None:
         template = f'{tmp_path}/logs/{{{{index .ContainerLabels "name"}}}}'
         sink = sink_of(json_file_path=template)
-        with pytest.raises(MisconfiguredError, match="no file below"):
+        with pytest.raises(MisconfiguredError, match="not a file below"):
             sink.prepare(origin_of(Info(container_id="ab" * 32, container_labels={"name": value})))
 
 

@@ -57,7 +57,7 @@ class TlsLayer:
         return bytes(said), False
 
     def end(self) -> None:
-        """Tell the peer that nothing follows; its own notice is not waited for, since nothing of it would be used."""
+        """Notify the peer that nothing follows; its own notice is not waited for, since nothing of it would be used."""
         with contextlib.suppress(ssl.SSLError, OSError):
             self._tls.unwrap()
         with contextlib.suppress(OSError):
