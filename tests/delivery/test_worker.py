@@ -234,11 +234,14 @@ def test_a_cursor_that_an_older_journal_left_behind_is_not_this_ones(web: Web) -
         write_cursor(web.journal.folder, "http", Cursor(offset=2_000, resume=2_000, birth=12))
         async with web.working():
             await until(lambda: web.lines() == lines)
-        cursor = read_cursor(web.journal.folder, "http")
-        assert cursor is not None
-        assert (cursor.offset, cursor.birth) == (web.journal.writer.offset, web.house.birth)
+            await until(lambda: place_of(web) == (web.journal.writer.offset, web.house.birth))
 
     asyncio.run(story())
+
+
+def place_of(web: Web) -> tuple[int, int] | None:
+    cursor = read_cursor(web.journal.folder, "http")
+    return None if cursor is None else (cursor.offset, cursor.birth)
 
 
 def test_a_damaged_cursor_costs_repeats_and_no_line(web: Web) -> None:

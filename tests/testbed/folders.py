@@ -45,7 +45,8 @@ class DataFolder:
 
     def corrupt(self, container: str) -> list[Path]:
         """Files with bytes that were no frames."""
-        return sorted(self.journal_folder(container).glob("*.corrupt*"))
+        files = self.journal_folder(container).glob("*.corrupt*")
+        return sorted(file for file in files if file.suffix != ".lost")
 
     def journal(self, container: str) -> bytes:
         """All bytes of a container's journal; checks that each segment is named by the offset of its first byte."""

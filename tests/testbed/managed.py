@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.testbed.dockerd import Client, PrivateEngine
 from tests.testbed.waiting import wait_until
 
+_STARTING = 10.0  # seconds
+
 
 @dataclass(frozen=True)
 class ManagedPlugin:
@@ -68,8 +70,13 @@ class ManagedPlugin:
         return self.client.run("plugin", "set", self.name, *settings, check=False)
 
     def kill(self) -> None:
-        """SIGKILL its main process, and wait until the engine has started another."""
+        """SIGKILL its main process, and wait until the engine has started another.
+
+        Not while the engine is still starting it: for some ten seconds it tries to connect (``pluginPostStart`` in
+        moby's ``plugin/manager_linux.go``), and disables for good a plugin that dies meanwhile.
+        """
         killed = self.pid
+        wait_until(lambda: _age(killed) > _STARTING, "the engine has done with starting the plugin")
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: self._runs_other_than(killed), "the engine has started the plugin again")
 
@@ -78,6 +85,13 @@ class ManagedPlugin:
             return self.pid != pid and bool(os.readlink(f"/proc/{self.pid}/exe"))
         except OSError:
             return False
+
+
+def _age(pid: int) -> float:
+    """Return for how many seconds a process has run."""
+    started = int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    uptime = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+    return uptime - started / os.sysconf("SC_CLK_TCK")
 
 
 def variant(plugin: Path, folder: Path, description: str) -> Path:
