@@ -39,7 +39,7 @@ class FurtherAddress:
             return None
         if self.fault:
             self.fault = ""
-            logger.info("PEAVEY_HTTP: %s is listened on now", self._address)
+            logger.info("listening on %s (PEAVEY_HTTP)", self._address)
         return self._listener
 
 

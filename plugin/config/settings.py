@@ -154,7 +154,7 @@ LOG_LEVEL = Setting(
     variable="LOG_LEVEL",
     kind=types.choice("debug", "info", "warning", "error", any_case=True),
     default="info",
-    help="How much the plugin says of itself in its own log, which goes to stdout.",
+    help="Log verbosity; the log goes to stdout.",
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (

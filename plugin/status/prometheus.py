@@ -1,6 +1,7 @@
 """``GET /metrics``: the status as Prometheus metrics (documented in ``docs/status.md``).
 
-Label values are bounded by what there is: containers, and the sinks that their log-opts name. Errors are no labels.
+Label values are bounded by what there is: containers, and the sinks that their log-opts name. Error text is not
+a label: its cardinality is unbounded.
 """
 
 from collections.abc import Callable, Iterable, Sequence

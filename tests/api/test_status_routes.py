@@ -166,7 +166,7 @@ def test_an_address_that_is_taken_keeps_nothing_from_starting(folder: Path) -> N
             assert [told.startswith(fault) for told in asked(server).faults] == [True]
 
             other.close()
-            wait_until(lambda: "is listened on now" in server.log, "the address is free")
+            wait_until(lambda: "listening on" in server.log, "the address is free")
             wait_until(lambda: asked(server).faults == [], "the fault is over")
             code, _, content = request(port, "GET", "/status")
             assert code == 200
