@@ -10,6 +10,8 @@ cdef class Record:
     cdef public str part_id
     cdef public int part_ordinal
     cdef public bint part_last
+    cdef public dict fields
+    cdef public int severity
 
 @cython.locals(record=Record)
 cpdef Record whole_line(object prepared, str source, long long time_nano, bytes line, long long offset, long long end, long long resume)

@@ -19,10 +19,15 @@ class Record:
         where to begin to read, once it is delivered: the end, unless another line's parts begin before it
     ``part_id``, ``part_ordinal``, ``part_last``
         of a part, where the sink takes parts as they come; ordinal 0 for a whole line
+    ``fields``
+        what a transform has parsed or added, by name; values as JSON has them, None where there is nothing
+    ``severity``
+        OpenTelemetry's SeverityNumber, 1 to 24; 0 where it is not known
     """
 
     __slots__ = (
         "end",
+        "fields",
         "line",
         "offset",
         "part_id",
@@ -30,6 +35,7 @@ class Record:
         "part_ordinal",
         "prepared",
         "resume",
+        "severity",
         "source",
         "time_nano",
     )
@@ -46,6 +52,8 @@ class Record:
         part_id: str = "",
         part_ordinal: int = 0,
         part_last: bool = False,
+        fields: dict[str, Any] | None = None,
+        severity: int = 0,
     ) -> None:
         self.prepared = prepared
         self.source = source
@@ -57,6 +65,8 @@ class Record:
         self.part_id = part_id
         self.part_ordinal = part_ordinal
         self.part_last = part_last
+        self.fields = fields
+        self.severity = severity
 
 
 def whole_line(prepared: Any, source: str, time_nano: int, line: bytes, offset: int, end: int, resume: int) -> Record:
@@ -72,4 +82,6 @@ def whole_line(prepared: Any, source: str, time_nano: int, line: bytes, offset: 
     record.part_id = ""
     record.part_ordinal = 0
     record.part_last = False
+    record.fields = None
+    record.severity = 0
     return record
