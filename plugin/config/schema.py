@@ -189,6 +189,11 @@ class SinkOptions(Options):
     keeps_empty: ClassVar[frozenset[str]] = frozenset()
     """Names of common options that may be empty for this sink, where an empty text elsewhere means the default."""
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to, for people: an address without anything secret in it."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
 class Known:

@@ -2,6 +2,10 @@
 
 import random
 
+from plugin.sinks.base import MisconfiguredError, RetryError, SinkError
+
+_MISCONFIGURED_AT_LEAST = 30.0
+
 
 class Backoff:
     """Exponential from ``shortest`` to ``longest`` seconds, with full jitter on the upper half."""
@@ -15,6 +19,15 @@ class Backoff:
         """Return the next delay in seconds; each is up to twice the one before."""
         delay = self._next * random.uniform(0.5, 1.0)  # noqa: S311 (spreads attempts, guards nothing)
         self._next = min(self._longest, self._next * 2)
+        return delay
+
+    def delay_after(self, error: SinkError) -> float:
+        """Return the next delay in seconds, longer where the destination asks for that or has to be mended first."""
+        delay = self.delay()
+        if isinstance(error, RetryError) and error.after is not None:
+            return max(delay, min(error.after, self._longest))
+        if isinstance(error, MisconfiguredError):
+            return max(delay, min(_MISCONFIGURED_AT_LEAST, self._longest))
         return delay
 
     def reset(self) -> None:

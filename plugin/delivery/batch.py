@@ -1,5 +1,6 @@
 """Batches: what is sent at once, as groups of records that are one container's each."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from plugin.delivery.tail import Tail
@@ -46,7 +47,12 @@ def journal_bytes(batch: Batch) -> int:
     return sum(len(record.line) + _FRAME for group in batch for record in group.records)
 
 
-def halves(batch: Batch) -> tuple[Batch, Batch]:
+def oldest_time(batch: Batch) -> int | None:
+    """Return the time of the oldest record, in nanoseconds since 1970 UTC; None if there is no record."""
+    return min((group.records[0].time_nano for group in batch if group.records), default=None)
+
+
+def split(batch: Batch) -> tuple[Batch, Batch]:
     """Cut a batch of more than one record in two."""
     if len(batch) > 1:
         return batch[: len(batch) // 2], batch[len(batch) // 2 :]
@@ -54,3 +60,23 @@ def halves(batch: Batch) -> tuple[Batch, Batch]:
     middle = len(group.records) // 2
     first, second = group.records[:middle], group.records[middle:]
     return [Group(group.tail, first, position_behind(first[-1]))], [Group(group.tail, second, group.upto)]
+
+
+def acknowledge(batch: Batch) -> int:
+    """Move the cursors behind a batch that was delivered, each once; return how many records it had."""
+    counts: Counter[Tail] = Counter()
+    upto: dict[Tail, Position] = {}
+    for group in batch:
+        counts[group.tail] += len(group.records)
+        upto[group.tail] = group.upto
+    for tail, position in upto.items():
+        tail.acknowledge(position, counts[tail])
+    return counts.total()
+
+
+def bury(batch: Batch, reason: str) -> None:
+    """Make dead letters of a batch, which is refused for good, and move the cursors behind it."""
+    for group in batch:
+        for record in group.records:
+            group.tail.bury(record, reason)
+        group.tail.acknowledge(group.upto, 0)

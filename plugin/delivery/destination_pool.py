@@ -53,7 +53,9 @@ class Destinations:
         if key not in self._running:
             sink = make_sink(choice)
             renewal = Renewal(choice, options, self._defaults)
-            self._running[key] = Destination(choice.instance, sink, _settings(choice), renewal.renewed)
+            self._running[key] = Destination(
+                choice.instance, sink, _settings(choice), renewal.renewed, address=choice.options.destination
+            )
             self._tasks[key] = asyncio.create_task(self._running[key].run(), name=f"destination {choice.instance}")
             self._tasks[key].add_done_callback(_end_on_defect)
         return self._running[key]

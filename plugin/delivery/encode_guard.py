@@ -12,10 +12,10 @@ logger = logging.getLogger(__name__)
 
 
 class Defects:
-    """Those of the sink of the destination ``label``; the log tells each once, by its place in the source."""
+    """Those of the sink of the destination ``name``; the log tells each once, by its place in the source."""
 
-    def __init__(self, label: str) -> None:
-        self._label = label
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._told: set[tuple[type[BaseException], str, int | None]] = set()
 
     def tell(self, error: Exception) -> str:
@@ -24,7 +24,7 @@ class Defects:
         defect = (type(error), place.filename, place.lineno)
         if defect not in self._told:
             self._told.add(defect)
-            logger.error("destination %s: a defect of the sink", self._label, exc_info=error)
+            logger.error("destination %s: a defect of the sink", self._name, exc_info=error)
         return f"a defect of the sink ({type(error).__name__}: {error})"
 
     def encode(self, sink: Sink[Any], records: Sequence[Record]) -> bytes:

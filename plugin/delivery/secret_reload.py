@@ -1,11 +1,15 @@
 """Making a sink anew when a file that its options name for a secret holds another one."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from plugin.config.options import SinkChoice, validate_leniently
+from plugin.errors import PeaveyError
 from plugin.sinks.base import MisconfiguredError, Sink
 from plugin.sinks.registry import make_sink, schema
+
+logger = logging.getLogger(__name__)
 
 
 class Renewal:
@@ -37,3 +41,26 @@ class Renewal:
         sink = make_sink(choice)
         self._secrets = secrets
         return sink
+
+
+class CurrentSink:
+    """The sink of the destination that the log calls ``name``, replaced once ``renewed`` returns another."""
+
+    def __init__(self, name: str, sink: Sink[Any], renewed: Callable[[], Sink[Any] | None]) -> None:
+        self.current = sink
+        self._name = name
+        self._renewed = renewed
+
+    async def renew(self) -> bool:
+        """Replace the sink if a secret of it has changed; return whether it was."""
+        try:
+            sink = self._renewed()
+        except PeaveyError as error:
+            logger.warning("destination %s: cannot reload its secrets: %s", self._name, error)
+            return False
+        if sink is None:
+            return False
+        logger.info("destination %s: a secret has changed; the new one is in use", self._name)
+        before, self.current = self.current, sink
+        await before.close()
+        return True

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from plugin.delivery.batch import Batch, Group, halves, is_one_record, journal_bytes, records_of
+from plugin.delivery.batch import Batch, Group, is_one_record, journal_bytes, records_of, split
 from plugin.delivery.tail import Tail
 from plugin.journal.cursors.store import Cursor
 from plugin.records.position import Position
@@ -38,9 +38,9 @@ def test_its_size_is_about_that_of_its_frames_in_the_journal(tmp_path: Path) -> 
 
 def test_a_batch_is_cut_between_containers_first_and_then_within_one(tmp_path: Path) -> None:
     web, db = tail(tmp_path, "web"), tail(tmp_path, "db")
-    first, second = halves([group(web, records(b"1", b"2", b"3")), group(db, records(b"4"))])
+    first, second = split([group(web, records(b"1", b"2", b"3")), group(db, records(b"4"))])
     assert (lines(first), lines(second)) == ([b"1", b"2", b"3"], [b"4"])
-    one, rest = halves(first)
+    one, rest = split(first)
     assert (lines(one), lines(rest)) == ([b"1"], [b"2", b"3"])
     assert one[0].tail is rest[0].tail is web
 

@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from plugin.delivery import dead_letters
-from plugin.delivery import destination as module
 from plugin.delivery.cpu_yield import Yielding
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.turns import Turns
 from plugin.docker.frames import Entry, PartialMetadata
 from plugin.journal.cursors.store import Cursor, read_cursor
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, TooLargeError, UnavailableError
@@ -20,8 +20,9 @@ from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver, make_tail
 _MIDST = 5  # batches
 
 
-def make_destination(sink: FakeSink, settings: DeliverySettings = QUICK) -> Destination:
-    return Destination("fake", sink, settings)  # type: ignore[arg-type]
+def make_destination(sink: FakeSink, settings: DeliverySettings = QUICK, *, reread: float = 0.01) -> Destination:
+    turns = Turns(settings.batch_wait, reread)
+    return Destination("fake", sink, settings, turns=turns)  # type: ignore[arg-type]
 
 
 def cursor_of(journal: Journal) -> Cursor:
@@ -41,7 +42,7 @@ def test_all_lines_arrive_once_in_order(journal: Journal, sink: FakeSink) -> Non
 def test_each_batch_is_logged_at_debug_level(
     journal: Journal, sink: FakeSink, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, module.__name__)
+    caplog.set_level(logging.DEBUG, "plugin.delivery")
     lines = journal.lines(0, 10)
     destination = make_destination(sink)
     destination.add(make_tail(journal, sink))
@@ -60,18 +61,18 @@ def test_a_batch_is_tried_again_until_it_is_taken(journal: Journal, sink: FakeSi
     assert destination.state.failing_since == 0
 
 
-def test_after_each_batch_it_pauses_as_long_as_others_need_the_processors(
-    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_each_batch_it_pauses_as_long_as_others_need_the_processors(journal: Journal, sink: FakeSink) -> None:
     pauses: list[tuple[int, int]] = []
 
-    def pause(_: Yielding, oldest: int) -> float:
-        pauses.append((len(sink.delivered), oldest))
-        return 3600 if len(pauses) == 2 else 0
+    class PauseTwice(Yielding):
+        """Notes what it is asked, and has delivery rest after the second batch."""
 
-    monkeypatch.setattr(Yielding, "pause", pause)
+        def pause(self, oldest: int) -> float:
+            pauses.append((len(sink.delivered), oldest))
+            return 3600 if len(pauses) == 2 else 0
+
     journal.write(*(Entry("stdout", time_nano, b"x" * 1000) for time_nano in range(1, 10_000)))
-    destination = make_destination(sink)
+    destination = Destination("fake", sink, QUICK, yielding=PauseTwice())  # type: ignore[arg-type]
     destination.add(make_tail(journal, sink))
     deliver(destination, lambda: len(pauses) == 2)
     (first, oldest), (second, next_oldest) = pauses
@@ -366,7 +367,6 @@ class TestUnreadable:
     def test_it_is_read_again_later(
         self, journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(module, "_REREAD", 0.01)
         tail = make_tail(journal, sink)
         read = tail.read
         faults = iter([OSError("too many open files")] * 3)
@@ -391,9 +391,8 @@ class TestUnreadable:
             raise OSError("too many open files")
 
         tail = make_tail(journal, sink)
-        monkeypatch.setattr(module, "_REREAD", 600)
         monkeypatch.setattr(tail, "read", fail)
-        destination = make_destination(sink)
+        destination = make_destination(sink, reread=600)
         destination.add(tail)
         announced = []
 

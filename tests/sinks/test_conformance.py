@@ -435,6 +435,8 @@ def test_no_secret_shows(make_bench: Callable[..., Bench], entry: Entry, caplog:
     bench = make_bench(secret=True)
     bench.container().count(10)
     told = [repr(bench.choice), str(bench.choice), repr(bench.destination.sink), repr(bench.destination)]
+    told.append(bench.choice.options.destination)
+    assert told[-1], "the log has to name where it goes"
 
     def fails(until: Callable[[], object]) -> None:
         bench.deliver(until)

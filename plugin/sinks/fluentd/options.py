@@ -27,6 +27,11 @@ class Server:
     address: Address
     tls: bool
 
+    def __str__(self) -> str:
+        """Write it as in the option: ``tcp://host:port``."""
+        scheme = "unix" if self.address.path else "tls" if self.tls else "tcp"
+        return f"{scheme}://{self.address}"
+
 
 def _parse_address(text: str) -> Server:
     """Read an address as Docker's driver does (``parseAddress`` of its ``fluentd.go``)."""
@@ -192,6 +197,11 @@ class FluentdOptions(SinkOptions):
         if (self.username or self.password) and not self.shared_key:
             username, password = FluentdOptions.username.name, FluentdOptions.password.name
             yield f"log-opts {quote(username)} and {quote(password)} need {quote(FluentdOptions.shared_key.name)}"
+
+    @property
+    def destination(self) -> str:
+        """Where it sends to: scheme and address."""
+        return str(self.address)
 
 
 OPTIONS = FluentdOptions

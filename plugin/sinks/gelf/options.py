@@ -67,5 +67,10 @@ class GelfOptions(SinkOptions):
             if value is not None:
                 yield f"log-opt '{name}' is for {scheme}:// only, and gelf-address is {self.address.scheme}://"
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to: scheme, host and port."""
+        return str(self.address)
+
 
 OPTIONS = GelfOptions

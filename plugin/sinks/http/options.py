@@ -50,5 +50,10 @@ class HttpOptions(SinkOptions):
     )
     http = Nested(_ClientOptions, "http-")
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to: scheme, host and port."""
+        return self.url.site
+
 
 OPTIONS = HttpOptions

@@ -86,5 +86,10 @@ class JsonFileOptions(SinkOptions):
             compress, max_file = self.name_of(JsonFileOptions.compress), self.name_of(JsonFileOptions.max_file)
             yield f"log-opt {quote(compress)} needs {quote(max_file)} of at least 2"
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to: the file, or its template."""
+        return self.path.template.text
+
 
 OPTIONS = JsonFileOptions

@@ -141,5 +141,10 @@ class LokiOptions(SinkOptions):
         superseded=_NO_FILES,
     )
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to: scheme, host and port."""
+        return self.url.site
+
 
 OPTIONS = LokiOptions

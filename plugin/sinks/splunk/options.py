@@ -105,5 +105,10 @@ class SplunkOptions(SinkOptions):
         superseded="containers start whether Splunk can be reached or not; peavey status shows whether it can",
     )
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to: scheme, host and port."""
+        return self.url.site
+
 
 OPTIONS = SplunkOptions

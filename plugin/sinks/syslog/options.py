@@ -76,5 +76,10 @@ class SyslogOptions(SinkOptions):
     )
     tls = Nested(_BesidesTlsOptions, "syslog-tls-")
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to: scheme and address."""
+        return str(self.address or "local")
+
 
 OPTIONS = SyslogOptions

@@ -14,6 +14,10 @@ class Target:
     scheme: str
     address: Address
 
+    def __str__(self) -> str:
+        """Write it as in an option: ``tcp://host:port``."""
+        return f"{self.scheme}://{self.address}"
+
 
 def parse_target(text: str, schemes: tuple[str, ...], default_port: int | None = None) -> Target:
     """Read ``scheme://host:port``, or ``unix:///path`` where a scheme that begins with ``unix`` is allowed.

@@ -1,0 +1,123 @@
+"""Sending: a batch is sent until it is acknowledged, or what is at fault in it has become a dead letter."""
+
+import asyncio
+import logging
+import time
+
+from plugin.delivery.backoff import Backoff
+from plugin.delivery.batch import Batch, acknowledge, bury, has_records, is_one_record, journal_bytes, records_of, split
+from plugin.delivery.batch_size import SMALLEST, BatchSize
+from plugin.delivery.destination_state import DestinationState
+from plugin.delivery.encode_guard import Defects
+from plugin.delivery.secret_reload import CurrentSink
+from plugin.sinks.base import (
+    MisconfiguredError,
+    RejectError,
+    RetryError,
+    SinkError,
+    TooLargeError,
+    UnavailableError,
+)
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS_IN_ONE_PIECE = 3
+
+
+class Sender:
+    """Sends the batches of the destination that the log calls ``name``, one after the other."""
+
+    def __init__(
+        self, name: str, sink: CurrentSink, state: DestinationState, size: BatchSize, backoff: Backoff
+    ) -> None:
+        self._name = name
+        self._sink = sink
+        self._state = state
+        self._size = size
+        self._backoff = backoff
+        self._defects = Defects(name)
+
+    async def deliver(self, batch: Batch) -> None:
+        """Deliver a batch for good, cut into as many pieces as that takes, in order."""
+        self._size.begin()
+        pieces = [batch]
+        while pieces:
+            pieces += reversed(await self._deliver_piece(pieces.pop()))
+
+    async def _deliver_piece(self, batch: Batch) -> tuple[Batch, ...]:
+        """Send until the answer is final; return the pieces that are to be delivered in its place.
+
+        One that fails again and again is tried in halves. It may be too large for what the server, or a proxy in front
+        of it, takes at once or in the time given, and few say so: they close the connection, or answer 429 or 500.
+        """
+        if not has_records(batch):
+            acknowledge(batch)
+            return ()
+        attempts = 0
+        while attempts < _ATTEMPTS_IN_ONE_PIECE or not _may_be_too_large(batch):
+            await asyncio.sleep(0)  # a sink that has nothing to send may never wait, and others must have their turns
+            payload = None
+            began = time.monotonic()
+            try:
+                payload = self._defects.encode(self._sink.current, records_of(batch))
+                await self._sink.current.send(payload)
+            except RejectError as error:
+                if payload is not None:  # the destination has answered
+                    self._note_answer()
+                return self._narrow_down(batch, error)
+            except SinkError as error:
+                attempts += isinstance(error, RetryError) and not isinstance(error, UnavailableError)
+                await self._recover(error)
+            except Exception as error:  # noqa: BLE001 (a defect of the sink must not end delivery, nor lose the batch)
+                await self._recover(RetryError(self._defects.tell(error)))
+            else:
+                self._succeed(batch, len(payload), time.monotonic() - began)
+                return ()
+        self._size.note_cut(journal_bytes(batch))
+        return split(batch)
+
+    def _succeed(self, batch: Batch, size: int, took: float) -> None:
+        self._note_answer()
+        count = acknowledge(batch)
+        self._size.note_success(journal_bytes(batch))
+        self._state.note_success(count, size)
+        logger.debug("destination %s: %d records, %d bytes, %.3f s", self._name, count, size, took)
+
+    def _note_answer(self) -> None:
+        self._backoff.reset()
+        if self._state.note_answer():
+            logger.info("destination %s recovered", self._name)
+
+    def _narrow_down(self, batch: Batch, error: RejectError) -> tuple[Batch, ...]:
+        """Split a rejected batch, until the record at fault is alone and becomes a dead letter."""
+        if is_one_record(batch):
+            self._state.dead += 1
+            self._size.note_refusal()
+            bury(batch, str(error))
+            return ()
+        if isinstance(error, TooLargeError):
+            self._size.note_cut(journal_bytes(batch))
+        return split(batch)
+
+    async def _recover(self, error: SinkError) -> None:
+        """Wait until it is time to try again; with a secret that has changed, it is at once if that was the fault."""
+        if self._state.note_failure(error):
+            self._tell(error)
+        delay = self._backoff.delay_after(error)
+        if isinstance(error, MisconfiguredError) and await self._sink.renew():
+            return
+        await asyncio.sleep(delay)
+        await self._sink.renew()
+
+    def _tell(self, error: SinkError) -> None:
+        if isinstance(error, MisconfiguredError):
+            logger.error("destination %s misconfigured: %s; retrying", self._name, error)
+        elif isinstance(error, UnavailableError):
+            logger.warning("destination %s unreachable: %s; retrying", self._name, error)
+        else:
+            logger.warning("destination %s failed: %s; retrying", self._name, error)
+
+
+def _may_be_too_large(batch: Batch) -> bool:
+    """Return whether it is worth trying in halves what has failed again and again."""
+    return not is_one_record(batch) and journal_bytes(batch) > SMALLEST

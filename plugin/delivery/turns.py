@@ -1,0 +1,101 @@
+"""Turns: the tails of a destination are read one after the other, a little each, until a batch is full."""
+
+import asyncio
+import logging
+from collections import deque
+
+from plugin.delivery.batch import Batch, Group
+from plugin.delivery.tail import Tail
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_TURN = 64 * 1024
+_SHORTEST_TURN = 4 * 1024
+
+
+class Turns:
+    """Queues the tails that may have something to read, and collects batches of what they have.
+
+    The order within a container is kept; a container that floods gets no more of a batch than its turns. A batch that
+    is not full waits ``batch_wait`` seconds for more. A journal that cannot be read is tried again ``reread`` seconds
+    later.
+    """
+
+    def __init__(self, batch_wait: float, reread: float = 5.0) -> None:
+        self._batch_wait = batch_wait
+        self._reread = reread
+        self._ready: deque[Tail] = deque()
+        self._queued: set[Tail] = set()
+        self._news = asyncio.Event()
+
+    def announce(self, tail: Tail) -> None:
+        """Queue a tail that may have something to read, unless it is queued already."""
+        if tail not in self._queued:
+            self._queued.add(tail)
+            self._ready.append(tail)
+            self._news.set()
+
+    def remove(self, tail: Tail) -> None:
+        """Let a tail have no more turns."""
+        self._queued.discard(tail)
+
+    async def collect(self, limit: int) -> Batch:
+        """Wait until there is something to read, and return a batch that takes about ``limit`` bytes of journal."""
+        clock = asyncio.get_running_loop().time
+        batch: Batch = []
+        size = 0
+        deadline = 0.0
+        while size < limit:
+            taken = self._take_turn(batch, self._turn(limit, size))
+            if taken:
+                if batch:
+                    deadline = deadline or clock() + self._batch_wait
+                size += taken
+                continue
+            remaining = deadline - clock() if batch else None
+            if remaining is not None and remaining <= 0:
+                break
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), remaining)
+            except TimeoutError:
+                break
+        return batch
+
+    def _turn(self, limit: int, taken: int) -> int:
+        """Return the bytes of journal of a turn in a batch that has ``taken`` already.
+
+        Shorter the more wait for one, so that each comes to its turn within a few batches.
+        """
+        fair = limit // max(1, len(self._ready))
+        return max(_SHORTEST_TURN, min(_LONGEST_TURN, fair, limit - taken))
+
+    def _take_turn(self, batch: Batch, size: int) -> int:
+        """Let the next tail add to the batch; return the bytes of journal, 0 if no tail has any."""
+        while self._ready:
+            tail = self._ready.popleft()
+            if tail not in self._queued:
+                continue
+            position, upto = tail.position, tail.upto
+            try:
+                chunk = tail.read(size)
+            except Exception:
+                logger.exception("container %s: its journal cannot be read now", tail.container_id[:12])
+                # It counts as queued until then, whatever is announced: it may grow all the time.
+                asyncio.get_running_loop().call_later(self._reread, self._read_again, tail)
+                continue
+            if chunk.more:
+                self._ready.append(tail)
+            else:
+                self._queued.discard(tail)
+            if chunk.records or chunk.upto != upto:
+                batch.append(Group(tail, chunk.records, chunk.upto))
+            elif not chunk.more:
+                continue
+            return max(1, tail.position - position)
+        return 0
+
+    def _read_again(self, tail: Tail) -> None:
+        if tail in self._queued:
+            self._ready.append(tail)
+            self._news.set()
