@@ -33,7 +33,7 @@ _SHORT_STR_HEADERS = [
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Container:
+class PreparedEntries:
     """What is constant for a container's records."""
 
     id: str
@@ -58,10 +58,10 @@ def record_start(fields: Mapping[str, str]) -> bytes:
 
 
 def records_by_tag(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Group records by the tag of their `Container`, which is their ``prepared``."""
+    """Group records by the tag of their `PreparedEntries`, which is their ``prepared``."""
     groups: dict[str, list[Record]] = {}
     group: list[Record] = []
-    container: Container | None = None
+    container: PreparedEntries | None = None
     for record in records:
         if record.prepared is not container:
             container = record.prepared
@@ -82,7 +82,7 @@ def encode_entries(records: Sequence[Record], start: int, room: int, precise: bo
     short = len(headers)
     time_start = _EVENT_TIME_START if precise else _SECONDS_START
     parts: list[bytes] = []
-    container: Container | None = None
+    container: PreparedEntries | None = None
     source = ""
     second = NO_SECOND
     time = nanos = fields = whole = b""

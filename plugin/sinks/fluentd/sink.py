@@ -7,7 +7,7 @@ from plugin.config.secrets import Secret
 from plugin.sinks.base import Origin, Record, Sink
 from plugin.sinks.fluentd import protocol
 from plugin.sinks.fluentd.client import ForwardClient
-from plugin.sinks.fluentd.encoder import Container, encode_entries, record_start, records_by_tag
+from plugin.sinks.fluentd.encoder import PreparedEntries, encode_entries, record_start, records_by_tag
 from plugin.sinks.fluentd.options import FluentdOptions
 from plugin.sinks.transport.dial import Limits
 from plugin.sinks.transport.stream import StreamConnection
@@ -18,7 +18,7 @@ _TIME_LIMIT = 30.0
 _MESSAGE_SIZE = 1024 * 1024
 
 
-class FluentdSink(Sink[Container]):
+class FluentdSink(Sink[PreparedEntries]):
     """A Forward server.
 
     One payload holds a message, or several, for each tag; each is a chunk that the server acknowledges.
@@ -49,7 +49,7 @@ class FluentdSink(Sink[Container]):
             lifetime=options.reconnect_interval,
         )
 
-    def prepare(self, origin: Origin) -> Container:
+    def prepare(self, origin: Origin) -> PreparedEntries:
         """Pack what Docker's driver sends; a label or variable of the same name replaces a field, but not the line."""
         info = origin.info
         fields = {"container_id": info.container_id, "container_name": info.container_name}
@@ -58,7 +58,7 @@ class FluentdSink(Sink[Container]):
         for source in ("stdout", "stderr"):
             whole = fields | {"source": source} | attributes
             starts[source] = record_start(whole)
-        return Container(info.container_id, origin.birth, origin.tag, fields | attributes, starts)
+        return PreparedEntries(info.container_id, origin.birth, origin.tag, fields | attributes, starts)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode messages in PackedForward mode, tag by tag."""

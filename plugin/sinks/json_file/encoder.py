@@ -30,7 +30,7 @@ _ONE_EACH: Final = "peavey-one-escape-each"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Container:
+class PreparedLines:
     """What is constant for a container's records."""
 
     path: bytes
@@ -48,12 +48,12 @@ codecs.register_error(_ONE_EACH, _replace)
 
 
 def encode_lines(records: Sequence[Record]) -> dict[bytes, bytes]:
-    """Return what each file gets, by its path; ``prepared`` of the records is their `Container`."""
+    """Return what each file gets, by its path; ``prepared`` of the records is their `PreparedLines`."""
     files: dict[bytes, list[bytes]] = {}
     lines = escape([record.line for record in records])
     digits, ends = THREE_DIGITS, _ENDS
     parts: list[bytes] = []
-    container: Container | None = None
+    container: PreparedLines | None = None
     source = ""
     second = NO_SECOND
     after = time = b""

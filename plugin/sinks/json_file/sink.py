@@ -11,12 +11,12 @@ import msgpack
 
 from plugin.config.parsing import printable, quote
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink, UnavailableError
-from plugin.sinks.json_file.encoder import Container, after_line, encode_lines
+from plugin.sinks.json_file.encoder import PreparedLines, after_line, encode_lines
 from plugin.sinks.json_file.options import JsonFileOptions
 from plugin.sinks.json_file.rotating_file import Rotation, append
 
 
-class JsonFileSink(Sink[Container]):
+class JsonFileSink(Sink[PreparedLines]):
     """Files on this host. What is written counts as delivered; nothing is forced to the disk, as in Docker's driver."""
 
     declaration = JsonFileOptions
@@ -28,11 +28,11 @@ class JsonFileSink(Sink[Container]):
         self._failed: tuple[bytes, dict[bytes, int]] = (b"", {})
         self._thread: ThreadPoolExecutor | None = None
 
-    def prepare(self, origin: Origin) -> Container:
+    def prepare(self, origin: Origin) -> PreparedLines:
         """Make the path, and the attributes as Docker's driver does: a tag is one of them where there is one."""
         values = dict(origin.attributes) | ({"tag": origin.tag} if origin.tag else {})
         after = {source: after_line(source, values) for source in ("stdout", "stderr")}
-        return Container(os.fsencode(self._path.render(origin.info)), after)
+        return PreparedLines(os.fsencode(self._path.render(origin.info)), after)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode lines, file by file: pairs of path and content in MessagePack, one behind the other."""
