@@ -19,7 +19,7 @@ from plugin.gotemplate.values import (
     described,
     type_of,
 )
-from plugin.gotemplate.walk import WITH_INDEX, Given, Walk
+from plugin.gotemplate.walk import WITH_INDEX, CallInputs, Walk
 
 
 def check(nodes: tuple[Node, ...], over: GoType) -> None:
@@ -90,11 +90,11 @@ class _Checker(Walk[GoType]):
         check_type(value, wanted)
         return value
 
-    def _member(self, owner: GoType, name: str, given: Given[GoType]) -> GoType:
+    def _member(self, owner: GoType, name: str, inputs: CallInputs[GoType]) -> GoType:
         if owner is not ANY:
-            return super()._member(owner, name, given)
-        for operand in given.operands:
-            self._argument(operand, ANY, given.dot)
+            return super()._member(owner, name, inputs)
+        for operand in inputs.operands:
+            self._argument(operand, ANY, inputs.dot)
         return ANY
 
     def _field(self, owner: GoType, name: str) -> GoType:

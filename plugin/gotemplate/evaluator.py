@@ -16,7 +16,7 @@ from plugin.gotemplate.nodes import (
     Loop,
     Node,
     Operand,
-    Pipeline,
+    Pipe,
     Text,
 )
 from plugin.gotemplate.sprint import display
@@ -34,7 +34,7 @@ from plugin.gotemplate.values import (
     type_of,
     weight,
 )
-from plugin.gotemplate.walk import WITH_INDEX, Given, Walk
+from plugin.gotemplate.walk import WITH_INDEX, CallInputs, Walk
 
 
 def evaluate(nodes: tuple[Node, ...], root: Value) -> bytes:
@@ -115,7 +115,7 @@ class _Evaluation(Walk[Value]):
                 break
         return self.run(node.otherwise, dot) if is_empty else _Flow.NEXT
 
-    def _next_item(self, pipeline: Pipeline, index: Value, item: Value) -> None:
+    def _next_item(self, pipeline: Pipe, index: Value, item: Value) -> None:
         values = (index, item)[-len(pipeline.variables) :] if pipeline.variables else ()
         for position, (name, value) in enumerate(zip(pipeline.variables, values, strict=True)):
             if pipeline.assigns:
@@ -132,9 +132,9 @@ class _Evaluation(Walk[Value]):
         self._work.spend(0)
         return super()._operand(operand, dot)
 
-    def _member(self, owner: Value, name: str, given: Given[Value]) -> Value:
+    def _member(self, owner: Value, name: str, inputs: CallInputs[Value]) -> Value:
         self._work.spend(0)
-        return None if owner is None else super()._member(owner, name, given)
+        return None if owner is None else super()._member(owner, name, inputs)
 
     def _type(self, value: Value) -> GoType:
         return type_of(value)

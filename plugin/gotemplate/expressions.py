@@ -2,12 +2,12 @@
 
 from plugin.gotemplate import literals
 from plugin.gotemplate.errors import ActionError, shown
-from plugin.gotemplate.lexer import Kind, Token
+from plugin.gotemplate.lexer import Token, TokenKind
 from plugin.gotemplate.limits import NESTING_LIMIT
-from plugin.gotemplate.nodes import Access, Call, Command, Constant, Dot, Operand, Pipeline, Variable
+from plugin.gotemplate.nodes import Access, Call, Command, Constant, Dot, Operand, Pipe, Variable
 
 _MOST_LOOP_VARIABLES = 2
-_END = Token(Kind.SYMBOL, "", spaced=True)
+_END = Token(TokenKind.SYMBOL, "", spaced=True)
 
 
 class TokenReader:
@@ -38,7 +38,7 @@ class TokenReader:
             raise _unexpected(self.peek())
 
 
-def parse_pipeline(reader: TokenReader, context: str, depth: int = 0) -> Pipeline:
+def parse_pipeline(reader: TokenReader, context: str, depth: int = 0) -> Pipe:
     """Parse all that is left of an action as one pipeline.
 
     ``context`` is the keyword that it belongs to, or ``action``; ``depth`` is the number of blocks around it. Raises
@@ -49,7 +49,7 @@ def parse_pipeline(reader: TokenReader, context: str, depth: int = 0) -> Pipelin
     return pipeline
 
 
-def _pipeline(reader: TokenReader, context: str, depth: int) -> Pipeline:
+def _pipeline(reader: TokenReader, context: str, depth: int) -> Pipe:
     if depth > NESTING_LIMIT:
         raise ActionError(f"more than {NESTING_LIMIT} blocks and parentheses inside one another")
     variables, assigns = _declaration(reader, context)
@@ -58,7 +58,7 @@ def _pipeline(reader: TokenReader, context: str, depth: int) -> Pipeline:
         if reader.at_end() or reader.peek().text == ")":
             if not commands:
                 raise ActionError(f"no value for {_named(context)}")
-            return Pipeline(tuple(commands), variables, assigns)
+            return Pipe(tuple(commands), variables, assigns)
         command = _command(reader, depth)
         if commands and isinstance(command.first, Constant | Dot):
             raise ActionError(f"{_shown_operand(command.first)} cannot take what comes through '|'")
@@ -70,9 +70,9 @@ def _pipeline(reader: TokenReader, context: str, depth: int) -> Pipeline:
 def _declaration(reader: TokenReader, context: str) -> tuple[tuple[str, ...], bool]:
     """Parse ``$x :=``, ``$x =`` and, for a loop, ``$i, $x :=``; nothing when the pipeline starts otherwise."""
     names: list[str] = []
-    while reader.peek().kind is Kind.VARIABLE:
+    while reader.peek().kind is TokenKind.VARIABLE:
         after = reader.peek(1)
-        if after.kind is not Kind.SYMBOL or after.text not in {":=", "=", ","}:
+        if after.kind is not TokenKind.SYMBOL or after.text not in {":=", "=", ","}:
             break
         names.append(reader.take().text)
         if reader.take().text != ",":
@@ -96,7 +96,7 @@ def _command(reader: TokenReader, depth: int) -> Command:
 def _operand(reader: TokenReader, depth: int) -> Operand:
     term = _term(reader, depth)
     names: list[str] = []
-    while reader.peek().kind is Kind.FIELD and not reader.peek().spaced:
+    while reader.peek().kind is TokenKind.FIELD and not reader.peek().spaced:
         names.append(reader.take().text[1:])
     if not names:
         return term
@@ -110,20 +110,20 @@ def _operand(reader: TokenReader, depth: int) -> Operand:
 def _term(reader: TokenReader, depth: int) -> Operand:
     token = reader.take()
     match token.kind:
-        case Kind.WORD:
+        case TokenKind.WORD:
             return Call(token.text)
-        case Kind.DOT:
+        case TokenKind.DOT:
             return Dot()
-        case Kind.FIELD:
+        case TokenKind.FIELD:
             return Access(Dot(), (token.text[1:],))
-        case Kind.VARIABLE:
+        case TokenKind.VARIABLE:
             return Variable(token.text)
-        case Kind.SYMBOL if token.text == "(":
+        case TokenKind.SYMBOL if token.text == "(":
             inner = _pipeline(reader, "parentheses", depth + 1)
             if reader.take().text != ")":
                 raise ActionError("'(' without its ')'")
             return inner
-        case Kind.SYMBOL | Kind.KEYWORD:
+        case TokenKind.SYMBOL | TokenKind.KEYWORD:
             raise _unexpected(token)
         case _:
             return _constant(token)
@@ -131,15 +131,15 @@ def _term(reader: TokenReader, depth: int) -> Operand:
 
 def _constant(token: Token) -> Constant:
     match token.kind:
-        case Kind.NIL:
+        case TokenKind.NIL:
             return Constant(token.text, None)
-        case Kind.BOOL:
+        case TokenKind.BOOL:
             return Constant(token.text, token.text == "true")
-        case Kind.STRING:
+        case TokenKind.STRING:
             return Constant(token.text, literals.read_string(token.text))
-        case Kind.RAW_STRING:
+        case TokenKind.RAW_STRING:
             return Constant(token.text, literals.read_raw_string(token.text))
-        case Kind.CHARACTER:
+        case TokenKind.CHARACTER:
             code = literals.read_character(token.text)
             return Constant(token.text, code, code)
         case _:

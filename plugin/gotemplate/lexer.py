@@ -39,7 +39,7 @@ _TOKEN = re.compile(
 )
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     """What a token is; the values are the words for it in messages."""
 
     STRING = "string"
@@ -60,7 +60,7 @@ class Kind(StrEnum):
 class Token:
     """The smallest part of an action; ``spaced`` tells whether white space comes before it."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     spaced: bool
 
@@ -136,7 +136,7 @@ def _tokens(text: str, opening: re.Match[str]) -> tuple[tuple[Token, ...], re.Ma
     return tuple(tokens), closing
 
 
-def _token(text: str, start: int) -> tuple[Kind | None, int]:
+def _token(text: str, start: int) -> tuple[TokenKind | None, int]:
     """Return kind and end of the token at a position; no kind for white space."""
     found = _TOKEN.match(text, start)
     if found is None or found.lastgroup is None:
@@ -146,31 +146,31 @@ def _token(text: str, start: int) -> tuple[Kind | None, int]:
         case "space":
             return None, end
         case "declare" | "symbol":
-            return Kind.SYMBOL, end
+            return TokenKind.SYMBOL, end
         case "string" | "raw_string" | "character" as group:
-            return Kind[group.upper()], end
+            return TokenKind[group.upper()], end
         case "number":
             _check_number(text, found)
-            return Kind.NUMBER, end
+            return TokenKind.NUMBER, end
         case "dot":
             _check_terminated(text, end)
-            return Kind.DOT, end
+            return TokenKind.DOT, end
         case "field" | "variable" as group:
             _check_word(found[0][1:])
             _check_terminated(text, end)
-            return Kind[group.upper()], end
+            return TokenKind[group.upper()], end
         case _:
             _check_word(found[0])
             _check_terminated(text, end)
             return _kind_of_word(found[0]), end
 
 
-def _kind_of_word(word: str) -> Kind:
+def _kind_of_word(word: str) -> TokenKind:
     if word in _KEYWORDS:
-        return Kind.KEYWORD
+        return TokenKind.KEYWORD
     if word == "nil":
-        return Kind.NIL
-    return Kind.BOOL if word in {"true", "false"} else Kind.WORD
+        return TokenKind.NIL
+    return TokenKind.BOOL if word in {"true", "false"} else TokenKind.WORD
 
 
 def _check_number(text: str, found: re.Match[str]) -> None:

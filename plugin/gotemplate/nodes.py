@@ -50,7 +50,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipe:
     """Commands, each of which gets the result of the one before as its last argument.
 
     The result of the last is given to ``variables``: new ones, or with ``assigns`` those that exist.
@@ -61,7 +61,7 @@ class Pipeline:
     assigns: bool = False
 
 
-Operand: TypeAlias = Constant | Dot | Variable | Call | Access | Pipeline
+Operand: TypeAlias = Constant | Dot | Variable | Call | Access | Pipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Action:
     """A pipeline whose result is printed, unless it goes to a variable."""
 
     source: str
-    pipeline: Pipeline
+    pipeline: Pipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Branch:
     """A condition with what it decides on."""
 
     source: str
-    pipeline: Pipeline
+    pipeline: Pipe
     body: tuple["Node", ...]
 
 
@@ -102,7 +102,7 @@ class Loop:
     """``range``: the body once per item, ``otherwise`` when there is none."""
 
     source: str
-    pipeline: Pipeline
+    pipeline: Pipe
     body: tuple["Node", ...]
     otherwise: tuple["Node", ...]
 
@@ -120,7 +120,7 @@ class Continue:
 Node: TypeAlias = Text | Action | Conditional | Loop | Break | Continue
 
 
-def pipelines(nodes: Iterable[Node]) -> Iterator[Pipeline]:
+def pipelines(nodes: Iterable[Node]) -> Iterator[Pipe]:
     """Return all pipelines of a tree, those in parentheses too."""
     for node in nodes:
         match node:
@@ -136,10 +136,10 @@ def pipelines(nodes: Iterable[Node]) -> Iterator[Pipeline]:
                 yield from pipelines(node.otherwise)
 
 
-def _with_inner(pipeline: Pipeline) -> Iterator[Pipeline]:
+def _with_inner(pipeline: Pipe) -> Iterator[Pipe]:
     yield pipeline
     for command in pipeline.commands:
         for operand in (command.first, *command.arguments):
             base = operand.base if isinstance(operand, Access) else operand
-            if isinstance(base, Pipeline):
+            if isinstance(base, Pipe):
                 yield from _with_inner(base)

@@ -2,7 +2,7 @@
 
 from plugin.gotemplate.errors import ActionError, TemplateError, placed, shown
 from plugin.gotemplate.expressions import TokenReader, parse_pipeline
-from plugin.gotemplate.lexer import ActionPiece, Kind, TextPiece, split
+from plugin.gotemplate.lexer import ActionPiece, TextPiece, TokenKind, split
 from plugin.gotemplate.limits import TEXT_LIMIT
 from plugin.gotemplate.nodes import Action, Branch, Break, Conditional, Continue, Loop, Node, Text
 from plugin.gotemplate.values import to_bytes
@@ -115,7 +115,7 @@ def _expect_end(piece: ActionPiece) -> None:
 
 def _keyword(piece: ActionPiece) -> str:
     first = piece.tokens[:1]
-    return first[0].text if first and first[0].kind is Kind.KEYWORD else ""
+    return first[0].text if first and first[0].kind is TokenKind.KEYWORD else ""
 
 
 def _without_block(keyword: str) -> ActionError:

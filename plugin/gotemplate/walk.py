@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from plugin.gotemplate.arguments import check_count, unknown_member
 from plugin.gotemplate.errors import ActionError, did_you_mean, shown
 from plugin.gotemplate.functions import FUNCTIONS
-from plugin.gotemplate.nodes import Access, Call, Command, Constant, Dot, Operand, Pipeline, Variable
+from plugin.gotemplate.nodes import Access, Call, Command, Constant, Dot, Operand, Pipe, Variable
 from plugin.gotemplate.values import STRING_MAP, Function, GoType
 
 WITH_INDEX = 2
@@ -22,8 +22,8 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Given(Generic[_T]):
-    """What a function or method is given: operands, not walked yet, and what comes through the pipe."""
+class CallInputs(Generic[_T]):
+    """What a function or method gets: operands, not walked yet, and what comes through the pipe."""
 
     operands: tuple[Operand, ...]
     piped: tuple[_T, ...]
@@ -106,10 +106,10 @@ class Walk(ABC, Generic[_T]):
     def _members(self, prefix: str) -> Iterator[str]:
         return (f"{prefix}{member}" for member in (*self._root_type.methods, *self._root_type.fields))
 
-    def _pipeline(self, pipeline: Pipeline, dot: _T) -> _T:
+    def _pipeline(self, pipeline: Pipe, dot: _T) -> _T:
         piped: tuple[_T, ...] = ()
         for command in pipeline.commands:
-            piped = (self._command(command, Given(command.arguments, piped, dot)),)
+            piped = (self._command(command, CallInputs(command.arguments, piped, dot)),)
         (value,) = piped
         for name in pipeline.variables:
             if pipeline.assigns:
@@ -118,18 +118,18 @@ class Walk(ABC, Generic[_T]):
                 self._declare(name, value)
         return value
 
-    def _command(self, command: Command, given: Given[_T]) -> _T:
+    def _command(self, command: Command, inputs: CallInputs[_T]) -> _T:
         match command.first:
             case Call(name):
-                return self._call(name, given)
+                return self._call(name, inputs)
             case Access():
-                return self._access(command.first, given)
+                return self._access(command.first, inputs)
             case Constant(text, None, _):
                 raise ActionError(f"{text} cannot stand alone")
-            case _ if given.operands or given.piped:
+            case _ if inputs.operands or inputs.piped:
                 raise ActionError(f"{_named(command.first)} is no function and takes no arguments")
             case _:
-                return self._operand(command.first, given.dot)
+                return self._operand(command.first, inputs.dot)
 
     def _operand(self, operand: Operand, dot: _T) -> _T:
         match operand:
@@ -140,43 +140,43 @@ class Walk(ABC, Generic[_T]):
             case Variable(name):
                 return self._values[self._position(name)]
             case Call(name):
-                return self._call(name, Given((), (), dot))
+                return self._call(name, CallInputs((), (), dot))
             case Access():
-                return self._access(operand, Given((), (), dot))
-            case Pipeline():
+                return self._access(operand, CallInputs((), (), dot))
+            case Pipe():
                 return self._pipeline(operand, dot)
 
-    def _access(self, access: Access, given: Given[_T]) -> _T:
-        value = self._operand(access.base, given.dot)
+    def _access(self, access: Access, inputs: CallInputs[_T]) -> _T:
+        value = self._operand(access.base, inputs.dot)
         for name in access.names[:-1]:
-            value = self._member(value, name, Given((), (), given.dot))
-        return self._member(value, access.names[-1], given)
+            value = self._member(value, name, CallInputs((), (), inputs.dot))
+        return self._member(value, access.names[-1], inputs)
 
-    def _member(self, owner: _T, name: str, given: Given[_T]) -> _T:
+    def _member(self, owner: _T, name: str, inputs: CallInputs[_T]) -> _T:
         kind = self._type(owner)
         method = kind.methods.get(name)
         if method is not None:
-            return self._invoke(owner, method, self._arguments(f".{name}", method, given))
+            return self._invoke(owner, method, self._arguments(f".{name}", method, inputs))
         if kind is not STRING_MAP and name not in kind.fields:
             raise unknown_member(kind, name)
-        given.refuse(f".{name}")
+        inputs.refuse(f".{name}")
         return self._field(owner, name)
 
-    def _call(self, name: str, given: Given[_T]) -> _T:
+    def _call(self, name: str, inputs: CallInputs[_T]) -> _T:
         function = FUNCTIONS.get(name)
         if function is None:
             known = (*self._members("."), *FUNCTIONS)
             raise ActionError(f"unknown function {shown(name)}", did_you_mean(name, known))
-        return self._apply(function, self._arguments(name, function, given))
+        return self._apply(function, self._arguments(name, function, inputs))
 
-    def _arguments(self, name: str, function: Function, given: Given[_T]) -> list[_T]:
-        check_count(name, function, len(given.operands) + len(given.piped))
+    def _arguments(self, name: str, function: Function, inputs: CallInputs[_T]) -> list[_T]:
+        check_count(name, function, len(inputs.operands) + len(inputs.piped))
         arguments: list[_T] = []
-        for position, operand in enumerate(given.operands):
-            arguments.append(self._argument(operand, function.parameter(position), given.dot))
+        for position, operand in enumerate(inputs.operands):
+            arguments.append(self._argument(operand, function.parameter(position), inputs.dot))
             if self._is_decided(function, arguments[-1]):
                 return arguments
-        return arguments + [self._conform(value, function.parameter(len(arguments))) for value in given.piped]
+        return arguments + [self._conform(value, function.parameter(len(arguments))) for value in inputs.piped]
 
     def _argument(self, operand: Operand, wanted: GoType, dot: _T) -> _T:
         if isinstance(operand, Constant):

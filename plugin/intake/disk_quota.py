@@ -1,4 +1,4 @@
-"""Room on the disk: all journals together stay within its bounds, by giving up what is missed the least."""
+"""The disk quota: all journals together stay within its bounds, by giving up what is missed the least."""
 
 import errno
 import logging
@@ -65,8 +65,8 @@ class _Victim:
         return self.throttled, self.needed, self.runs, written, self.use.modified
 
 
-class Room:
-    """Makes room where it is short.
+class DiskQuota:
+    """Frees disk space when it runs short.
 
     ``short`` tells whether it still was when all had gone that others can spare: then containers with
     ``overflow=throttle`` are to be slowed down. ``remove`` removes the journal of a stopped container that
@@ -82,7 +82,7 @@ class Room:
         self._remove = remove
         self.short = False
 
-    def make(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
+    def make_room(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
         """Remove what has to go; returns the containers whose journals have changed."""
         shortage = self._shortage(journals)
         if shortage.wanted <= 0 and not self.short:

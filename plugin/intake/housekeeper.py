@@ -14,7 +14,7 @@ from functools import partial
 from plugin.config.options import ContainerOptions
 from plugin.docker.info import Info, short_id
 from plugin.errors import StoppedError
-from plugin.intake.disk_quota import DiskBounds, Room
+from plugin.intake.disk_quota import DiskBounds, DiskQuota
 from plugin.intake.fsync import Syncer
 from plugin.intake.journal_state import KeptJournal
 from plugin.intake.pump import Pump
@@ -55,7 +55,7 @@ class Housekeeper(threading.Thread):
         self._replenish = replenish
         self._pump = pump
         self._tidier = Tidier(data, pump, options_of, bounds.keep_stopped)
-        self._room = Room(data, pump, bounds, partial(self._tidier.remove, at_once=True))
+        self._quota = DiskQuota(data, pump, bounds, partial(self._tidier.remove, at_once=True))
         self._syncer = Syncer()
         self._journals: dict[str, KeptJournal] = {}
         self._slowed: set[str] = set()
@@ -120,9 +120,9 @@ class Housekeeper(threading.Thread):
             else:
                 self._journals[container_id] = journal
         self._syncer.sync(self._journals, attached, now)
-        for container_id in self._room.make(self._journals, attached):
+        for container_id in self._quota.make_room(self._journals, attached):
             self.note_rotation(container_id)
-        if self._room.short:
+        if self._quota.short:
             self._next_measure = now
         self._throttle(attached)
         if now >= self._next_giving_back:
@@ -148,7 +148,7 @@ class Housekeeper(threading.Thread):
         return sorted(due)
 
     def _throttle(self, attached: set[str]) -> None:
-        slowed = to_slow_down(self._journals, attached, self._slowed, short=self._room.short)
+        slowed = to_slow_down(self._journals, attached, self._slowed, short=self._quota.short)
         if slowed or self._slowed:
             self._pump.call(self._pump.throttle, slowed).result()
         self._slowed = slowed

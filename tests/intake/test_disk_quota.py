@@ -1,4 +1,4 @@
-"""Room on the disk where sinks still need what has to go: each is told, and some containers are slowed down first."""
+"""The disk quota where sinks still need what has to go: each is told, and some containers are slowed down first."""
 
 import errno
 import os
@@ -131,13 +131,13 @@ class TestAStoppedJournal:
     ) -> None:
         house.stopped(ONE, 2)
         keeper = house.keeper(limit=0)
-        monkeypatch.setattr(keeper._room, "make", lambda *_: set())
+        monkeypatch.setattr(keeper._quota, "make_room", lambda *_: set())
         keeper.round()
         monkeypatch.undo()
         house.runs_again(ONE)
         house.prints(ONE, frames(1))
         house.stops(ONE)
-        keeper._room.make(keeper._journals, set())
+        keeper._quota.make_room(keeper._journals, set())
         assert house.bases(ONE)[-1:] == [1]
 
     def test_of_very_many_that_wait_the_oldest_go(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,8 +189,8 @@ class TestOrder:
         keeper = house.keeper(limit=2 * SEGMENT)
         keeper.round()
         house.prints(ONE, frames(10, size=100))
-        keeper._room._bounds = DiskBounds(limit=0, free=None, keep_stopped=None)
-        assert keeper._room.make(keeper._journals, {ONE}) == {ONE}
+        keeper._quota._bounds = DiskBounds(limit=0, free=None, keep_stopped=None)
+        assert keeper._quota.make_room(keeper._journals, {ONE}) == {ONE}
         assert house.bases(ONE) == [1, 3]
         keeper.note_rotation(ONE)
         write_cursor(folder, INSTANCE, Cursor(offset=3 * SEGMENT, resume=3 * SEGMENT))
@@ -316,6 +316,6 @@ def is_deleted(path: str, house: House) -> bool:
 def test_a_bound_that_is_off_needs_no_room(house: House) -> None:
     house.stopped(ONE, 3)
     keeper = house.keeper()
-    keeper._room._bounds = DiskBounds(None, None, None)
+    keeper._quota._bounds = DiskBounds(None, None, None)
     keeper.round()
     assert house.bases(ONE) == [0, 1, 2]

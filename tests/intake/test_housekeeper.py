@@ -286,7 +286,7 @@ class TestDiskLimit:
         keeper = house.keeper(limit=None)
         keeper.round()
         house.bench.data.remove_container(ONE)
-        keeper._room._bounds = DiskBounds(limit=2 * SEGMENT, free=None, keep_stopped=None)
+        keeper._quota._bounds = DiskBounds(limit=2 * SEGMENT, free=None, keep_stopped=None)
         keeper.round()
         keeper.round()
         assert len(house.bases(OTHER)) <= 2
