@@ -4,7 +4,6 @@ It does no network I/O and takes no lock that another thread could hold for long
 as a call; everything that changes streams happens here, one after the other.
 """
 
-import errno
 import logging
 import os
 import select
@@ -15,15 +14,16 @@ from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
 from plugin.config.options import SinkChoice
-from plugin.errors import HeldError
+from plugin.intake.attachment_upkeep import AttachmentUpkeep
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.call_queue import Calls
 from plugin.intake.containers import Containers
 from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import FULL_PIPE, Container, ContainerSnapshot, Dropped, Stream
+from plugin.intake.stream_table import Event, StreamTable
+from plugin.intake.taking import Taker
 from plugin.journal.layout import DataFolder, list_segments
 from plugin.journal.retention import SegmentUse
-from plugin.journal.write_errors import WriteFault, classify
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +33,8 @@ T = TypeVar("T")
 _LEAST = 1 << 12
 """Bytes to ask a pipe for that seems to hold nothing: its end of file must be met, too."""
 
-_ENLARGED_AT_MOST = 16
-"""Pipes of 1 MiB at the same time: a quarter of what the kernel allows a user, whose other pipes must not shrink."""
-
 _CHORES = 1.0
 _RETIRE_AFTER = 10.0
-_BLOCKED_AT_MOST = 2.0
-_AFTER_FAILURE = 0.1
-_HELD = 0.25
-"""Seconds until a journal that cannot be written for want of a resource is tried again."""
-
-_TRICKLE = 1 << 14
-_TRICKLE_EVERY = 0.25
 _LAST_ROUND = 3.0
 
 
@@ -57,18 +47,13 @@ class Pump(threading.Thread):
 
     def __init__(self, data: DataFolder, on_change: Callable[[str], None], on_rotate: Callable[[str], None]) -> None:
         super().__init__(name="pump", daemon=True)
-        self._attachments = Attachments(data.streams)
         self._on_change = on_change
-        self._on_rotate = on_rotate
         self._containers = Containers(data, on_change)
-        self._streams: dict[str, Stream] = {}
-        self._by_descriptor: dict[int, Stream] = {}
-        self._unsaved: dict[str, Attachment] = {}
-        self._unprobed: set[str] = set()
-        self._unnoted: dict[str, Stream] = {}
+        self._attachments = AttachmentUpkeep(Attachments(data.streams))
         self._calls = Calls()
-        self._epoll = select.epoll()
-        self._epoll.register(self._calls.descriptor, select.EPOLLIN)
+        self._streams = StreamTable(self._calls.descriptor)
+        self._taker = Taker(self._streams, self._containers, self._attachments, on_change, on_rotate)
+        self._unprobed: set[str] = set()
         self._stopping = False
         self._next_chores = 0.0
 
@@ -89,7 +74,7 @@ class Pump(threading.Thread):
 
     def _pump(self) -> None:
         while not self._stopping:
-            pause = self._round(self._epoll.poll(_CHORES))
+            pause = self.handle(self.poll(_CHORES))
             if pause:
                 self._calls.wait(pause)
         self._calls.end()
@@ -115,17 +100,16 @@ class Pump(threading.Thread):
             return False
         try:
             self._containers.give_cursors(info.container_id, sinks)
-            self._epoll.register(descriptor, select.EPOLLIN)
+            self._streams.watch(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
         if not saved:
-            self._unsaved[name] = attachment
+            self._attachments.save_later(attachment)
         container = self._containers.begin(info.container_id, segment_size)
         stream = Stream(attachment.file, info, descriptor, container)
         container.streams.append(stream)
-        self._streams[name] = stream
-        self._by_descriptor[descriptor] = stream
+        self._streams.add(stream)
         return True
 
     def probe(self, name: str) -> None:
@@ -133,18 +117,22 @@ class Pump(threading.Thread):
 
         A stream whose engine is there stays as it is: its journal is not opened before there is something to write.
         """
-        stream = self._streams.get(name)
+        stream = self._streams.find(name)
         if stream is None:
             return
         ended = stream.has_ended()
         if ended is False or stream.waiting():  # asked in this order: who has left writes no more
             return
         if ended is None or _may_have_segments(stream.container):
-            self._serve_safely(stream, 1)
+            self._taker.serve_safely(stream, 1)
             if stream.container.held and not stream.closed:
                 self._unprobed.add(name)
         else:
-            self._end(stream)
+            self._taker.end(stream)
+
+    def unsaved(self) -> set[str]:
+        """Return the names of the streams whose attachment is still to be written."""
+        return self._attachments.unsaved
 
     def attached(self) -> set[str]:
         """Return the ids of the containers that have streams."""
@@ -194,20 +182,20 @@ class Pump(threading.Thread):
 
         What cannot be written for want of a resource is waited for, but not here: the stream ends when it is written.
         """
-        stream = self._streams.get(name)
+        stream = self._streams.find(name)
         if stream is None:
             return False
-        self._drain_older(stream)
-        self._drain(stream)
+        self._taker.drain_older(stream)
+        self._taker.drain(stream)
         if stream.container.held and not stream.closed and stream.waiting():
             stream.detached = True
             return True
         owner = stream.container.owner
         if owner is not None and not stream.closed and stream.waiting():
-            self._give_up(owner)
-            self._drain(stream)
+            self._taker.give_up(owner)
+            self._taker.drain(stream)
         if not stream.closed:
-            self._close(stream)
+            self._taker.close(stream)
         return True
 
     def collect(self, container_id: str) -> list[Stream]:
@@ -216,30 +204,32 @@ class Pump(threading.Thread):
         streams = [] if container is None else list(container.streams)
         for stream in streams:
             if not stream.closed and (waiting := stream.waiting()):
-                self._serve(stream, waiting)
+                self._taker.serve(stream, waiting)
         return streams
 
     def drain(self) -> None:
         """Take what all streams hold at this moment."""
-        for stream in list(self._streams.values()):
+        for stream in self._streams:
             if not stream.closed and (waiting := stream.waiting()):
-                self._serve_safely(stream, waiting)
+                self._taker.serve_safely(stream, waiting)
 
     def stop(self) -> None:
         """Take what is in the pipes, then end the thread; attachments stay for the next process."""
         deadline = time.monotonic() + _LAST_ROUND
-        for stream in list(self._streams.values()):
+        for stream in self._streams:
             while not stream.closed and stream.waiting() and time.monotonic() < deadline:
-                if not self._serve_safely(stream, FULL_PIPE):
+                if not self._taker.serve_safely(stream, FULL_PIPE):
                     break
         self._stopping = True
 
-    def _round(self, events: list[tuple[int, int]]) -> float:
-        """Do what there is to do; gives the seconds for which the pipes may be left to collect, 0 if none was busy."""
+    def poll(self, seconds: float) -> list[Event]:
+        """Wait for bytes, ends of streams and calls; ``seconds`` at most."""
+        return self._streams.poll(seconds)
+
+    def handle(self, events: list[Event]) -> float:
+        """Do what there is to do; return the seconds for which the pipes may collect, 0 if none was busy."""
         pause = 0.0
-        # A descriptor that is closed in this round can be another stream's before the round ends: its event is not.
-        found = [(descriptor, self._by_descriptor.get(descriptor), mask) for descriptor, mask in events]
-        for descriptor, stream, mask in found:
+        for descriptor, stream, mask in self._streams.streams_of(events):
             if descriptor == self._calls.descriptor:
                 self._calls.run()
                 continue
@@ -247,201 +237,32 @@ class Pump(threading.Thread):
                 continue
             pause = pause or LONGEST_PAUSE
             if not mask & select.EPOLLIN:
-                self._end(stream)
+                self._taker.end(stream)
             elif stream.container.throttled:
-                self._trickle(stream)
+                self._taker.trickle(stream)
             elif time.monotonic() >= stream.container.left_alone_until:
                 # No more than what is there: what comes meanwhile may collect, as all else does.
-                taken = self._serve_safely(stream, max(stream.waiting(), _LEAST))
+                taken = self._taker.serve_safely(stream, max(stream.waiting(), _LEAST))
                 pause = min(pause, stream.pause_after(taken))
         now = time.monotonic()
         if now >= self._next_chores:
             self._next_chores = now + _CHORES
-            self._do_chores(now)
+            self.do_chores(now)
         return pause
 
-    def _trickle(self, stream: Stream) -> None:
-        """Take little of a throttled container, so that it slows down but never stops."""
-        now = time.monotonic()
-        if now - stream.container.trickled >= _TRICKLE_EVERY:
-            stream.container.trickled = now
-            self._serve_safely(stream, _TRICKLE)
-
-    def _serve_safely(self, stream: Stream, budget: int) -> int:
-        """Serve a stream; what goes wrong with one container must not end the service of all others.
-
-        Its journal is opened anew after a while, which recovers it from what is on disk.
-        """
-        try:
-            return self._serve(stream, budget)
-        except Exception:
-            logger.exception("container %s: taking its log failed; its journal is opened anew", stream.container.label)
-            stream.container.reopen()
-            stream.container.left_alone_until = time.monotonic() + _AFTER_FAILURE
-            return 0
-
-    def _serve(self, stream: Stream, budget: int) -> int:
-        """Take up to ``budget`` bytes of a stream, after what older streams of its container hold."""
-        self._drain_older(stream)
-        if stream.closed or time.monotonic() < stream.container.left_alone_until:
-            return 0
-        taken = self._take(stream, budget)
-        if stream.detached and not stream.closed and not stream.waiting():
-            self._close(stream)
-        return taken
-
-    def _drain_older(self, stream: Stream) -> None:
-        for older in stream.container.streams[: stream.container.streams.index(stream)]:
-            self._drain(older)
-
-    def _drain(self, stream: Stream) -> None:
-        """Take all that a stream holds."""
-        while not stream.closed and stream.waiting():
-            if not self._take(stream, FULL_PIPE):
-                break
-
-    def _take(self, stream: Stream, budget: int) -> int:
-        """Take up to ``budget`` bytes of a stream now; at its end of file it is closed. Returns the bytes taken."""
-        container = stream.container
-        try:
-            writer = container.writer_for(stream)
-        except HeldError as error:
-            self._hold(container, error)
-            return 0
-        if writer is None:
-            self._unblock(container)
-            return 0
-        base = writer.base
-        taken = 0
-        held = False
-        try:
-            while taken < budget:
-                count = writer.take(stream.descriptor, budget - taken)
-                if count == 0:
-                    self._end(stream)
-                    break
-                taken += count
-        except BlockingIOError:
-            pass
-        except HeldError as error:
-            held = True
-            self._hold(container, error)
-        except OSError as error:
-            if classify(error) is WriteFault.PASSING:
-                held = True
-                self._hold(container, error)
-            else:
-                logger.exception("container %s: stream %s cannot be read; it is given up", container.label, stream.name)
-                self._close(stream)
-        if taken and not held:
-            self._release(container)
-        if taken:
-            if stream.is_busy(taken) and sum(s.enlarged for s in self._streams.values()) < _ENLARGED_AT_MOST:
-                stream.enlarge()
-            self._on_change(container.id)
-        if writer.base != base:
-            self._on_rotate(container.id)
-        return taken
-
-    def _hold(self, container: Container, error: Exception) -> None:
-        """Leave what a container prints in its pipe for a while, as something is lacking to write it."""
-        container.left_alone_until = time.monotonic() + _HELD
-        if not container.held:
-            container.held = True
-            logger.error("container %s: its log stays in the pipe for now: %s", container.label, error)
-        cause = error.__cause__ or error
-        if isinstance(cause, OSError) and cause.errno == errno.ESTALE:
-            container.reopen()  # its files are others now
-
-    def _release(self, container: Container) -> None:
-        if container.held:
-            logger.warning("container %s: its log is taken from the pipe again", container.label)
-        container.note_taken()
-
-    def _unblock(self, container: Container) -> None:
-        """Give up a stream that keeps others waiting for the rest of its frame: nothing will ever complete it."""
-        owner = container.owner
-        if owner is None or time.monotonic() - container.blocked_since < _BLOCKED_AT_MOST:
-            return
-        if not owner.waiting():
-            self._give_up(owner)
-
-    def _give_up(self, stream: Stream) -> None:
-        logger.warning("container %s: stream %s ends within an entry, given up", stream.container.label, stream.name)
-        self._close(stream)
-        stream.remove_fifo()
-
-    def _end(self, stream: Stream) -> None:
-        """Close a stream whose engine is gone and cannot clean up."""
-        logger.info("container %s: stream %s has lost its engine", stream.container.label, stream.name)
-        self._close(stream)
-        stream.remove_fifo()
-
-    def _close(self, stream: Stream) -> None:
-        container = stream.container
-        self._epoll.unregister(stream.descriptor)
-        del self._by_descriptor[stream.descriptor]
-        del self._streams[stream.name]
-        container.release(stream)
-        logger.debug("container %s: stream %s is closed", container.label, stream.name)
-        if not container.streams:
-            self._containers.end(container)
-        if container.is_unnoted(stream):
-            self._unnoted[stream.name] = stream
-        else:
-            self._forget(stream)
-        self._on_change(container.id)
-        self._on_rotate(container.id)
-
-    def _forget(self, stream: Stream) -> None:
-        """Remove the attachment of a stream that has ended: its journal says all that is to be known."""
-        try:
-            self._attachments.remove(stream.name)
-        except OSError as error:
-            logger.warning("container %s: attachment %s stays: %s", stream.container.label, stream.name, error)
-        self._unsaved.pop(stream.name, None)
-
-    def _do_chores(self, now: float) -> None:
-        self._save_attachments()
+    def do_chores(self, now: float) -> None:
+        """Do what can wait, and try again what could not be done; ``now`` is of the monotonic clock."""
         self._containers.finish()
-        for name, ended in list(self._unnoted.items()):
-            if not ended.container.is_unnoted(ended):
-                del self._unnoted[name]
-                self._forget(ended)
-        for name in list(self._unprobed):
-            self._unprobed.discard(name)
+        self._attachments.work()
+        unprobed, self._unprobed = self._unprobed, set()
+        for name in unprobed:
             self.probe(name)
         for container in self._containers.running():
-            self._resume(container, now)
+            self._taker.resume(container, now)
             if container.write_note():
                 self._on_change(container.id)
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
-                self._retire(container)
-
-    def _resume(self, container: Container, now: float) -> None:
-        try:
-            if container.try_to_resume(now):
-                self._on_change(container.id)
-        except HeldError as error:
-            logger.debug("container %s: %s", container.label, error)
-        except Exception:
-            logger.exception("container %s: resuming its journal failed; it is opened anew", container.label)
-            container.reopen()
-
-    def _save_attachments(self) -> None:
-        for name, attachment in list(self._unsaved.items()):
-            try:
-                self._attachments.save(attachment)
-            except OSError:
-                return
-            del self._unsaved[name]
-
-    def _retire(self, container: Container) -> None:
-        for stream in container.superseded():
-            if not stream.waiting():
-                logger.info("container %s: stream %s is superseded and quiet, retired", container.label, stream.name)
-                self._close(stream)
-                stream.remove_fifo()
+                self._taker.retire(container)
 
 
 def _may_have_segments(container: Container) -> bool:

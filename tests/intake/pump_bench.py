@@ -3,12 +3,14 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from plugin.docker.info import Info
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.pump import Pump
+from plugin.intake.stream import Stream
 from plugin.journal.layout import DataFolder
 from plugin.journal.retention import measure
 from plugin.journal.writer import JournalWriter
@@ -95,8 +97,16 @@ class Bench:
         self.attachments = Attachments(self.data.streams)
         self.changed: list[str] = []
         self.rotated: list[str] = []
-        self.pump = Pump(self.data, self.changed.append, self.rotated.append)
+        self.on_change: Callable[[str], object] = self.changed.append
+        self.on_rotate: Callable[[str], object] = self.rotated.append
+        self.pump = Pump(self.data, self._note_change, self._note_rotation)
         self._fifos: list[Fifo] = []
+
+    def _note_change(self, container_id: str) -> None:
+        self.on_change(container_id)
+
+    def _note_rotation(self, container_id: str) -> None:
+        self.on_rotate(container_id)
 
     def __enter__(self) -> Self:
         return self
@@ -126,11 +136,22 @@ class Bench:
     def turn(self, times: int = 1) -> None:
         """Let the pump do what there is to do now."""
         for _ in range(times):
-            self.pump._round(self.pump._epoll.poll(0))
+            self.pump.handle(self.pump.poll(0))
 
     def remove(self, container: str = ONE) -> bool:
         """Remove a journal as one does who has just looked at it."""
         return self.pump.remove(container, measure(self.data.container(container)))
+
+    def stream(self, name: str) -> Stream:
+        """The attached stream of a FIFO."""
+        found = self.pump._streams.find(name)
+        assert found is not None
+        return found
+
+    def end_streams(self) -> None:
+        """Detach all streams; the thread must not run."""
+        for fifo in self._fifos:
+            self.pump.detach(fifo.name)
 
     def writer(self, container: str = ONE) -> JournalWriter | None:
         """The open journal of a container that has streams; ``None`` while it is not open."""

@@ -31,8 +31,7 @@ def bench(disk: Path) -> Iterator[Bench]:
     """A pump whose data folder lies on it."""
     with Bench(disk) as made:
         yield made
-    for name in list(made.pump._streams):
-        made.pump.detach(name)
+    made.end_streams()
 
 
 @pytest.fixture
@@ -74,11 +73,11 @@ class TestTheEndOfAContainer:
         bench.pump.detach("a")
         assert bases(bench)[-1] == len(MISSED)
         assert read_note(bench.data.container(ONE)) is None
-        bench.pump._do_chores(0.0)
+        bench.pump.do_chores(0.0)
         assert not bench.remove()
 
         ballast.unlink()
-        bench.pump._do_chores(0.0)
+        bench.pump.do_chores(0.0)
         note = read_note(bench.data.container(ONE))
         assert note is not None
         assert note.info.container_id == ONE
@@ -88,13 +87,13 @@ class TestTheEndOfAContainer:
     def test_whose_disk_refuses_even_an_empty_file_is_tried_again(self, bench: Bench) -> None:
         with no_new_segments():
             bench.pump.detach("a")
-            bench.pump._do_chores(0.0)
+            bench.pump.do_chores(0.0)
             assert bases(bench) == [0]
             assert bench.pump.dropping(), "room is to be made for it"
             assert bench.pump.snapshot()[1][ONE].bytes > 0
             assert not bench.remove()
             assert not bench.pump.rotate(ONE)
-        bench.pump._do_chores(0.0)
+        bench.pump.do_chores(0.0)
         assert bases(bench) == [0, len(BEFORE + MISSED + MISSED)]
         assert not bench.pump.dropping()
 
@@ -110,7 +109,7 @@ class TestTheEndOfAContainer:
             bench.turn()
             assert bench.pump.snapshot()[0][0].dropped == Dropped(100, 2 * len(MISSED))
         ballast.unlink()
-        bench.pump._do_chores(0.0)
+        bench.pump.do_chores(0.0)
         second.write(AFTER)
         bench.turn()
         assert bench.written() == AFTER
@@ -122,7 +121,7 @@ class TestTheEndOfAContainer:
             bench.pump.detach("a")
         (disk / "ballast").unlink()
         bench.changed.clear()
-        bench.pump._do_chores(0.0)
+        bench.pump.do_chores(0.0)
         assert bench.changed == [ONE]
 
 

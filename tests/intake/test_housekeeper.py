@@ -523,7 +523,7 @@ class TestQuiet:
         self, house: House, clock: Clock, read: list[str]
     ) -> None:
         keeper = house.keeper()
-        house.bench.pump._on_change = keeper.note_change
+        house.bench.on_change = keeper.note_change
         house.runs_again(ONE)
         folder = house.bench.data.container(ONE)
         folder.mkdir()
@@ -541,7 +541,7 @@ class TestQuiet:
     ) -> None:
         house.running(ONE, 2, age=9 * DAY)
         keeper = house.keeper(keep_stopped=DAY)
-        house.bench.pump._on_rotate = keeper.note_rotation
+        house.bench.on_rotate = keeper.note_rotation
         list_due = keeper._due
 
         def end_meanwhile(now: float) -> list[str]:
@@ -569,7 +569,7 @@ class TestQuiet:
 
     def test_one_that_grows_again_or_stops_is_looked_at(self, house: House, clock: Clock, read: list[str]) -> None:
         keeper = house.keeper(keep_stopped=DAY)
-        house.bench.pump._on_change = house.bench.pump._on_rotate = keeper.note_change
+        house.bench.on_change = house.bench.on_rotate = keeper.note_change
         house.running(ONE, 2)
         keeper.round()
         read.clear()

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +11,7 @@ from plugin.intake import pump as pump_module
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import Stream
+from plugin.intake.stream_table import StreamTable
 from plugin.journal.cursors import keeper as keeper_module
 from plugin.journal.cursors.store import read_cursor
 from plugin.journal.layout import DataFolder
@@ -68,13 +68,13 @@ class TestTaking:
         monkeypatch.setattr(Stream, "pause_after", lambda stream, _: pauses[stream.name])
         for name in pauses:
             bench.begin(name).write(WHOLE)
-        assert bench.pump._round(bench.pump._epoll.poll(0)) == 0.001
-        assert bench.pump._round([]) == 0
+        assert bench.pump.handle(bench.pump.poll(0)) == 0.001
+        assert bench.pump.handle([]) == 0
 
     def test_what_was_taken_says_for_how_long(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Stream, "pause_after", lambda _, taken: taken / 1e6)
         bench.begin("a").write(WHOLE)
-        assert bench.pump._round(bench.pump._epoll.poll(0)) == min(len(WHOLE) / 1e6, LONGEST_PAUSE)
+        assert bench.pump.handle(bench.pump.poll(0)) == min(len(WHOLE) / 1e6, LONGEST_PAUSE)
 
     def test_what_comes_while_a_pipe_is_read_is_left_to_collect(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
@@ -89,7 +89,7 @@ class TestTaking:
 
         with monkeypatch.context() as busy:
             busy.setattr(JournalWriter, "take", take_while_more_comes)
-            assert bench.pump._round(bench.pump._epoll.poll(0))
+            assert bench.pump.handle(bench.pump.poll(0))
         assert bench.written() == frames(1, size=1 << 14)
         bench.turn()
         assert bench.written() == frames(1, size=1 << 14) + WHOLE
@@ -239,7 +239,7 @@ class TestAttaching:
     ) -> None:
         fifo = bench.fifo("a")
         descriptor = fifo.open()
-        monkeypatch.setattr(bench.pump, "_epoll", SimpleNamespace(register=refuse))
+        monkeypatch.setattr(StreamTable, "watch", refuse)
         with pytest.raises(OSError, match="No space left"):
             bench.pump.attach(bench.attachment(fifo), 1 << 20, descriptor)
         assert not is_open(descriptor)
@@ -345,7 +345,7 @@ class TestEnds:
 
     def test_an_event_of_an_ended_stream_is_not_that_of_the_next_with_its_descriptor(self, bench: Bench) -> None:
         ended = bench.begin("ended")
-        descriptor = bench.pump._streams["ended"].descriptor
+        descriptor = bench.stream("ended").descriptor
         ended.end()
         begun = bench.fifo("begun")
         attachment = bench.attachment(begun, OTHER)
@@ -360,9 +360,9 @@ class TestEnds:
             bench.pump.attach(attachment, 1 << 20, descriptor)
 
         bench.pump.call(follow)
-        events = sorted(bench.pump._epoll.poll(0), key=lambda event: event[0] == descriptor)
+        events = sorted(bench.pump.poll(0), key=lambda event: event[0] == descriptor)
         assert len(events) == 2
-        bench.pump._round(events)
+        bench.pump.handle(events)
         begun.write(WHOLE)
         bench.turn()
         assert bench.written(OTHER) == WHOLE
@@ -678,7 +678,7 @@ class TestThread:
     def test_bytes_wake_it_up(self, bench: Bench) -> None:
         grown = threading.Event()
         fifo = bench.fifo("a")
-        bench.pump._on_change = lambda _: grown.set()
+        bench.on_change = lambda _: grown.set()
         bench.pump.start()
         bench.pump.call(bench.pump.attach, bench.attachment(fifo), 1 << 20, fifo.open()).result()
         fifo.write(WHOLE)

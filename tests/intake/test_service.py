@@ -69,7 +69,7 @@ class TestAttaching:
         assert bench.written() == WHOLE
         assert bench.attached() == set()
         assert "cannot be noted" in caplog.text
-        assert set(intake._pump._unsaved) == {"a"}, "it is tried again"
+        assert intake._pump.unsaved() == {"a"}, "it is tried again"
 
     def test_a_fifo_that_cannot_be_opened_leaves_no_attachment(
         self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
@@ -303,7 +303,7 @@ class TestAJournalWithoutItsNote:
             fifo.write(WHOLE)
             bench.turn()
             bench.pump.detach("a")
-            bench.pump._do_chores(0.0)
+            bench.pump.do_chores(0.0)
             assert bench.attached() == {"a"}
         fifo.path.unlink()
         intake = new_intake(bench.data, bench.logging)
@@ -329,7 +329,7 @@ class TestAJournalWithoutItsNote:
             bench.turn()
             bench.pump.detach("a")
             assert bench.attached() == {"a"}
-        bench.pump._do_chores(0.0)
+        bench.pump.do_chores(0.0)
         assert bench.attached() == set()
         assert read_note(bench.data.container(ONE)) is not None
 

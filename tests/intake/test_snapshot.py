@@ -65,7 +65,7 @@ def test_what_a_full_disk_takes_is_counted_over_bursts_and_streams(bench: Bench,
     assert one.dropping
     assert (one.received, one.dropped) == (len(frames(3)), Dropped(3, len(frames(3))))
     full_disk[0] = False
-    bench.pump._do_chores(0.0)
+    bench.pump.do_chores(0.0)
     fifo.write(frames(2))
     bench.turn()
     (one,) = bench.pump.snapshot()[0]
@@ -90,7 +90,7 @@ def test_it_is_forgotten_with_the_journal(bench: Bench, full_disk: list[bool]) -
     assert bench.pump.snapshot()[1]
     assert not bench.remove(), "what was dropped is not marked in it yet"
     full_disk[0] = False
-    bench.pump._do_chores(0.0)
+    bench.pump.do_chores(0.0)
     assert bench.pump.snapshot()[1]
     assert bench.remove()
     assert bench.pump.snapshot() == ([], {})

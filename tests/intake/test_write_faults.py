@@ -72,7 +72,7 @@ def no_descriptors() -> Iterator[None]:
 
 
 def is_waiting(bench: Bench, name: str) -> int:
-    return bench.pump._streams[name].waiting()
+    return bench.stream(name).waiting()
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ class TestABrokenJournal:
 
         folder.unlink()
         clock.pass_by(40)
-        house.bench.pump.call(house.bench.pump._do_chores, clock.now).result()
+        house.bench.pump.call(house.bench.pump.do_chores, clock.now).result()
         house.prints(ONE, LATER)
         assert house.bench.written() == LATER
         assert read_note(folder) is not None
@@ -182,7 +182,7 @@ class TestABrokenJournal:
         assert bench.attached() == set()
         assert bench.pump.snapshot()[1][ONE].lines == 20
         folder.unlink()
-        bench.pump._do_chores(0.0)
+        bench.pump.do_chores(0.0)
         assert list_segments(folder)[-1].base == len(FIRST)
 
 
