@@ -4,19 +4,18 @@ import os
 import time
 from collections.abc import Callable
 
+from plugin.delivery.timing import Timing
 from plugin.journal.change_counters import GrowthListener, counter_of
 from plugin.journal.layout import CLOCK_TICK, DataFolder
-
-_LIST = 1.0
-_SURVEY = 30.0
 
 
 class Watch:
     """Watches the containers for which ``is_ours`` says so."""
 
-    def __init__(self, data: DataFolder, is_ours: Callable[[str], bool]) -> None:
+    def __init__(self, data: DataFolder, is_ours: Callable[[str], bool], timing: Timing | None = None) -> None:
         self._data = data
         self._is_ours = is_ours
+        self._timing = timing or Timing()
         self._growth = GrowthListener(data)
         self._ids: set[str] = set()
         self._by_counter: dict[int, set[str]] = {}
@@ -32,13 +31,13 @@ class Watch:
         gone: set[str] = set()
         stirred: set[str] = set()
         if now >= self._next_list:
-            self._next_list = now + _LIST
+            self._next_list = now + self._timing.list
             gone, stirred = self._list()
         grown = self._growth.listen()
         for counter in grown or ():
             stirred |= self._by_counter.get(counter, set())
         if now >= self._next_survey:
-            self._next_survey = now + (_LIST if grown is None else _SURVEY)
+            self._next_survey = now + (self._timing.list if grown is None else self._timing.survey)
             stirred = set(self._ids)
         return gone, stirred
 

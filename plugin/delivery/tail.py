@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plugin.delivery.dead_letters import bury
+from plugin.delivery.timing import Timing
 from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, entry_size
 from plugin.journal.cursors.store import Cursor, move_cursor
 from plugin.journal.gap_reason import NO_ENTRIES, why_missing
@@ -22,7 +23,6 @@ from plugin.transforms.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = 5.0
 _SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
 _LOOK_AHEAD = 2 << 20
@@ -46,8 +46,8 @@ class Chunk(NamedTuple):
 class Tail:
     """Reads a journal from a sink's cursor on, which is within it, and moves the cursor when records are acknowledged.
 
-    A line whose rest does not come is waited for some seconds, then delivered as it is. ``stages`` are what the records
-    go through, made for this tail alone.
+    A line whose rest does not come is waited for ``patience`` seconds, then delivered as it is. ``stages`` are what the
+    records go through, made for this tail alone.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Tail:
         prepared: Any,
         cursor: Cursor,
         stages: Sequence[Transform] = (),
+        patience: float = Timing.patience,
     ) -> None:
         self.folder = folder
         self.instance = instance
@@ -69,6 +70,7 @@ class Tail:
         joined = sink.joins_parts
         self._decoder = Decoder(prepared, joined=joined, first=cursor.offset, keeps_earlier=self._pipeline is not None)
         self._position = cursor.resume
+        self.patience = patience
         self._gaps: list[tuple[int, int]] = []
         self._held_since = 0.0
         self._unsaved = False
@@ -261,7 +263,7 @@ class Tail:
 
     def _is_overdue(self) -> bool:
         """Return whether the decoder has waited long enough for the rest of a line."""
-        return self._decoder.holds and time.monotonic() - self._held_since > _PATIENCE
+        return self._decoder.holds and time.monotonic() - self._held_since > self.patience
 
     def _release(self) -> list[Record]:
         """Return what has waited for its rest long enough, as far as it is there."""

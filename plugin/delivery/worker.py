@@ -20,6 +20,7 @@ from plugin.delivery.origin import make_origin
 from plugin.delivery.report import ShareStatus, SinkStatus, write_status
 from plugin.delivery.routes import Link, LinkedContainer
 from plugin.delivery.tail import Tail
+from plugin.delivery.timing import Timing
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.cursors.start import find_beginning
 from plugin.journal.cursors.store import Cursor
@@ -35,12 +36,8 @@ logger = logging.getLogger(__name__)
 _LONGEST_PAUSE = 0.2
 _SHORTEST_PAUSE = 0.02
 _PAUSES = 9.0
-_REPORT = 1.0
 _TURN = 0.01
 _STOP_WITHIN = 3.0
-_LIVELY = 10.0
-_LOOK = 1.0
-_RETRY_MISCONFIGURED = 30.0
 
 MakeStages = Callable[[SinkChoice], Sequence[Transform]]
 
@@ -52,18 +49,25 @@ class Worker:
     """
 
     def __init__(
-        self, data: DataFolder, defaults: Mapping[str, str], share: int, shares: int, stages: MakeStages = lambda _: ()
+        self,
+        data: DataFolder,
+        defaults: Mapping[str, str],
+        share: int,
+        shares: int,
+        stages: MakeStages = lambda _: (),
+        timing: Timing | None = None,
     ) -> None:
         self._data = data
         self._defaults = defaults
         self._share = share
         self._shares = shares
         self._stages = stages
+        self._timing = timing or Timing()
         self._destinations = Destinations(defaults)
         self._containers: dict[str, LinkedContainer] = {}
         self._faults = Faults()
         self._names = DestinationNames(data)
-        self._watch = Watch(data, self._is_ours)
+        self._watch = Watch(data, self._is_ours, self._timing)
         self._lively: dict[str, float] = {}
         self._started = time.time_ns()
 
@@ -77,7 +81,7 @@ class Worker:
             now = time.monotonic()
             pause = pause_between_looks(now - looked, self._destinations.shortest_wait)
             if now >= next_report:
-                next_report = now + _REPORT
+                next_report = now + self._timing.report
                 self._retry(now)
                 self._tend(now)
                 self._report()
@@ -107,7 +111,7 @@ class Worker:
             return
         container = self._containers.get(container_id)
         if container is not None and container.announce_news(thorough=True):
-            self._lively[container_id] = time.monotonic() + _LIVELY
+            self._lively[container_id] = time.monotonic() + self._timing.lively
 
     def _has_changed(self, container_id: str) -> bool:
         """Take up a container that is new, or what has changed of it; false if there is no such thing."""
@@ -131,12 +135,12 @@ class Worker:
         container = self._containers.setdefault(container_id, LinkedContainer())
         container.changed = changed
         container.retry = math.inf
-        self._lively[container_id] = time.monotonic() + _LIVELY
+        self._lively[container_id] = time.monotonic() + self._timing.lively
         try:
             note = read_note(folder)
         except JournalError as error:
             self._faults.note_unreadable(container_id, error, known=container.info is not None)
-            container.retry = time.monotonic() + _RETRY_MISCONFIGURED
+            container.retry = time.monotonic() + self._timing.retry
             return
         if note is None:
             return
@@ -157,7 +161,7 @@ class Worker:
                 expected = isinstance(error, PeaveyError | ValueError | OSError)
                 fault = str(error) if expected else f"a defect ({type(error).__name__}), see delivery's log"
                 self._faults.note(container_id, choice.instance, fault, defect=not expected)
-                container.retry = time.monotonic() + _RETRY_MISCONFIGURED
+                container.retry = time.monotonic() + self._timing.retry
             else:
                 self._faults.forget(container_id, choice.instance)
         self._destinations.end_unused()
@@ -197,7 +201,9 @@ class Worker:
         destination = self._destinations.begin(choice, note.info.options)
         prepared = destination.sink.prepare(make_origin(note.info, choice, note.birth))
         cursor = msgspec.structs.replace(cursor, birth=note.birth)
-        tail = Tail(folder, choice.instance, destination.sink, prepared, cursor, self._stages(choice))
+        tail = Tail(
+            folder, choice.instance, destination.sink, prepared, cursor, self._stages(choice), self._timing.patience
+        )
         destination.add(tail)
         return Link(destination, tail)
 
@@ -214,11 +220,11 @@ class Worker:
         for container_id, until in list(self._lively.items()):
             container = self._containers[container_id]
             if now >= container.next_look:
-                container.next_look = now + _LOOK
+                container.next_look = now + self._timing.look
                 if self._has_changed(container_id):
                     continue
             if container.announce_news():
-                self._lively[container_id] = now + _LIVELY
+                self._lively[container_id] = now + self._timing.lively
             elif now >= until and not any(tail.holds for _, tail in container.links.values()):
                 del self._lively[container_id]
                 for _, tail in container.links.values():
@@ -244,7 +250,7 @@ class Worker:
                 if lively:
                     continue
                 if tail.holds:
-                    self._lively[container_id] = now + _LIVELY
+                    self._lively[container_id] = now + self._timing.lively
                 else:
                     tail.rest()
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pytest
 
-from plugin.delivery import worker as worker_module
+from plugin.delivery.timing import Timing
 from tests.delivery.worker_bench import House, until, working
 from tests.sinks.json_file.receiver import decode_json_file
 from tests.sinks.receiving.protocols import PROTOCOLS
@@ -23,13 +23,10 @@ from tests.sinks.receiving.received import Received
 from tests.sinks.receiving.receiver import Receiver
 from tests.testbed.ports import CLOSED_PORT
 
+QUICK_TO_LOOK = Timing(look=0.05)
+
 HANGING_NAME = "hangs.example"
 ROUNDS = 3
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "_LOOK", 0.05)
 
 
 class NameServer:
@@ -113,7 +110,7 @@ def test_what_hangs_delays_nothing_else(
             web = {"http-url": f"http://127.0.0.1:{receiver.port}"}
             both = House(tmp_path, hanging | web, "b" * 64)
             other = House(both.data, web, "a" * 64)
-            async with working(both.data) as worker:
+            async with working(both.data, timing=QUICK_TO_LOOK) as worker:
                 for number in range(1, ROUNDS + 1):
                     for house in (both, other):
                         house.journal.lines(10 * number, 10)
@@ -143,7 +140,7 @@ def test_names_that_hang_for_more_destinations_than_there_are_threads(tmp_path: 
             data = houses[0].data
             for house in houses:
                 house.journal.lines(0, 10)
-            async with working(data):
+            async with working(data, timing=QUICK_TO_LOOK):
                 await until(lambda: name_server.asked == threads)
                 healthy = House(
                     data,
@@ -180,7 +177,7 @@ def test_five_hundred_containers_make_requests_by_batch(tmp_path: Path) -> None:
             for number, house in enumerate(houses):
                 house.journal.lines(each * number, each)
                 house.journal.close()
-            async with working(houses[0].data) as worker:
+            async with working(houses[0].data, timing=QUICK_TO_LOOK) as worker:
                 await until(lambda: len(receiver.received) == containers * each)
                 ((_, destination),) = worker._destinations
             assert len(destination.tails) == containers

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from plugin.delivery import journal_watcher
 from plugin.delivery.journal_watcher import Watch
+from plugin.delivery.timing import Timing
 from plugin.journal.change_counters import GrowthTeller
 from plugin.journal.layout import DataFolder
 
@@ -20,9 +20,12 @@ def data(tmp_path: Path) -> DataFolder:
 
 
 @pytest.fixture
-def watch(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    monkeypatch.setattr(journal_watcher, "_LIST", 0.0)
-    return Watch(data, lambda container_id: container_id != FOREIGN)
+def watch(data: DataFolder) -> Watch:
+    return make_watch(data, Timing(list=0.0))
+
+
+def make_watch(data: DataFolder, timing: Timing) -> Watch:
+    return Watch(data, lambda container_id: container_id != FOREIGN, timing)
 
 
 def begin(data: DataFolder, *ids: str) -> GrowthTeller:
@@ -53,9 +56,9 @@ def test_what_has_grown(data: DataFolder, watch: Watch) -> None:
     assert watch.look() == NOTHING
 
 
-def test_all_now_and_then(data: DataFolder, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_now_and_then(data: DataFolder) -> None:
+    watch = make_watch(data, Timing(list=0.0, survey=0.0))
     begin(data, ONE, OTHER)
-    monkeypatch.setattr(journal_watcher, "_SURVEY", 0.0)
     watch.look()
     assert watch.look() == (set(), {ONE, OTHER})
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from plugin.delivery import worker
 from plugin.delivery.report import SinkStatus, read_status
+from plugin.delivery.timing import Timing
 from plugin.docker.frames import Entry
 from plugin.sinks.transport import resending_stream
 from tests.delivery.worker_bench import House, until, working
@@ -19,7 +19,6 @@ from tests.delivery.worker_bench import House, until, working
 def test_it_fails_while_what_it_left_unread_cannot_be_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sink: str
 ) -> None:
-    monkeypatch.setattr(worker, "_REPORT", 0.05)
     monkeypatch.setattr(resending_stream, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(resending_stream, "_LAST_PAUSE", 0.01)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -46,7 +45,7 @@ def test_it_fails_while_what_it_left_unread_cannot_be_sent_again(
     async def drive() -> None:
         house.journal.write(Entry("stdout", 1, b"hello"))
         with ExitStack() as at_end:  # delivery ends before the server does
-            async with working(house.data):
+            async with working(house.data, timing=Timing(report=0.05)):
                 await fail()
                 at_end.enter_context(socket.create_server(("127.0.0.1", port)))
                 await until(lambda: not told().failing_since)

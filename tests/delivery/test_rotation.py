@@ -12,7 +12,7 @@ import trustme
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from plugin.delivery import worker as worker_module
+from plugin.delivery.timing import Timing
 from plugin.delivery.worker import Worker
 from tests.delivery.worker_bench import House, until, working
 from tests.sinks.fluentd.fluent_bit_server import ForwardServer
@@ -20,10 +20,7 @@ from tests.sinks.http.receiver import decode_objects
 from tests.sinks.http_servers import Authority, answer_by, http_server, make_authority
 from tests.testbed.ports import HeldPort
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "_LOOK", 0.05)
+QUICK_TO_LOOK = Timing(look=0.05)
 
 
 @pytest.fixture
@@ -71,7 +68,7 @@ def with_token(server: HTTPServer, token: Path) -> dict[str, str]:
 async def delivering(folder: Path, options: Mapping[str, str]) -> AsyncIterator[tuple[House, Worker]]:
     """Have the log of a container with these log-opts delivered meanwhile."""
     house = House(folder, options)
-    async with working(house.data) as worker:
+    async with working(house.data, timing=QUICK_TO_LOOK) as worker:
         yield house, worker
     house.journal.close()
 

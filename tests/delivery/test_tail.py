@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from plugin.delivery import tail as tail_module
 from plugin.delivery.tail import Tail
 from plugin.docker.frames import Entry, PartialMetadata, encode_frame
 from plugin.journal.compression import compress_closed
@@ -180,14 +179,12 @@ def test_a_line_that_is_under_way_is_read_from_its_beginning_after_a_restart(jou
     assert read_all(make_tail(journal, sink)) == [b"one two"]
 
 
-def test_a_line_whose_rest_does_not_come_is_delivered_as_it_is(
-    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_whose_rest_does_not_come_is_delivered_as_it_is(journal: Journal, sink: FakeSink) -> None:
     journal.write(part(1, b"prompt> "))
     tail = make_tail(journal, sink)
     assert read_all(tail) == []
 
-    monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
+    tail.patience = -1.0
     assert tail.has_news()
     assert read_all(tail) == [b"prompt> "]
     assert not tail.has_news()
@@ -227,13 +224,11 @@ class TestACharacterThatTheEngineCut:
         again.acknowledge(position_behind(two), 1)
         assert again.cursor.resume == again.cursor.offset == journal.writer.offset
 
-    def test_it_keeps_nothing_of_the_journal_once_it_is_given_up(
-        self, journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_it_keeps_nothing_of_the_journal_once_it_is_given_up(self, journal: Journal, sink: FakeSink) -> None:
         journal.write(part(1, b"one " + self.EURO[:2]))
         tail = make_tail(journal, sink)
         assert read_all(tail) == [b"one "]
-        monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
+        tail.patience = -1.0
         assert tail.has_news()
         (rest,) = tail.read(50_000).records
         assert rest.line == self.EURO[:2]
@@ -281,15 +276,16 @@ def test_an_incomplete_frame_is_waited_for(journal: Journal, sink: FakeSink) -> 
 
 
 def test_a_line_that_waits_for_its_rest_is_delivered_after_a_restart_too_where_all_behind_it_is(
-    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, sink: FakeSink
 ) -> None:
     journal.write(part(1, b"one "), Entry("stderr", 6_000, b"between"))
     tail = make_tail(journal, sink)
     (between,) = tail.read(50_000).records
     tail.acknowledge(position_behind(between), 1)
 
-    monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
-    assert read_all(make_tail(journal, sink)) == [b"one "]
+    following = make_tail(journal, sink)
+    following.patience = -1.0
+    assert read_all(following) == [b"one "]
 
 
 def test_a_line_whose_rest_never_comes_is_delivered_after_a_restart_too(journal: Journal, sink: FakeSink) -> None:
@@ -303,15 +299,17 @@ def test_a_line_whose_rest_never_comes_is_delivered_after_a_restart_too(journal:
 
 
 def test_of_two_lines_whose_rest_does_not_come_one_can_be_delivered_and_the_other_not(
-    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, sink: FakeSink
 ) -> None:
-    monkeypatch.setattr(tail_module, "_PATIENCE", -1.0)
     journal.write(part(1, b"prompt> "), part(1, b"error: ", source="stderr"))
     tail = make_tail(journal, sink)
+    tail.patience = -1.0
     prompt, error = tail.read(50_000).records
     assert (prompt.line, error.line) == (b"prompt> ", b"error: ")
     tail.acknowledge(position_behind(prompt), 1)
-    assert read_all(make_tail(journal, sink)) == [b"error: "]
+    following = make_tail(journal, sink)
+    following.patience = -1.0
+    assert read_all(following) == [b"error: "]
 
 
 def test_a_segment_is_seen_that_came_while_the_clock_of_the_file_system_stood_still(

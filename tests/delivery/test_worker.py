@@ -6,14 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from plugin.delivery import journal_watcher as watching_module
-from plugin.delivery import tail as tail_module
 from plugin.delivery import worker as worker_module
 from plugin.delivery.report import read_status
+from plugin.delivery.timing import Timing
 from plugin.delivery.worker import Worker, pause_between_looks
 from plugin.docker.frames import Entry, PartialMetadata
 from plugin.errors import JournalError
@@ -32,6 +32,7 @@ class Web:
 
     def __init__(self, folder: Path, receiver: Receiver) -> None:
         self.receiver = receiver
+        self.timing = Timing(patience=0.1, lively=0.3, list=0.05)
         self.house = House(folder, {"http-url": f"http://127.0.0.1:{receiver.port}", "http-timeout": "2m"})
         self._own_files = 0
         self._own_files = len(self.open_files())
@@ -43,7 +44,7 @@ class Web:
 
     def working(self) -> AbstractAsyncContextManager[Worker]:
         """Have a worker work meanwhile."""
-        return working(self.house.data)
+        return working(self.house.data, timing=self.timing)
 
     def open_files(self) -> list[str]:
         """The open files of its journal, besides those of the writer."""
@@ -56,10 +57,7 @@ class Web:
 
 
 @pytest.fixture
-def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    monkeypatch.setattr(tail_module, "_PATIENCE", 0.1)
-    monkeypatch.setattr(worker_module, "_LIVELY", 0.3)
-    monkeypatch.setattr(watching_module, "_LIST", 0.05)
+def web(tmp_path: Path) -> Iterator[Web]:
     with Receiver(PROTOCOLS["http"]) as receiver:
         made = Web(tmp_path, receiver)
         yield made
@@ -113,9 +111,9 @@ def test_a_journal_whose_destination_was_down_rests_when_all_is_delivered(web: W
 
 
 def test_a_last_line_without_its_end_is_waited_for_no_longer_where_hints_tell_of_all_else(
-    web: Web, monkeypatch: pytest.MonkeyPatch
+    web: Web,
 ) -> None:
-    monkeypatch.setattr(watching_module, "_SURVEY", 3600.0)
+    web.timing = replace(web.timing, survey=3600.0)
 
     async def story() -> None:
         web.receiver.stop()
@@ -164,7 +162,7 @@ def test_a_journal_whose_note_could_not_be_read_once_is_delivered_later(
 
     async def story() -> None:
         monkeypatch.setattr(worker_module, "read_note", fail)
-        monkeypatch.setattr(worker_module, "_RETRY_MISCONFIGURED", 0.1)
+        web.timing = replace(web.timing, retry=0.1)
         lines = web.journal.lines(0, 100)
         async with web.working():
             await until(lambda: web.lines() == lines)
@@ -173,10 +171,9 @@ def test_a_journal_whose_note_could_not_be_read_once_is_delivered_later(
 
 
 @pytest.fixture
-def quick_to_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_to_retry(web: Web) -> None:
     """A worker that looks again at what is damaged, and tells of it, many times a second."""
-    for pause in ("_RETRY_MISCONFIGURED", "_REPORT", "_LOOK"):
-        monkeypatch.setattr(worker_module, pause, 0.05)
+    web.timing = replace(web.timing, retry=0.05, report=0.05, look=0.05)
 
 
 def faults_of(web: Web) -> list[str]:
@@ -265,7 +262,7 @@ def test_a_plugin_wide_sink_is_sent_nothing_of_a_container_until_it_has_a_cursor
         web.house.touch()
         cursor_path(web.journal.folder, "http").unlink()
         web.journal.lines(0, 100)
-        async with working(web.house.data, options) as worker:
+        async with working(web.house.data, options, web.timing) as worker:
             await until(lambda: any(one.without_cursor == {"http"} for one in worker._containers.values()))
             web.house.touch()
             await asyncio.sleep(0.3)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from plugin.config.options import validate
+from plugin.delivery.timing import Timing
 from plugin.delivery.worker import Worker
 from plugin.docker.info import Info
 from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
@@ -47,10 +48,12 @@ class House:
 
 
 @asynccontextmanager
-async def working(data: DataFolder, defaults: Mapping[str, str] | None = None) -> AsyncIterator[Worker]:
+async def working(
+    data: DataFolder, defaults: Mapping[str, str] | None = None, timing: Timing | None = None
+) -> AsyncIterator[Worker]:
     """Have a worker work meanwhile."""
     stop = asyncio.Event()
-    worker = Worker(data, defaults or {}, 0, 1)
+    worker = Worker(data, defaults or {}, 0, 1, timing=timing)
     task = asyncio.create_task(worker.run(stop))
     try:
         yield worker
