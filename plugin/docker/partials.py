@@ -17,14 +17,19 @@ _LETTER_E = ord("e")
 
 
 class Joiner:
-    """Follows the parts of lines through a journal and says for each entry what to do with it.
+    """Follows the parts of lines through a journal, says for each entry what to do with it, and holds what it has to.
 
-    ``held_from`` is the smallest offset of a part that is held, or −1: reading has to begin there to see whole lines.
+    ``parts``
+        the parts that are held, by source
+    ``times``
+        the time of the first of them, in nanoseconds since 1970 UTC
     """
 
-    __slots__ = ("_ids", "_sizes", "_starts")
+    __slots__ = ("_ids", "_sizes", "_starts", "parts", "times")
 
     def __init__(self) -> None:
+        self.parts: list[list[bytes]] = [[], []]
+        self.times = [0, 0]
         self._starts = [-1, -1]
         self._sizes = [0, 0]
         self._ids = [b"", b""]
@@ -52,6 +57,19 @@ class Joiner:
         if not fields.partial and self._starts[source] < 0:
             return COMPLETE
         return self._accept_part(fields, buffer, offset, source)
+
+    def hold(self, line: bytes, time_nano: int, source: int) -> None:
+        """Hold a part, also the last one of a line, which is joined next."""
+        parts = self.parts[source]
+        if not parts:
+            self.times[source] = time_nano
+        parts.append(line)
+
+    def join(self, source: int) -> bytes:
+        """Return the line that the parts held make, and hold them no longer."""
+        line = b"".join(self.parts[source])
+        self.parts[source] = []
+        return line
 
     def _accept_part(self, fields: Fields, buffer: bytes, offset: int, source: int) -> int:
         action = 0

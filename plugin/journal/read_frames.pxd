@@ -10,7 +10,7 @@ cdef class Reframer:
     cdef Fields _fields
     cdef Joiner _joiner
     cdef long long _first, _skip, _since, _until
-    cdef list _heads, _times, _parts
+    cdef list _heads
     cdef bytearray _out
     cdef public bint done
 
@@ -24,7 +24,7 @@ cdef class Reframer:
     @cython.locals(fields=Fields)
     cdef _handle_part(self, bytes buffer, long long offset, Py_ssize_t start, int action, int source)
 
-    @cython.locals(parts=list)
+    @cython.locals(joiner=Joiner, line=bytes)
     cdef _emit_held(self, long long offset, int source, int newline)
 
     cdef bint _wanted(self, long long offset, long long time_nano)

@@ -28,10 +28,8 @@ class Reframer:
         "_heads",
         "_joiner",
         "_out",
-        "_parts",
         "_since",
         "_skip",
-        "_times",
         "_until",
         "done",
     )
@@ -44,8 +42,6 @@ class Reframer:
         self._fields = Fields()
         self._joiner = Joiner()
         self._heads = [b"", b""]
-        self._times = [0, 0]
-        self._parts: list[list[bytes]] = [[], []]
         self._out = bytearray()
         self.done = False
 
@@ -67,7 +63,7 @@ class Reframer:
                 break
             action = joiner.accept(fields, buffer, offset + position)
             source = source_index(fields, buffer)
-            if action == complete and not self._parts[source]:
+            if action == complete and not joiner.parts[source]:
                 if self._wanted(offset + position, fields.time_nano):
                     head = characters[start : fields.head_end] if fields.head_end >= 0 else _head(fields, buffer)
                     self._append(head, characters[fields.line_start : fields.line_end], 1)
@@ -92,21 +88,21 @@ class Reframer:
         fields = self._fields
         if action & FLUSH_BEFORE:
             self._emit_held(offset, source, 0)
-        if not self._parts[source]:
-            self._times[source] = fields.time_nano
+        if not self._joiner.parts[source]:
             self._heads[source] = buffer[start : fields.head_end] if fields.head_end >= 0 else _head(fields, buffer)
-        self._parts[source].append(buffer[fields.line_start : fields.line_end])
+        self._joiner.hold(buffer[fields.line_start : fields.line_end], fields.time_nano, source)
         if action & COMPLETE:
             self._emit_held(offset, source, 1)
         elif action & FLUSH_AFTER:
             self._emit_held(offset, source, 0)
 
     def _emit_held(self, offset: int, source: int, newline: int) -> None:
-        parts = self._parts[source]
-        if parts:
-            if not self.done and self._wanted(offset, self._times[source]):
-                self._append(self._heads[source], b"".join(parts), newline)
-            self._parts[source] = []
+        joiner = self._joiner
+        if not joiner.parts[source]:
+            return
+        line = joiner.join(source)
+        if not self.done and self._wanted(offset, joiner.times[source]):
+            self._append(self._heads[source], line, newline)
 
     def _wanted(self, offset: int, time_nano: int) -> bool:
         if offset < self._first:

@@ -11,7 +11,7 @@ cdef class Decoder:
     cdef long long _first, _cut_from
     cdef Fields _fields
     cdef Joiner _joiner
-    cdef list _parts, _times, _last, _beginnings, _records, _earlier
+    cdef list _last, _beginnings, _records, _earlier
 
     @cython.locals(
         fields=Fields, joiner=Joiner, joined=bint, records=list, first=cython.longlong, end=Py_ssize_t,
@@ -39,5 +39,5 @@ cdef class Decoder:
     @cython.locals(fields=Fields)
     cdef _handle_part(self, bytes buffer, long long frame, long long behind, int action, int source)
 
-    @cython.locals(parts=list, records=list)
+    @cython.locals(joiner=Joiner, line=bytes, records=list)
     cdef _emit_held(self, long long behind, int source, bint delivered)

@@ -32,9 +32,7 @@ class Decoder:
         "_joiner",
         "_keeps_earlier",
         "_last",
-        "_parts",
         "_records",
-        "_times",
         "prepared",
     )
 
@@ -44,8 +42,6 @@ class Decoder:
         self._first = first
         self._fields = Fields()
         self._joiner = Joiner()
-        self._parts: list[list[bytes]] = [[], []]
-        self._times = [0, 0]
         self._last = [0, 0]
         self._beginnings: list[Record | None] = [None, None]
         self._cut_from = -1
@@ -86,10 +82,10 @@ class Decoder:
                 position = entry_end
                 continue
             action = joiner.accept(fields, buffer, frame)
-            if action == complete and not self._parts[source]:
+            if action == complete and not joiner.parts[source]:
                 if frame >= first:
                     line = characters[fields.line_start : fields.line_end]
-                    resume = joiner.held_from if self._parts[0] or self._parts[1] else behind
+                    resume = joiner.held_from if joiner.parts[0] or joiner.parts[1] else behind
                     records.append(
                         whole_line(prepared, _SOURCES[source], fields.time_nano, line, frame, behind, resume)
                     )
@@ -193,9 +189,7 @@ class Decoder:
         fields = self._fields
         if action & FLUSH_BEFORE:
             self._emit_held(frame, source, frame < self._first)
-        if not self._parts[source]:
-            self._times[source] = fields.time_nano
-        self._parts[source].append(buffer[fields.line_start : fields.line_end])
+        self._joiner.hold(buffer[fields.line_start : fields.line_end], fields.time_nano, source)
         self._last[source] = frame
         if action & (COMPLETE | FLUSH_AFTER):
             self._emit_held(behind, source, behind <= self._first)
@@ -205,14 +199,13 @@ class Decoder:
 
         One that lacks its last part ends where another may end, too: at ``first``, it is delivered rather again.
         """
-        parts = self._parts[source]
-        if not parts:
+        joiner = self._joiner
+        if not joiner.parts[source]:
             return
+        line = joiner.join(source)
         if not delivered or self._keeps_earlier:
-            resume = self._joiner.held_from if self._joiner.held else behind
-            line = b"".join(parts)
-            time_nano = self._times[source]
+            resume = joiner.held_from if joiner.held else behind
+            time_nano = joiner.times[source]
             last = self._last[source]
             records = self._earlier if delivered else self._records
             records.append(Record(self.prepared, _SOURCES[source], time_nano, line, last, behind, resume))
-        self._parts[source] = []
