@@ -22,13 +22,16 @@ class Faults:
         """Return whether there is one of a container."""
         return container_id in self._of
 
-    def note(self, container_id: str, instance: str, fault: str, *, defect: bool) -> None:
-        """Note why a sink cannot be used; where that is a ``defect``, the error that is being handled is logged too."""
+    def note(self, container_id: str, instance: str, fault: str, *, defect: bool, label: str = "") -> None:
+        """Note why a sink cannot be used; where that is a ``defect``, the error that is being handled is logged too.
+
+        ``label`` is what the log calls the container.
+        """
         of = self._of.setdefault(container_id, {})
         if of.get(instance) != fault:
             logger.error(
-                "container %s, sink %s is misconfigured, its log waits in the journal: %s",
-                container_id[:12],
+                "container %s, sink %s: misconfigured, its log waits in the journal: %s",
+                label or container_id[:12],
                 instance,
                 fault,
                 exc_info=defect,

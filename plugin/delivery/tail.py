@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from plugin.delivery.dead_letters import bury
 from plugin.delivery.timing import Timing
 from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, entry_size
+from plugin.docker.info import short_id
 from plugin.journal.cursors.store import Cursor, move_cursor
 from plugin.journal.gap_reason import NO_ENTRIES, why_missing
 from plugin.journal.layout import CLOCK_TICK
@@ -47,7 +48,7 @@ class Tail:
     """Reads a journal from a sink's cursor on, which is within it, and moves the cursor when records are acknowledged.
 
     A line whose rest does not come is waited for ``patience`` seconds, then delivered as it is. ``stages`` are what the
-    records go through, made for this tail alone.
+    records go through, made for this tail alone; ``label`` is what the log calls the container.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class Tail:
         cursor: Cursor,
         stages: Sequence[Transform] = (),
         patience: float = Timing.patience,
+        label: str = "",
     ) -> None:
         self.folder = folder
         self.instance = instance
+        self.label = label or short_id(folder.name)
         self.cursor = cursor
         self._prepared = prepared
         self._reader = JournalReader(folder, cursor.resume)
@@ -203,7 +206,7 @@ class Tail:
         if now >= self._next_word:
             logger.warning(
                 "container %s, sink %s: records are refused for good and kept as dead letters, %d of late: %s",
-                self.container_id[:12],
+                self.label,
                 self.instance,
                 self._buried,
                 reason,
@@ -213,7 +216,7 @@ class Tail:
         try:
             bury(self.folder, self.instance, record, reason, time.time_ns())
         except OSError as error:
-            logger.warning("container %s: a dead letter cannot be kept: %s", self.container_id[:12], error)
+            logger.warning("container %s, sink %s: a dead letter cannot be kept: %s", self.label, self.instance, error)
         cursor = self.cursor
         upto = position_behind(record)
         self._move(upto, records=cursor.records, last_success=cursor.last_success, dead=cursor.dead + 1)
@@ -257,9 +260,7 @@ class Tail:
             self._unsaved = False
         except OSError as error:
             if self.folder.exists():
-                logger.warning(
-                    "container %s, sink %s: cursor not saved: %s", self.container_id[:12], self.instance, error
-                )
+                logger.warning("container %s, sink %s: cursor not saved: %s", self.label, self.instance, error)
 
     def _is_overdue(self) -> bool:
         """Return whether the decoder has waited long enough for the rest of a line."""
@@ -285,7 +286,7 @@ class Tail:
         self._decoder.flush(start)
         records = self._take()
         text = f"peavey: {offset - start} bytes of this container's log are missing here: {reason}"
-        logger.warning("container %s, sink %s: %s", self.container_id[:12], self.instance, text)
+        logger.warning("container %s, sink %s: %s", self.label, self.instance, text)
         end = max(offset, self.cursor.offset)  # what is missing can be the beginning of a line, before the cursor
         self._gaps.append((end, offset - start))
         if self._pipeline is not None:

@@ -80,7 +80,7 @@ class Turns:
             try:
                 chunk = tail.read(size)
             except Exception:
-                logger.exception("container %s: its journal cannot be read now", tail.container_id[:12])
+                logger.exception("container %s: its journal cannot be read now", tail.label)
                 # It counts as queued until then, whatever is announced: it may grow all the time.
                 asyncio.get_running_loop().call_later(self._reread, self._read_again, tail)
                 continue

@@ -160,7 +160,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 (a defect of a sink must not end the delivery of other containers)
                 expected = isinstance(error, PeaveyError | ValueError | OSError)
                 fault = str(error) if expected else f"a defect ({type(error).__name__}), see delivery's log"
-                self._faults.note(container_id, choice.instance, fault, defect=not expected)
+                self._faults.note(container_id, choice.instance, fault, defect=not expected, label=note.info.label)
                 container.retry = time.monotonic() + self._timing.retry
             else:
                 self._faults.forget(container_id, choice.instance)
@@ -202,7 +202,14 @@ class Worker:
         prepared = destination.sink.prepare(make_origin(note.info, choice, note.birth))
         cursor = msgspec.structs.replace(cursor, birth=note.birth)
         tail = Tail(
-            folder, choice.instance, destination.sink, prepared, cursor, self._stages(choice), self._timing.patience
+            folder,
+            choice.instance,
+            destination.sink,
+            prepared,
+            cursor,
+            self._stages(choice),
+            self._timing.patience,
+            note.info.label,
         )
         destination.add(tail)
         return Link(destination, tail)

@@ -45,6 +45,11 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
         return self.container_name.removeprefix("/")
 
     @property
+    def label(self) -> str:
+        """Name and short id, as the log calls the container."""
+        return f"{self.name} ({self.id})" if self.name else self.id
+
+    @property
     def command(self) -> str:
         """Entrypoint and arguments, joined by spaces."""
         return " ".join([self.container_entrypoint, *(self.container_args or ())])

@@ -185,6 +185,7 @@ class Pump(threading.Thread):
         stream = self._streams.find(name)
         if stream is None:
             return False
+        logger.debug("StopLogging: container %s: stream %s", stream.container.label, name)
         self._taker.drain_older(stream)
         self._taker.drain(stream)
         if stream.container.held and not stream.closed and stream.waiting():

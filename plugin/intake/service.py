@@ -118,7 +118,7 @@ class Intake:
         attach.result()
 
     def _create_cursors(self, container_id: str, options: ContainerOptions) -> None:
-        """Return each sink that is new to a container its first cursor here, so that the pump seldom has to write one.
+        """Write the first cursor of each sink that is new to a container, so that the pump seldom has to.
 
         The pump sees to it that they are there: they may be refused, or go with a journal that ages out right now.
         """
@@ -149,11 +149,10 @@ class Intake:
         except OSError as error:
             raise RequestError(f"File {file} cannot be used: {error.strerror}") from error
         if not stat.S_ISFIFO(mode):
-            raise RequestError(f"File {file} is no FIFO")
+            raise RequestError(f"File {file} is not a FIFO")
 
     def detach(self, file: str) -> Future[bool]:
         """End a stream after its last byte is in the journal; false if there is no such stream."""
-        logger.debug("StopLogging: stream %s", Path(file).name)
         return self._pump.call(self._pump.detach, Path(file).name)
 
     def drain(self) -> Future[None]:
@@ -293,7 +292,7 @@ class Intake:
 
 def _told(attachment: Attachment) -> str:
     """Return the stream and its container, for the log."""
-    return f"container {attachment.info.name} ({attachment.info.id}): stream {attachment.name}"
+    return f"container {attachment.info.label}: stream {attachment.name}"
 
 
 def _open_fifo(file: str) -> int:

@@ -154,7 +154,7 @@ class Container:
         self._owner = ""
         self._unnoted: Stream | None = None
         self._dropped_before = dropped_before
-        self._name = ""
+        self._label = ""
 
     @property
     def dropped(self) -> Dropped:
@@ -219,8 +219,7 @@ class Container:
     @property
     def label(self) -> str:
         """The container's name and short id, for the log."""
-        name = self.streams[-1].info.name if self.streams else self._name
-        return f"{name} ({short_id(self.id)})" if name else short_id(self.id)
+        return self.streams[-1].info.label if self.streams else self._label or short_id(self.id)
 
     @property
     def dropping(self) -> bool:
@@ -266,7 +265,7 @@ class Container:
     def release(self, stream: Stream) -> None:
         """Let go of a stream that has ended; what it left incomplete is cut off."""
         self.streams.remove(stream)
-        self._name = stream.info.name
+        self._label = stream.info.label
         stream.closed = True
         os.close(stream.descriptor)
         writer = self.writer

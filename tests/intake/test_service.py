@@ -130,7 +130,7 @@ class TestFifos:
             intake.check_fifo(text.format(bench.logging))
 
     @pytest.mark.parametrize(
-        ("name", "message"), [("file", "is no FIFO"), ("link", "is no FIFO"), ("none", "No such file")]
+        ("name", "message"), [("file", "is not a FIFO"), ("link", "is not a FIFO"), ("none", "No such file")]
     )
     def test_what_is_none_is_refused(self, bench: Bench, intake: Intake, name: str, message: str) -> None:
         (bench.logging / "file").touch()
