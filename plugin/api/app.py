@@ -34,7 +34,7 @@ Handler = Callable[[bytes], Awaitable[Response]]
 
 
 class LogDriver:
-    """Answers the engine's requests; ``admission`` decides on log-opts, ``intake`` has the streams."""
+    """The engine's requests; ``admission`` decides on log-opts, ``intake`` has the streams."""
 
     def __init__(self, intake: Intake, admission: Admission, reader: LogReader) -> None:
         self._intake = intake
@@ -78,12 +78,13 @@ class LogDriver:
             return _answer({"Err": ""})
         request = decode(body, StopLogging, "StopLogging")
         if not await asyncio.wrap_future(self._intake.detach(request.file)):
-            logger.debug("StopLogging of %s, which is not attached", request.file)
+            logger.debug("StopLogging: %s is not attached", request.file)
         return _answer({"Err": ""})
 
     async def read_logs(self, body: bytes) -> Response:
         """Stream the frames that ``docker logs`` wants."""
         request = decode(body, ReadLogs, "ReadLogs")
+        logger.debug("ReadLogs: container %s: %s", request.info.label, request.config)
         session = await self._reader.open(request.info.container_id, request.query())
         frames = session.all_frames()
         if frames is None:
@@ -93,7 +94,7 @@ class LogDriver:
 
 
 class _ReadingResponse(StreamingResponse):
-    """Streams a reading, and closes it also when the client left before the first frame."""
+    """A streamed reading, closed also when the client leaves before the first frame."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session.frames(), media_type=_FRAMES_TYPE)
@@ -135,7 +136,7 @@ def create_app(intake: Intake, admission: Admission, reader: LogReader, observer
 
 
 async def _handle(handler: Handler, request: Request, refusal: int = 200) -> Response:
-    """Answer a request; what goes wrong is told in ``Err``, with the details of a defect in the log only."""
+    """Answer a request, with ``Err`` for what went wrong; the details of a bug are in the log only."""
     if is_over_tcp(request.scope):
         return await _not_found(request)
     name = request.scope["path"].removeprefix("/")
@@ -143,24 +144,24 @@ async def _handle(handler: Handler, request: Request, refusal: int = 200) -> Res
         return await handler(await request.body())
     except (StoppedError, asyncio.CancelledError):  # the server cancels what takes too long when it ends
         message = str(StoppedError())
-        logger.info("%s not done: %s", name, message)
+        logger.info("%s: not done: %s", name, message)
     except PeaveyError as error:
-        logger.warning("%s refused: %s", name, error)
+        logger.warning("%s: refused: %s", name, error)
         message = str(error)
     except OSError as error:
-        logger.error("%s failed: %s", name, error)  # noqa: TRY400 (the disk's fault, no defect)
+        logger.error("%s: failed: %s", name, error)  # noqa: TRY400 (the disk's fault, not a bug)
         message = str(error)
     except Exception as error:
-        logger.exception("%s failed", name)
+        logger.exception("%s: failed", name)
         message = f"internal error ({type(error).__name__}); the plugin's log has the details"
     return _answer({"Err": f"peavey: {message}"}, refusal)
 
 
 async def _not_found(request: Request, _: Exception | None = None) -> Response:
-    expected = "no request of the LogDriver protocol"
+    expected = "not a request of the LogDriver protocol"
     if is_over_tcp(request.scope):
         expected = (
-            "not answered here, but GET /status and GET /metrics are; the engine's are on the plugin's own socket"
+            "not answered here (expected: GET /status or GET /metrics; the engine's requests go to the plugin's socket)"
         )
     return PlainTextResponse(f"{request.method} {request.scope['path']} is {expected}\n", status_code=404)
 

@@ -49,6 +49,7 @@ def bind(path: Path) -> socket.socket:
         finally:
             os.umask(mask)
         listener.listen(_BACKLOG)
+        logger.info("listening on %s", path)
     except OSError as error:
         listener.close()
         raise SettingError(f"cannot listen on {path}: {error.strerror or error}") from error
@@ -64,14 +65,14 @@ def _remove_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise SettingError(f"cannot listen on {path}: there is a file that is not a socket")
+        raise SettingError(f"cannot listen on {path}: it exists and is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             path.unlink(missing_ok=True)
             return
-    raise SettingError(f"cannot listen on {path}: another process listens there")
+    raise SettingError(f"cannot listen on {path}: another process listens on it")
 
 
 def serve(
@@ -105,7 +106,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """A server that listens at a further address as soon as it can, and tells when it begins to end."""
+    """A server that also listens on a further address, as soon as it can, and calls back when it begins to end."""
 
     def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None], further: FurtherAddress | None) -> None:
         super().__init__(config)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    """Answers with the status that ``gather`` gives, one request after the other and in a thread of its own."""
+    """The status that ``gather`` returns, for one request after the other and in a thread of its own."""
 
     def __init__(self, gather: Callable[[], Status]) -> None:
         self._gather = gather
@@ -54,7 +54,7 @@ class Observer:
         except (StoppedError, asyncio.CancelledError):  # the server cancels what takes too long when it ends
             return PlainTextResponse(f"{StoppedError()}\n", status_code=503)
         except Exception as error:
-            logger.exception("status cannot be told")
+            logger.exception("cannot gather the status")
             return PlainTextResponse(
                 f"internal error ({type(error).__name__}); the plugin's log has the details\n", status_code=500
             )

@@ -1,4 +1,4 @@
-"""The TCP address on which status and metrics are given, besides the plugin's own socket."""
+"""The TCP address on which status and metrics are served, besides the plugin's own socket."""
 
 import logging
 import socket
@@ -12,9 +12,9 @@ _KEEP_ALIVE_AFTER = 60
 
 
 class FurtherAddress:
-    """Listens there as soon as that can be done: that it cannot must keep no container from starting.
+    """A further address of the server. While it is unavailable, the plugin keeps running and containers start.
 
-    ``fault`` is why it cannot, empty when it does.
+    ``fault`` is why it is unavailable, empty once it is listened on.
     """
 
     def __init__(self, address: ListenAddress) -> None:
@@ -23,23 +23,22 @@ class FurtherAddress:
         self.fault = ""
 
     def listen(self) -> socket.socket | None:
-        """Listen, unless that is done already; None if it cannot be done now, which the log tells once."""
+        """Return the listening socket, made now if there is none; None if the address is unavailable, logged once."""
         if self._listener is not None:
             return self._listener
         try:
             self._listener = _listener(self._address)
         except OSError as error:
             fault = (
-                f"PEAVEY_HTTP: cannot listen on {self._address}: {error.strerror or error};"
-                " it is tried again and again, or choose another address"
+                f"PEAVEY_HTTP: cannot listen on {self._address}: {error.strerror or error}; retrying"
+                " (or choose another address)"
             )
             if fault != self.fault:
                 self.fault = fault
-                logger.error("%s", fault)  # noqa: TRY400 (another process has it, no defect)
+                logger.error("%s", fault)  # noqa: TRY400 (another process has it, not a bug)
             return None
-        if self.fault:
-            self.fault = ""
-            logger.info("listening on %s (PEAVEY_HTTP)", self._address)
+        self.fault = ""
+        logger.info("listening on %s (PEAVEY_HTTP)", self._address)
         return self._listener
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit
 from plugin.config.settings import load_settings
-from plugin.delivery.sharding import claimed, parse_share
+from plugin.delivery.sharding import Share, claimed, parse_share
 from plugin.delivery.worker import Worker
 from plugin.journal.layout import DataFolder
 from plugin.memory import keep_memory
@@ -57,11 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER)
         keep_memory()
-        asyncio.run(_deliver(worker, supervised=arguments.supervised))
+        logger.info("delivery %s: started", share)
+        asyncio.run(_deliver(worker, share, supervised=arguments.supervised))
     return 0
 
 
-async def _deliver(worker: Worker, *, supervised: bool) -> None:
+async def _deliver(worker: Worker, share: Share, *, supervised: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "look-up"))  # a hanging name server must not hold up others
@@ -70,6 +71,7 @@ async def _deliver(worker: Worker, *, supervised: bool) -> None:
     if supervised:
         loop.add_reader(sys.stdin.fileno(), _end_with_stdin, loop, stop)
     await worker.run(stop)
+    logger.info("delivery %s: stopped", share)
     # Look-ups and writes that hang are in threads, and only the end of the process ends those. All is noted by now.
     logging.shutdown()
     os._exit(os.EX_OK)

@@ -11,4 +11,4 @@ def raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        logger.debug("open files: up to %d", hard)
+        logger.debug("open file limit: %d", hard)

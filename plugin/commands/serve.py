@@ -16,7 +16,7 @@ from plugin.api.tcp_listener import FurtherAddress
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit
 from plugin.config.settings import SETTINGS as ALL_SETTINGS
-from plugin.config.settings import load_settings
+from plugin.config.settings import load_settings, written_settings
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when asked to stop. Raises ``PeaveyError`` if it cannot begin."""
     settings = load_settings(vars(arguments), os.environ, schema())
     log_to_stdout(settings.log_level)
+    logger.info("peavey %s starting; settings: %s", __version__, written_settings(vars(arguments), os.environ))
     for warning in settings.warnings:
         logger.warning("%s", warning)
     sys.setswitchinterval(_SWITCH_INTERVAL)  # intake's thread must not wait long for one that reads back
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         further.listen()
     listener = bind(settings.socket)
     with ExitStack() as at_end:  # a signal may come before we serve, too
-        at_end.callback(logger.info, "peavey has stopped")
+        at_end.callback(logger.info, "peavey %s stopped", __version__)
         at_end.callback(os.close, lock)
         at_end.callback(settings.socket.unlink, missing_ok=True)
         admission = Admission(data, settings.log_opts, schema())
@@ -73,7 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
         observer = Observer(overview.gather)
         app = create_app(intake, admission, reader, observer)
         gc.freeze()
-        logger.info("peavey %s serves %s, journals in %s", __version__, settings.socket, settings.data)
         supervisor.start_if_needed()
         serve(app, listener, reader.stop, further)
     return 0

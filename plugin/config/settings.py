@@ -15,7 +15,7 @@ from plugin.config.common_options import JOURNAL_ONLY
 from plugin.config.defaults import parse_defaults
 from plugin.config.listen_address import LISTEN_ADDRESS, ListenAddress
 from plugin.config.options import defaults_faults
-from plugin.config.parsing import hint, quote
+from plugin.config.parsing import hint, printable, quote
 from plugin.config.schema import Schema
 from plugin.config.types import Kind
 from plugin.errors import SettingError
@@ -188,7 +188,7 @@ class Settings:
     http: ListenAddress | None
     log_level: str
     warnings: tuple[str, ...] = ()
-    """Variables that look like a setting and are none: worth a line in the log, no reason to stop."""
+    """Variables that look like a setting but are not: worth a line in the log, not a reason to stop."""
 
 
 def load_settings(
@@ -240,6 +240,19 @@ def _given(setting: Setting[Any], arguments: Mapping[str, object], environ: Mapp
     if (argument := arguments.get(setting.name)) is not None:
         return setting.flag, str(argument)
     return setting.variable, environ.get(setting.variable) or setting.default
+
+
+def written_settings(arguments: Mapping[str, object], environ: Mapping[str, str]) -> str:
+    """Return the settings in force on one line, as they were written; they must have been read without faults.
+
+    Of log-opts only the names are shown: their values can be secret.
+    """
+
+    def shown(setting: Setting[Any]) -> str:
+        text = _given(setting, arguments, environ)[1]
+        return ",".join(sorted(parse_defaults(text))) if setting is LOG_OPTS else printable(text)
+
+    return " ".join(f"{setting.variable}={shown(setting) or 'none'}" for setting in SETTINGS)
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:

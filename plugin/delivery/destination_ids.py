@@ -41,7 +41,7 @@ def _take_key(path: Path) -> bytes:
                 os.link(temporary, path)
         key = path.read_bytes()
     except OSError as error:
-        logger.warning("%s: no key, destinations get other names at the next start: %s", path, error)
+        logger.warning("cannot use %s; destinations get other ids at the next start: %s", path, error)
         key = b""
     finally:
         with contextlib.suppress(OSError):

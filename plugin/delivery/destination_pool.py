@@ -20,7 +20,7 @@ Key = tuple[Any, ...]
 
 
 class Destinations:
-    """Runs one destination for each set of options; ``defaults`` are the plugin-wide log-opts.
+    """The running destinations, one for each set of options; ``defaults`` are the plugin-wide log-opts.
 
     A secret that is named by its file counts by the file's name: what the file holds may change.
     """
@@ -53,16 +53,20 @@ class Destinations:
         if key not in self._running:
             sink = make_sink(choice)
             renewal = Renewal(choice, options, self._defaults)
-            self._running[key] = Destination(
+            destination = self._running[key] = Destination(
                 choice.instance, sink, _settings(choice), renewal.renewed, address=choice.options.destination
             )
-            self._tasks[key] = asyncio.create_task(self._running[key].run(), name=f"destination {choice.instance}")
-            self._tasks[key].add_done_callback(_end_on_defect)
+            self._tasks[key] = asyncio.create_task(destination.run(), name=f"destination {destination.name}")
+            self._tasks[key].add_done_callback(_end_on_bug)
+            logger.info("destination %s: started", destination.name)
         return self._running[key]
 
     def end_unused(self) -> None:
         """End those that have no container, without waiting for them."""
-        for key in [key for key, destination in self._running.items() if not destination.tails]:
+        for key, destination in list(self._running.items()):
+            if destination.tails:
+                continue
+            logger.info("destination %s: ended, no container uses it", destination.name)
             ending = asyncio.create_task(_end(self._running.pop(key), self._tasks.pop(key)))
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
@@ -88,12 +92,10 @@ def _key(choice: SinkChoice) -> Key:
     return choice.sink, tuple(sorted(written.items())), _settings(choice)
 
 
-def _end_on_defect(task: asyncio.Task[None]) -> None:
+def _end_on_bug(task: asyncio.Task[None]) -> None:
     """End the process when a destination's task failed: the next one begins again at what is acknowledged."""
     if not task.cancelled() and task.exception() is not None:
-        logger.critical(
-            "%s failed, delivery ends so that it is started again", task.get_name(), exc_info=task.exception()
-        )
+        logger.critical("%s: failed; ending delivery to restart it", task.get_name(), exc_info=task.exception())
         os._exit(os.EX_SOFTWARE)
 
 

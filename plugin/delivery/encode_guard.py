@@ -24,8 +24,8 @@ class Defects:
         defect = (type(error), place.filename, place.lineno)
         if defect not in self._told:
             self._told.add(defect)
-            logger.error("destination %s: a defect of the sink", self._name, exc_info=error)
-        return f"a defect of the sink ({type(error).__name__}: {error})"
+            logger.error("destination %s: bug in the sink", self._name, exc_info=error)
+        return f"bug in the sink ({type(error).__name__}: {error})"
 
     def encode(self, sink: Sink[Any], records: Sequence[Record]) -> bytes:
         """Have a sink encode records, where a defect is answered as one of its own errors.

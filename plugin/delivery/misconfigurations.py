@@ -30,7 +30,7 @@ class Faults:
         of = self._of.setdefault(container_id, {})
         if of.get(instance) != fault:
             logger.error(
-                "container %s, sink %s: misconfigured, its log waits in the journal: %s",
+                "container %s, sink %s: misconfigured; its log waits in the journal: %s",
                 label or container_id[:12],
                 instance,
                 fault,

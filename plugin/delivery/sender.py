@@ -86,7 +86,7 @@ class Sender:
     def _note_answer(self) -> None:
         self._backoff.reset()
         if self._state.note_answer():
-            logger.info("destination %s recovered", self._name)
+            logger.info("destination %s: recovered", self._name)
 
     def _narrow_down(self, batch: Batch, error: RejectError) -> tuple[Batch, ...]:
         """Split a rejected batch, until the record at fault is alone and becomes a dead letter."""
@@ -111,11 +111,11 @@ class Sender:
 
     def _tell(self, error: SinkError) -> None:
         if isinstance(error, MisconfiguredError):
-            logger.error("destination %s misconfigured: %s; retrying", self._name, error)
+            logger.error("destination %s: misconfigured: %s; retrying", self._name, error)
         elif isinstance(error, UnavailableError):
-            logger.warning("destination %s unreachable: %s; retrying", self._name, error)
+            logger.warning("destination %s: unreachable: %s; retrying", self._name, error)
         else:
-            logger.warning("destination %s failed: %s; retrying", self._name, error)
+            logger.warning("destination %s: failed: %s; retrying", self._name, error)
 
 
 def _may_be_too_large(batch: Batch) -> bool:

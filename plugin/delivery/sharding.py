@@ -38,7 +38,7 @@ def parse_share(text: str) -> Share:
     """Read ``0/2``. Raises ``SettingError``."""
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
-        raise SettingError(f"--share: '{text}' is no share (examples: 0/1, or 0/2 and 1/2)")
+        raise SettingError(f"--share: '{text}' is not a share (examples: 0/1, or 0/2 and 1/2)")
     return Share(int(number), int(count))
 
 
@@ -60,7 +60,7 @@ def claimed(data: DataFolder, share: Share, patience: float = 0.0) -> Iterator[N
                     raise
                 if str(error) != said:
                     said = str(error)
-                    logger.info("delivery of share %s waits: %s", share, said)
+                    logger.info("delivery %s: waiting: %s", share, said)
             else:
                 yield
                 return

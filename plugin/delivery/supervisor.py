@@ -84,7 +84,7 @@ class Supervisor:
                 # Nothing is written there: it ends when we do, however that is, and tells the process.
                 process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # noqa: S603
             except OSError as error:
-                logger.error("delivery %d/%d cannot be started: %s", share, self._workers, error)  # noqa: TRY400
+                logger.error("delivery %d/%d: cannot start: %s", share, self._workers, error)  # noqa: TRY400
                 self._stopping.wait(backoff.delay())
                 continue
             self._processes[share] = process
@@ -99,5 +99,5 @@ class Supervisor:
             if time.monotonic() - started > _STEADY:
                 backoff.reset()
             delay = backoff.delay()
-            logger.error("delivery %d/%d ended with status %d, started again", share, self._workers, status)
+            logger.error("delivery %d/%d: ended with status %d; restarting", share, self._workers, status)
             self._stopping.wait(delay)

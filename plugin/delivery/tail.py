@@ -205,7 +205,7 @@ class Tail:
         now = time.monotonic()
         if now >= self._next_word:
             logger.warning(
-                "container %s, sink %s: records are refused for good and kept as dead letters, %d of late: %s",
+                "container %s, sink %s: %d records refused for good and kept as dead letters: %s",
                 self.label,
                 self.instance,
                 self._buried,
@@ -216,7 +216,7 @@ class Tail:
         try:
             bury(self.folder, self.instance, record, reason, time.time_ns())
         except OSError as error:
-            logger.warning("container %s, sink %s: a dead letter cannot be kept: %s", self.label, self.instance, error)
+            logger.warning("container %s, sink %s: cannot keep a dead letter: %s", self.label, self.instance, error)
         cursor = self.cursor
         upto = position_behind(record)
         self._move(upto, records=cursor.records, last_success=cursor.last_success, dead=cursor.dead + 1)
@@ -260,7 +260,7 @@ class Tail:
             self._unsaved = False
         except OSError as error:
             if self.folder.exists():
-                logger.warning("container %s, sink %s: cursor not saved: %s", self.label, self.instance, error)
+                logger.warning("container %s, sink %s: cannot write cursor: %s", self.label, self.instance, error)
 
     def _is_overdue(self) -> bool:
         """Return whether the decoder has waited long enough for the rest of a line."""

@@ -39,7 +39,7 @@ class Admission:
         except OptionError as error:
             if not self._accepted_before(info):
                 raise
-            logger.warning("container %s: log-opts that were accepted once are at fault now: %s", info.id, error)
+            logger.warning("container %s: log-opts that were accepted before are faulty now: %s", info.label, error)
             return self.options_of(info)
         for note in options.notes:
             if note not in self._told:

@@ -84,7 +84,7 @@ class Attachments:
         try:
             names = os.listdir(self._folder)
         except OSError as error:
-            logger.warning("cannot list the attachments now: %s", error)
+            logger.warning("cannot list the attachments; retrying: %s", error)
             return Scan([], [], unreadable=True)
         for path in (self._folder / name for name in names if name.endswith(".json")):
             try:
@@ -93,7 +93,7 @@ class Attachments:
                 continue
             except OSError as error:
                 unreadable = True
-                logger.warning("attachment %s cannot be read now: %s", path, error)
+                logger.warning("cannot read attachment %s; retrying: %s", path, error)
             except _DAMAGED as error:
                 damaged.append(path.stem)
                 logger.warning("attachment %s is damaged: %s", path, error)

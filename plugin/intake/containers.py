@@ -71,7 +71,7 @@ class Containers:
             if not container.finish():
                 return
         except Exception:
-            logger.exception("container %s: its journal could not be closed", container.label)
+            logger.exception("container %s: cannot close the journal", container.label)
         del self._ended[container.id]
         if container.dropped.bytes:
             self._dropped[container.id] = container.dropped

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from plugin.docker.info import short_id
 from plugin.intake.journal_state import KeptJournal
 from plugin.intake.pump import Pump
 from plugin.journal.cursors.store import floor
 from plugin.journal.drop_mode import ROOM_TO_RESUME
 from plugin.journal.layout import DataFolder
 from plugin.journal.losses import Cause
+from plugin.journal.metadata import container_label
 from plugin.journal.retention import SegmentUse, measure, passed, remove_corrupt, remove_segment
 
 logger = logging.getLogger(__name__)
@@ -117,10 +117,9 @@ class DiskQuota:
                 lost += gained if victim.needed else 0
         if freed:
             logger.warning(
-                "room on the disk is short: removed the oldest segments of stopped, then of running containers "
-                "(%d bytes%s; PEAVEY_DISK_LIMIT, PEAVEY_DISK_FREE)",
+                "disk space is short (PEAVEY_DISK_LIMIT, PEAVEY_DISK_FREE): removed the oldest segments, %d bytes%s",
                 freed,
-                f", {lost} of them not delivered yet" if lost else "",
+                f" ({lost} not delivered yet)" if lost else "",
             )
         return spared or freed < shortage.wanted
 
@@ -148,7 +147,7 @@ class DiskQuota:
         try:
             return self._give_up(victim, cause)
         except OSError as error:
-            logger.warning("container %s: cannot remove a segment: %s", short_id(victim.container_id), error)
+            logger.warning("container %s: cannot remove a segment: %s", self._label(victim.container_id), error)
             return None
 
     def _give_up(self, victim: _Victim, cause: Cause) -> int | None:
@@ -162,7 +161,7 @@ class DiskQuota:
             remove_segment(use, cause, at_once=True)
             return use.bytes
         if not victim.runs and not victim.needed:
-            return use.bytes if self._remove(victim.container_id, [use], "for want of room") else None
+            return use.bytes if self._remove(victim.container_id, [use], "disk space is short") else None
         if victim.runs and use.bytes < _WORTH_LOSING:
             return None
         if not self._pump.call(self._pump.rotate, victim.container_id).result():
@@ -184,7 +183,7 @@ class DiskQuota:
             try:
                 freed += journal.set_aside - remove_corrupt(self._data.container(container_id), 0)
             except OSError as error:
-                logger.warning("container %s: cannot remove what is set aside: %s", short_id(container_id), error)
+                logger.warning("container %s: cannot remove .corrupt files: %s", self._label(container_id), error)
                 continue
             changed.add(container_id)
         return freed
@@ -198,7 +197,7 @@ class DiskQuota:
             if container_id not in attached
         ]
         surplus = sorted(waiting)[: max(0, len(waiting) - _EMPTIED_AT_MOST)]
-        reason = "for want of room; no sink could be told of that"
+        reason = "disk space is short; its sinks are not told"
         return {
             container_id
             for _, container_id in surplus
@@ -209,8 +208,11 @@ class DiskQuota:
         try:
             return self._remove(container_id, seen, reason)
         except OSError as error:
-            logger.warning("container %s: cannot remove its journal: %s", short_id(container_id), error)
+            logger.warning("container %s: cannot remove the journal: %s", self._label(container_id), error)
             return False
+
+    def _label(self, container_id: str) -> str:
+        return container_label(self._data.container(container_id))
 
 
 def _lacking(errors: set[int], status: os.statvfs_result) -> int:

@@ -1,13 +1,15 @@
-"""Syncing: journals are forced to the disk as often as their containers' ``fsync-interval`` asks for."""
+"""Force journals to the disk as often as their containers' ``fsync-interval`` asks for."""
 
 import logging
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from plugin.intake.journal_state import KeptJournal
 from plugin.journal.layout import CLOCK_TICK
+from plugin.journal.metadata import container_label
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +51,15 @@ class Syncer:
             ]
             if paths:
                 self._synced[container_id] = _Synced(now, time.time_ns())
-                _sync_all(container_id, paths)
+                _sync_all(Path(paths[0]).parent, paths)
 
 
-def _sync_all(container_id: str, paths: list[str]) -> None:
+def _sync_all(folder: Path, paths: list[str]) -> None:
     for path in paths:
         try:
             _fsync(path)
         except OSError as error:
-            logger.warning("container %s: its journal cannot be synced: %s", container_id, error)
+            logger.warning("container %s: fsync failed: %s", container_label(folder), error)
 
 
 def _fsync(path: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from plugin.config.options import ContainerOptions
-from plugin.docker.info import Info, short_id
+from plugin.docker.info import Info
 from plugin.errors import StoppedError
 from plugin.intake.disk_quota import DiskBounds, DiskQuota
 from plugin.intake.fsync import Syncer
@@ -21,6 +21,7 @@ from plugin.intake.pump import Pump
 from plugin.intake.retention import Tidier
 from plugin.intake.throttle import to_slow_down
 from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import container_label
 from plugin.memory import give_memory_back
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Housekeeper(threading.Thread):
         self._wake.set()
 
     def run(self) -> None:
-        """Keep house until ``stop`` was called; a failure concerns one round only."""
+        """Make rounds until ``stop`` is called; a failure concerns one round only."""
         own = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, own, max(_NICE, os.getpriority(os.PRIO_PROCESS, own)))
         self._data.sweep()
@@ -94,7 +95,7 @@ class Housekeeper(threading.Thread):
             except StoppedError:
                 return
             except Exception:
-                logger.exception("housekeeping failed; it is tried again")
+                logger.exception("housekeeping failed; retrying")
             if self._wake.wait(_TICK) and not self._stopping:
                 time.sleep(_BREATHER)
             self._wake.clear()
@@ -111,7 +112,8 @@ class Housekeeper(threading.Thread):
                 journal = self._tidier.tidy(container_id, attached=container_id in attached)
             except OSError as error:
                 level = logging.DEBUG if container_id in self._failing else logging.WARNING
-                logger.log(level, "retention failed for container %s: %s", short_id(container_id), error)
+                label = container_label(self._data.container(container_id))
+                logger.log(level, "retention failed for container %s: %s", label, error)
                 self._failing.add(container_id)
                 continue
             self._failing.discard(container_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import zstandard
 
 from plugin.config.options import ContainerOptions
-from plugin.docker.info import Info
+from plugin.docker.info import Info, short_id
 from plugin.errors import JournalError
 from plugin.intake.journal_state import KeptJournal
 from plugin.intake.pump import Pump
@@ -17,7 +17,7 @@ from plugin.journal.gap_marker import noted_gap
 from plugin.journal.lag import journal_size
 from plugin.journal.layout import DataFolder
 from plugin.journal.losses import Cause
-from plugin.journal.metadata import JournalNote, read_note
+from plugin.journal.metadata import JournalNote, container_label, read_note
 from plugin.journal.retention import (
     SegmentUse,
     aged,
@@ -75,7 +75,7 @@ class Tidier:
         elif self._stopped_long_ago(note, segments):
             if needed_from is not None:
                 self._settle_once(container_id)
-            elif self.remove(container_id, segments, "it stopped long ago (PEAVEY_KEEP_STOPPED)"):
+            elif self.remove(container_id, segments, "stopped longer ago than PEAVEY_KEEP_STOPPED"):
                 return None
         if options.max_age is not None:
             if self._remove_aged(container_id, segments, options, needed_from):
@@ -85,7 +85,7 @@ class Tidier:
         for use in _surplus(segments, options, needed_from):
             remove_segment(use, Cause.RETENTION)
         if options.overflow == "drop-oldest":
-            _drop_oldest(container_id, segments, needed_from, options.buffer_limit)
+            _drop_oldest(note.info.label, segments, needed_from, options.buffer_limit)
         set_aside = remove_corrupt(folder, _KEPT_CORRUPT)
         if options.compress:
             self._compress(container_id, needed_from)
@@ -99,7 +99,7 @@ class Tidier:
         """Keep a journal without a note that can be read; it goes if its container never printed, and has ended."""
         folder = self._data.container(container_id)
         silent = not segments and not (folder / "info.json").exists()
-        if silent and not attached and self.remove(container_id, segments, "its container never printed"):
+        if silent and not attached and self.remove(container_id, segments, "nothing was ever printed"):
             return None
         now = time.time_ns()
         if not attached and segments and segments[-1].modified < now - _SURELY_NOTED:
@@ -112,9 +112,10 @@ class Tidier:
 
         ``at_once`` as for ``sweep``.
         """
+        label = container_label(self._data.container(container_id))
         if not self._pump.call(self._pump.remove, container_id, seen).result():
             return False
-        logger.info("container %s: journal removed, %s", container_id, reason)
+        logger.info("container %s: journal removed: %s", label, reason)
         self._settled.discard(container_id)
         self._unknown.discard(container_id)
         self._data.sweep(at_once=at_once)
@@ -133,7 +134,7 @@ class Tidier:
     def _tell_unknown(self, container_id: str, why: str) -> None:
         if container_id not in self._unknown:
             self._unknown.add(container_id)
-            logger.warning("container %s: its log-opts are not known, its journal is kept: %s", container_id, why)
+            logger.warning("container %s: log-opts unknown, keeping the journal: %s", short_id(container_id), why)
 
     def _needed_from(
         self, container_id: str, segments: list[SegmentUse], birth: int, options: ContainerOptions, *, attached: bool
@@ -189,7 +190,7 @@ class Tidier:
             remove_segment(use, Cause.MAX_AGE)
         if needed_from is not None or not segments or segments[-1].modified >= oldest_kept:
             return False
-        return self.remove(container_id, segments, "all of it is older than max-age")
+        return self.remove(container_id, segments, "older than max-age")
 
     def _close_in_time(self, container_id: str, segments: list[SegmentUse], options: ContainerOptions) -> None:
         """Close the newest segment when it is older than a share of ``max-age``: so much is kept too long at most."""
@@ -200,7 +201,7 @@ class Tidier:
         try:
             compress_closed(self._data.container(container_id), needed_from)
         except (OSError, zstandard.ZstdError) as error:
-            logger.debug("container %s: segments stay uncompressed: %s", container_id, error)
+            logger.debug("container %s: compression failed: %s", short_id(container_id), error)
 
 
 def _ahead(needed_from: int | None, segments: list[SegmentUse]) -> int | None:
@@ -237,7 +238,7 @@ def _surplus(segments: list[SegmentUse], options: ContainerOptions, needed_from:
     return surplus(segments, kept, needed_from)
 
 
-def _drop_oldest(container_id: str, segments: list[SegmentUse], needed_from: int | None, buffer_limit: int) -> None:
+def _drop_oldest(label: str, segments: list[SegmentUse], needed_from: int | None, buffer_limit: int) -> None:
     """Remove the oldest of what is not delivered, beyond ``buffer-limit``."""
     excess = undelivered(segments, needed_from) - buffer_limit
     if needed_from is None or excess <= 0:
@@ -251,7 +252,5 @@ def _drop_oldest(container_id: str, segments: list[SegmentUse], needed_from: int
             dropped += use.end - max(use.segment.base, needed_from)
     if dropped:
         logger.warning(
-            "container %s: the oldest %d bytes were dropped before they could be delivered (buffer-limit)",
-            container_id,
-            dropped,
+            "container %s: buffer-limit reached: dropped the oldest %d bytes before they were delivered", label, dropped
         )

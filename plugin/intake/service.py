@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from plugin.config.options import ContainerOptions
-from plugin.docker.info import Info
+from plugin.docker.info import Info, short_id
 from plugin.errors import JournalError, PeaveyError, RequestError
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.disk_quota import DiskBounds
@@ -102,7 +102,7 @@ class Intake:
         except OSError as error:
             saved = False
             logger.error(  # noqa: TRY400 (the disk's fault, no defect)
-                "%s cannot be noted (%s): until it is, a kill of the plugin would lose it",
+                "%s: cannot save the attachment; a kill of the plugin now would lose the stream: %s",
                 _told(attachment),
                 error,
             )
@@ -111,21 +111,21 @@ class Intake:
         except OSError as error:
             self._attachments.remove(attachment.name)
             raise RequestError(f"File {file} cannot be opened: {error.strerror}") from error
-        self._create_cursors(info.container_id, options)
+        self._create_cursors(info, options)
         attach = self._pump.call(
             self._pump.attach, attachment, options.max_size, descriptor, options.sinks, saved=saved
         )
         attach.result()
 
-    def _create_cursors(self, container_id: str, options: ContainerOptions) -> None:
+    def _create_cursors(self, info: Info, options: ContainerOptions) -> None:
         """Write the first cursor of each sink that is new to a container, so that the pump seldom has to.
 
         The pump sees to it that they are there: they may be refused, or go with a journal that ages out right now.
         """
         try:
-            make_first_cursors(self.data.container(container_id), options.sinks)
+            make_first_cursors(self.data.container(info.container_id), options.sinks)
         except OSError as error:
-            logger.debug("container %s: no first cursor yet: %s", container_id[:12], error)
+            logger.debug("container %s: cannot write first cursors yet: %s", info.label, error)
 
     def is_attached(self, file: str, info: Info) -> bool:
         """Return whether a stream was begun already: the engine repeats a request whose answer it did not get.
@@ -208,7 +208,7 @@ class Intake:
         try:
             complete = self._try_to_attach_again()
         except Exception:
-            logger.exception("attaching to the streams again failed; it is tried again")
+            logger.exception("attaching to streams again failed; retrying")
             complete = False
         if not complete:
             retry = threading.Timer(_ATTACH_RETRY, self._pump.call, [self._attach_again])
@@ -237,11 +237,11 @@ class Intake:
                     attached.append(attachment.name)
             except (OSError, PeaveyError) as error:
                 level = logging.DEBUG if attachment.name in self._waiting else logging.WARNING
-                logger.log(level, "%s is not attached again yet: %s", _told(attachment), error)
+                logger.log(level, "%s: cannot attach again yet; retrying: %s", _told(attachment), error)
                 self._waiting.add(attachment.name)
                 complete = False
             except Exception:
-                logger.exception("%s is not attached again yet", _told(attachment))
+                logger.exception("%s: cannot attach again yet; retrying", _told(attachment))
                 complete = False
         for name in reversed(attached):
             self._pump.probe(name)
@@ -257,14 +257,14 @@ class Intake:
         except (RequestError, FileNotFoundError, NotADirectoryError):
             is_fifo = False
         if not is_fifo:
-            logger.info("%s is not attached again: its FIFO is gone", _told(attachment))
+            logger.info("%s: not attached again: the FIFO is gone", _told(attachment))
             self._pump.note_orphan(attachment)
             self._attachments.remove(attachment.name)
             return False
         options = self._options_of(info)
         descriptor = _open_fifo(attachment.file)
         attached = self._pump.attach(attachment, options.max_size, descriptor, options.sinks)
-        logger.info("%s is attached again", _told(attachment))
+        logger.info("%s: attached again", _told(attachment))
         if options.sinks:
             self._need_delivery()
         return attached
@@ -275,17 +275,17 @@ class Intake:
             try:
                 note = read_note(self.data.container(container_id))
             except JournalError as error:
-                logger.debug("container %s: %s", container_id[:12], error)
+                logger.debug("container %s: %s", short_id(container_id), error)
                 continue
             if note is not None and note.stream == name:
                 attachment = Attachment(file=f"{self._logging_dir}/{name}", info=note.info, started=note.last_seen)
-                logger.warning("%s: its damaged attachment is made anew from info.json", _told(attachment))
+                logger.warning("%s: attachment damaged; restored from info.json", _told(attachment))
                 try:
                     self._attachments.save(attachment)
                 except OSError as error:
-                    logger.warning("%s: its attachment cannot be written: %s", _told(attachment), error)
+                    logger.warning("%s: cannot save the attachment: %s", _told(attachment), error)
                 return attachment
-        logger.error("stream %s is lost: its attachment is damaged, and no journal names it", name)
+        logger.error("stream %s: lost: the attachment is damaged, and no journal names it", name)
         self._attachments.set_aside(name)
         return None
 

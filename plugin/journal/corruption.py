@@ -5,6 +5,7 @@ from pathlib import Path
 
 from plugin.journal.layout import corrupt_path, write_atomically
 from plugin.journal.losses import Cause, record_loss
+from plugin.journal.metadata import container_label
 from plugin.journal.scanner import frame_behind
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,8 @@ def set_aside(folder: Path, offset: int, content: bytes) -> None:
     """Keep the bytes that are not frames at an offset of a journal in a file of their own. Raises ``OSError``."""
     path = corrupt_path(folder, offset)
     logger.warning(
-        "%s: %d bytes at offset %d are not log entries (%s …): set aside in %s",
-        folder.name,
+        "container %s: %d bytes at offset %d are not log entries (%s …): set aside in %s",
+        container_label(folder),
         len(content),
         offset,
         content[:16].hex(" "),

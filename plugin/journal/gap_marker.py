@@ -8,6 +8,7 @@ import logging
 import os
 from pathlib import Path
 
+from plugin.docker.info import short_id
 from plugin.journal.layout import gap_path
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class GapNote:
             else:
                 os.replace(self._path, path)
         except OSError as error:
-            logger.debug("container %s: cannot note gap: %s", self._folder.name, error)
+            logger.debug("container %s: cannot note gap: %s", short_id(self._folder.name), error)
             self._path = None
         else:
             self._path = path
@@ -46,7 +47,7 @@ class GapNote:
             for path in self._folder.glob("*.gap"):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            logger.debug("container %s: cannot remove gap note: %s", self._folder.name, error)
+            logger.debug("container %s: cannot remove gap note: %s", short_id(self._folder.name), error)
 
 
 def noted_gap(folder: Path) -> int:

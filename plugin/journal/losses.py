@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from plugin.docker.info import short_id
+
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"(\d{20})-(\d{20})\.([a-z-]+)\.lost", re.ASCII)
@@ -60,7 +62,7 @@ def record_loss(folder: Path, start: int, end: int, cause: Cause) -> None:
         for loss in losses[: max(0, len(losses) - _KEPT)]:
             loss.path(folder).unlink(missing_ok=True)
     except OSError as error:
-        logger.debug("container %s: cause of a gap (%s) not recorded: %s", folder.name[:12], cause, error)
+        logger.debug("container %s: cause of a gap (%s) not recorded: %s", short_id(folder.name), cause, error)
 
 
 def read_losses(folder: Path) -> list[Loss]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from plugin.docker.info import Info
+from plugin.docker.info import Info, short_id
 from plugin.errors import JournalError
 from plugin.journal.layout import write_atomically
 
@@ -45,3 +45,12 @@ def write_note(folder: Path, info: Info, stream: str, birth: int) -> JournalNote
     note = JournalNote(info=info, birth=birth, last_seen=time.time_ns(), stream=stream)
     write_atomically(folder / _NAME, msgspec.json.encode(note))
     return note
+
+
+def container_label(folder: Path) -> str:
+    """Return the name and short id of a journal's container, for the log; the id alone if ``info.json`` has no name."""
+    try:
+        note = read_note(folder)
+    except JournalError:
+        note = None
+    return short_id(folder.name) if note is None else note.info.label

@@ -107,6 +107,18 @@ class TestStreams:
         assert bench.written() == frames(2)
         assert [line.text for line in read_lines(post(app, READ, start(fifo)).body)] == [b"line 0 \n", b"line 1 \n"]
 
+    def test_debug_tells_of_each_request(self, app: Starlette, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+        fifo = bench.fifo("a")
+        info = {"ContainerID": ONE, "ContainerName": "/web"}
+        with caplog.at_level(logging.DEBUG, "plugin"):
+            for path in (START, READ):
+                post(app, path, {"File": str(fifo.path), "Info": info, "Config": {"Tail": 7}})
+            post(app, STOP, {"File": str(fifo.path)})
+        label = f"container web ({ONE[:12]})"
+        for line in (f"StartLogging: {label}: stream a", f"ReadLogs: {label}: ", f"StopLogging: {label}: stream a"):
+            assert line in caplog.text
+        assert "tail=7" in caplog.text
+
     def test_a_repeated_start_is_not_checked_again(self, app: Starlette, bench: Bench) -> None:
         fifo = bench.fifo("a")
         assert post(app, START, start(fifo)).error == ""
@@ -180,7 +192,7 @@ class TestFailures:
     def test_another_request_is_told_to_be_none(self, app: Starlette, method: str, path: str) -> None:
         reply = asyncio.run(call(app, path, method=method))
         assert reply.status == 404
-        assert reply.body == f"{method} {path} is no request of the LogDriver protocol\n".encode()
+        assert reply.body == f"{method} {path} is not a request of the LogDriver protocol\n".encode()
 
 
 class TestAPluginThatEnds:

@@ -54,7 +54,7 @@ def test_what_a_dead_process_left_is_replaced(path: Path) -> None:
 
 def test_that_of_a_living_process_stays(path: Path) -> None:
     with bind(path):
-        with pytest.raises(SettingError, match=f"^cannot listen on {path}: another process listens there$"):
+        with pytest.raises(SettingError, match=f"^cannot listen on {path}: another process listens on it$"):
             bind(path)
         assert connects(path)
 
@@ -71,12 +71,12 @@ def test_one_of_another_kind_stays(path: Path) -> None:
 def test_what_is_no_socket_stays(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("precious")
-    with pytest.raises(SettingError, match="there is a file that is not a socket"):
+    with pytest.raises(SettingError, match="it exists and is not a socket"):
         bind(path)
     assert path.read_text() == "precious"
     path.unlink()
     path.symlink_to(path.parent / "elsewhere")
-    with pytest.raises(SettingError, match="there is a file that is not a socket"):
+    with pytest.raises(SettingError, match="it exists and is not a socket"):
         bind(path)
 
 

@@ -226,7 +226,7 @@ class TestAgain:
         refuse(WEB, b"odd", b"two")
         assert dead("--again") == 1
         assert lines_of(WEB) == ["odd"]
-        assert "web, sink syslog: 1 sent, 1 still dead: a defect of the sink (Zero" in capsys.readouterr().out
+        assert "web, sink syslog: 1 sent, 1 still dead: bug in the sink (Zero" in capsys.readouterr().out
 
     def test_what_delivery_buries_meanwhile_stays(self) -> None:
         refuse(WEB, b"busy", b"bad")

@@ -111,10 +111,11 @@ def test_a_signal_before_it_serves_leaves_nothing_either(
 
 def test_it_says_what_it_is_and_where(run: Callable[..., int], place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(nothing) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"INFO plugin: peavey {__version__} serves {place}/p.sock, journals in {place}/data",
-        "INFO plugin: peavey has stopped",
-    ]
+    starting, listening, stopped = capsys.readouterr().out.splitlines()
+    assert starting.startswith(f"INFO plugin: peavey {__version__} starting; settings: PEAVEY_SOCKET={place}/p.sock ")
+    assert f" PEAVEY_DATA={place}/data " in starting
+    assert listening == f"INFO plugin.api.server: listening on {place}/p.sock"
+    assert stopped == f"INFO plugin: peavey {__version__} stopped"
 
 
 def test_a_variable_that_is_none_is_told(

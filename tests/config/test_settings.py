@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from plugin.config.defaults import parse_defaults
 from plugin.config.listen_address import ListenAddress
-from plugin.config.settings import SETTINGS, Setting, Settings, add_arguments, load_settings, plugin_environment
+from plugin.config.settings import (
+    SETTINGS,
+    Setting,
+    Settings,
+    add_arguments,
+    load_settings,
+    plugin_environment,
+    written_settings,
+)
 from plugin.config.settings_page import render_markdown
 from plugin.errors import SettingError
 
@@ -262,3 +270,19 @@ class TestManagedPlugin:
         settings = load_settings({}, environ)
         assert settings.data == Path("/run/docker/logging/peavey")
         assert settings.warnings == ()
+
+
+class TestWritten:
+    def test_a_flag_then_a_variable_then_the_default_is_shown(self) -> None:
+        written = written_settings({"disk_limit": "2g"}, {"PEAVEY_DISK_LIMIT": "1g", "PEAVEY_DISK_FREE": "20m"})
+        assert "PEAVEY_DISK_LIMIT=2g PEAVEY_DISK_FREE=20m PEAVEY_MAX_FOLLOWERS=1000" in written
+        assert written.endswith("PEAVEY_HTTP=none LOG_LEVEL=info")
+
+    def test_log_opts_are_named_without_their_values(self) -> None:
+        environ = {"PEAVEY_LOG_OPTS": '{"splunk-token": "s3cret", "max-size": "1m"}'}
+        written = written_settings({}, environ)
+        assert "PEAVEY_LOG_OPTS=max-size,splunk-token " in written
+        assert "s3cret" not in written
+
+    def test_it_is_one_line(self) -> None:
+        assert "\n" not in written_settings({}, {"PEAVEY_DATA": "/srv/a\nb"})

@@ -1,7 +1,10 @@
 """The destinations of a worker: containers with the same options share one, which lives as long as it is used."""
 
 import asyncio
+import logging
 import math
+
+import pytest
 
 from plugin.config.options import SinkChoice, validate
 from plugin.delivery.destination_pool import Destinations
@@ -40,3 +43,19 @@ def test_the_shortest_wait_is_that_of_the_most_impatient_one() -> None:
         await destinations.end(10)
 
     asyncio.run(main())
+
+
+def test_the_log_says_when_one_begins_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        destinations = Destinations({})
+        destinations.begin(choice(), {})
+        destinations.begin(choice(), {})
+        destinations.end_unused()
+        await destinations.end(10)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(main())
+    assert [record.getMessage() for record in caplog.records] == [
+        "destination http@http://127.0.0.1:9: started",
+        "destination http@http://127.0.0.1:9: ended, no container uses it",
+    ]

@@ -48,7 +48,7 @@ def test_a_line_that_cannot_be_encoded_is_a_dead_letter_and_the_rest_goes_on(
     destination = begin(sink, journal)
     deliver(destination, lambda: destination.state.dead == 4)
     assert sink.lines("aa") == [line for line in lines if line not in bad]
-    assert reasons(journal) == dict.fromkeys(bad, "a defect of the sink (ZeroDivisionError: by zero)")
+    assert reasons(journal) == dict.fromkeys(bad, "bug in the sink (ZeroDivisionError: by zero)")
     cursor = read_cursor(journal.folder, "fake")
     assert cursor is not None
     assert (cursor.offset, cursor.dead) == (journal.writer.offset, 4)
@@ -77,7 +77,7 @@ def test_nothing_is_given_up_where_the_sink_fails_at_whatever_line(
     assert cursor is not None
     assert cursor.offset == 0
     assert destination.state.misconfigured
-    assert destination.state.last_error == "a defect of the sink (ZeroDivisionError: by zero), whatever the line"
+    assert destination.state.last_error == "bug in the sink (ZeroDivisionError: by zero), whatever the line"
     assert len(caplog.records) == 2, "where it is, and what it means: once"
 
 
@@ -104,5 +104,5 @@ def test_what_fails_in_sending_is_tried_again_and_told_once(journal: Journal, ca
     deliver(destination, lambda: len(sink.delivered) == 10)
     assert sink.lines("aa") == lines
     assert destination.state.dead == 0
-    assert destination.state.last_error == "a defect of the sink (ZeroDivisionError: by zero)"
+    assert destination.state.last_error == "bug in the sink (ZeroDivisionError: by zero)"
     assert len(caplog.records) == 2, "where it is, and what it means: once"

@@ -25,7 +25,7 @@ def test_shares_are_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "1/1", "-1/2", "a/b", "0/0", "1/2/3"])
 def test_what_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(SettingError, match="is no share"):
+    with pytest.raises(SettingError, match="is not a share"):
         parse_share(text)
 
 

@@ -62,7 +62,7 @@ def test_those_of_a_container_that_had_them_are_accepted(
     options = Admission(data, {}).admit(info_of(**BAD))
     assert options.max_size == 3_000_000, "what is good still holds"
     assert options.max_file == 5, "what is at fault has its default"
-    assert "log-opts that were accepted once are at fault now" in caplog.text
+    assert "log-opts that were accepted before are faulty now" in caplog.text
 
 
 @pytest.mark.parametrize("leave", [note, attach])

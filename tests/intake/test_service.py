@@ -68,7 +68,7 @@ class TestAttaching:
         intake.drain().result()
         assert bench.written() == WHOLE
         assert bench.attached() == set()
-        assert "cannot be noted" in caplog.text
+        assert "cannot save the attachment" in caplog.text
         assert intake._pump.unsaved() == {"a"}, "it is tried again"
 
     def test_a_fifo_that_cannot_be_opened_leaves_no_attachment(
@@ -178,7 +178,7 @@ class TestLives:
         intake.stop()
         assert bench.written() == WHOLE
         assert bench.attached() == {"stays"}
-        assert "stream gone is not attached again" in caplog.text
+        assert "stream gone: not attached again" in caplog.text
 
     def test_a_stream_whose_engine_is_gone_is_ended(self, bench: Bench) -> None:
         fifo = bench.fifo("a")
@@ -261,7 +261,7 @@ class TestWhatCannotBeAttachedAgainYet:
         intake.stop()
         assert [bench.written(f"{number}" * 64) for number in range(5)] == [WHOLE] * 5
         for name in names:
-            assert f"stream {name} is attached again" in caplog.text
+            assert f"stream {name}: attached again" in caplog.text
 
     def test_a_damaged_attachment_is_made_anew_from_the_journal_that_names_it(self, bench: Bench) -> None:
         fifo = bench.fifo("a")
@@ -287,7 +287,7 @@ class TestWhatCannotBeAttachedAgainYet:
         intake.drain().result()
         intake.stop()
         assert (bench.data.streams / "a.damaged").exists()
-        assert "stream a is lost" in caplog.text
+        assert "stream a: lost" in caplog.text
 
 
 class TestAJournalWithoutItsNote:

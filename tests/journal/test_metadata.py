@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from plugin.docker.info import Info
 from plugin.errors import JournalError
-from plugin.journal.metadata import JournalNote, read_note, write_note
+from plugin.journal.metadata import JournalNote, container_label, read_note, write_note
 
 INFO = Info(container_id="abc", config={"max-size": "1m"}, container_name="/web", container_labels={"ключ": "значение"})
 
@@ -76,3 +76,13 @@ def test_random_bytes_are_survived(content: bytes) -> None:
             assert isinstance(read_note(Path(path)), JournalNote)
         except JournalError:
             return
+
+
+def test_the_log_names_a_container_by_name_and_short_id_or_by_id_alone(tmp_path: Path) -> None:
+    folder = tmp_path / INFO.container_id
+    folder.mkdir()
+    assert container_label(folder) == INFO.id
+    write_note(folder, INFO, "fifo", 12)
+    assert container_label(folder) == f"{INFO.name} ({INFO.id})"
+    (folder / "info.json").write_bytes(b"{")
+    assert container_label(folder) == INFO.id

@@ -229,7 +229,7 @@ def test_another_number_of_processes_right_after_a_kill(server: Server, engine: 
     for container in containers:
         print_to_the_end(container, lines[1_000:])
     for share in ("0/2", "1/2"):
-        wait_until(lambda share=share: f"share {share} waits" in server.log, "it waits for the other to end")  # type: ignore[misc]
+        wait_until(lambda share=share: f"delivery {share}: waiting" in server.log, "it waits for the other to end")  # type: ignore[misc]
     assert not (server.data / "delivery" / "1.json").exists()
 
     os.kill(orphan, signal.SIGCONT)

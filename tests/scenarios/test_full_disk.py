@@ -130,7 +130,7 @@ def test_the_server_is_killed_after_a_container_started_on_a_full_disk(
     wait_until(lambda: len(list(small_disk.rglob("reserve/7"))) == 1, "room is in reserve")
     filler = fill(small_disk)
     container = engine.run()
-    assert "cannot be noted" not in server_on_small_disk.log
+    assert "cannot save the attachment" not in server_on_small_disk.log
     server_on_small_disk.restart()
     filler.unlink()
     wait_until_kept(container)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from plugin.config.options import SinkChoice
 from plugin.journal.cursors.placement import CursorChange, first_cursors, make_change, misplaced_cursors
+from plugin.journal.metadata import container_label
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class CursorKeeper:
         try:
             changes = first_cursors(folder, sinks)
         except OSError as error:
-            logger.warning("container %s: cannot determine start offsets: %s", folder.name[:12], error)
+            logger.warning("container %s: cannot determine start offsets: %s", container_label(folder), error)
             return
         self._make(changes)
 
@@ -34,13 +35,13 @@ class CursorKeeper:
         try:
             changes = misplaced_cursors(folder, end, birth)
         except OSError as error:
-            logger.warning("container %s: cannot read cursors: %s", folder.name[:12], error)
+            logger.warning("container %s: cannot read cursors: %s", container_label(folder), error)
             return
         for change in changes:
             logger.warning(
                 "container %s, sink %s: cursor at offset %d does not fit the journal, as after a power cut; "
                 "moved to %d",
-                folder.name[:12],
+                container_label(folder),
                 change.instance,
                 0 if change.seen is None else change.seen.offset,
                 change.cursor.offset,
@@ -73,7 +74,7 @@ class CursorKeeper:
                 if key not in self._waiting:
                     logger.warning(
                         "container %s, sink %s: cannot write cursor yet: %s",
-                        change.folder.name[:12],
+                        container_label(change.folder),
                         change.instance,
                         error,
                     )

@@ -11,6 +11,7 @@ from plugin.config.options import SinkChoice
 from plugin.errors import DamagedCursorError
 from plugin.journal.cursors.placement import at_oldest, taken_back
 from plugin.journal.cursors.store import Cursor, cursor_in, keep_damaged, write_cursor
+from plugin.journal.metadata import container_label
 from plugin.journal.seeking import frames_end, journal_end
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def _read_within(folder: Path, instance: str, birth: int) -> Cursor | None:
         return cursor
     logger.warning(
         "container %s, sink %s: cursor %d bytes ahead of the journal, as after a power cut; taken back",
-        folder.name[:12],
+        container_label(folder),
         instance,
         cursor.offset - end,
     )
@@ -59,7 +60,7 @@ def _begin_anew(folder: Path, instance: str, birth: int, error: DamagedCursorErr
     write_cursor(folder, instance, cursor)
     logger.error(
         "container %s, sink %s: %s; kept as %s; sending all of the journal, from offset %d on",
-        folder.name[:12],
+        container_label(folder),
         instance,
         error,
         copy.name,
