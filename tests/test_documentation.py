@@ -1,4 +1,4 @@
-"""Examples of the documentation: every log-opt in them is accepted, and every link leads somewhere."""
+"""The documentation: every log-opt of an example is accepted, links lead somewhere, tables list every sink."""
 
 import json
 import re
@@ -80,3 +80,42 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), link
         if fragment:
             assert fragment in map(anchor, HEADING.findall(target.read_text())), link
+
+
+def section(page: Path, heading: str) -> str:
+    """Return the text of a section, up to the next heading of any level."""
+    _, _, rest = page.read_text().partition(f"\n## {heading}\n")
+    assert rest, heading
+    return re.split(r"^#", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def first_cells(text: str) -> list[str]:
+    """Return the names in code style in the first cells of a table."""
+    return [
+        name for row in re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
+    ]
+
+
+SINKS = {sink.name for sink in schema().sinks}
+GUARANTEES = REPOSITORY / "docs" / "guarantees.md"
+
+
+def test_the_readme_lists_every_sink_and_what_chooses_it() -> None:
+    text = section(REPOSITORY / "README.md", "Sinks")
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", text, re.MULTILINE)
+    assert {name for name, _ in rows} == SINKS
+    for name, chosen_by in rows:
+        for option in re.findall(r"`([^`]+)`", chosen_by):
+            known = schema().find(option)
+            assert known is not None, option
+            assert known.sink is schema().sink(name), option
+
+
+@pytest.mark.parametrize("heading", ["Time", "Long lines"])
+def test_the_tables_of_guarantees_list_every_sink(heading: str) -> None:
+    assert set(first_cells(section(GUARANTEES, heading))) & SINKS == SINKS
+
+
+def test_guarantees_say_of_every_sink_whether_repetitions_have_ids() -> None:
+    text = section(GUARANTEES, "Ids")
+    assert {name for name in SINKS if f"`{name}`" in text} == SINKS

@@ -107,7 +107,8 @@ def _sections(schema: Schema) -> Iterator[tuple[str, str, tuple[Option[Any], ...
 
 def _sink_text(sink: type[SinkOptions]) -> str:
     differing = ", ".join(f"{name} {value or '(empty)'}" for name, value in sink.defaults.items())
-    return sink.help + (f" Defaults that differ here: {differing}." if differing else "")
+    acknowledged = f" Acknowledgement: {sink.acknowledged}" if sink.acknowledged else ""
+    return sink.help + acknowledged + (f" Defaults that differ here: {differing}." if differing else "")
 
 
 _PAGE_START = """\

@@ -20,6 +20,7 @@ class Pigeon(SinkOptions):
     name = "pigeon"
     prefix = "pigeon-"
     help = "Sends records by pigeon."
+    acknowledged = "The pigeon is back."
     defaults: ClassVar[Mapping[str, str]] = {"tag": "{{.FullID}}"}
 
     url = Option(name="pigeon-url", kind=types.TEXT, required=True, help="The loft.")
@@ -49,6 +50,7 @@ def test_every_common_option_is_in_both(option: Option[object]) -> None:
 @pytest.mark.parametrize("sink", schema().sinks, ids=lambda sink: sink.name)
 def test_every_sink_says_what_its_acknowledgement_is_worth(sink: type[SinkOptions]) -> None:
     assert sink.acknowledged.endswith(".")
+    assert f" {sink.acknowledged}" in PAGE.read_text()
 
 
 def test_a_line_of_the_page_says_name_default_values_and_meaning() -> None:
@@ -60,7 +62,8 @@ def test_a_line_of_the_page_says_name_default_values_and_meaning() -> None:
 
 def test_each_sink_has_a_section() -> None:
     page = render_markdown(SCHEMA)
-    assert "## Sink pigeon\n\nSends records by pigeon. Defaults that differ here: tag {{.FullID}}.\n" in page
+    assert "## Sink pigeon\n\nSends records by pigeon. Acknowledgement: The pigeon is back. Defaults" in page
+    assert "Defaults that differ here: tag {{.FullID}}.\n" in page
     assert "| `pigeon-url` | **required** | text | The loft. |" in page
     assert "| `pigeon-token`, `pigeon-token-file` | – | text | What opens it. Secret; " in page
     assert "| `pigeon-pace` | `slow` | slow or fast | Slow \\| fast. |" in page
@@ -69,7 +72,8 @@ def test_each_sink_has_a_section() -> None:
 def test_the_terminal_shows_a_sink_likewise() -> None:
     section = render_terminal(SCHEMA, width=80).partition("Sink pigeon\n")[2]
     assert section == (
-        "  Sends records by pigeon. Defaults that differ here: tag {{.FullID}}.\n"
+        "  Sends records by pigeon. Acknowledgement: The pigeon is back. Defaults that\n"
+        "  differ here: tag {{.FullID}}.\n"
         "\n"
         "  pigeon-url      text; required.\n"
         "                  The loft.\n"
