@@ -1,4 +1,4 @@
-"""Where lines that say when they were printed arrive, and how long they took: by ``docker logs -f``, by HTTP."""
+"""Measure how long lines that hold the time of their printing took to arrive, by ``docker logs -f`` or by HTTP."""
 
 import re
 import subprocess
@@ -30,7 +30,7 @@ class Arrivals:
         self.latencies += [(now - int(moment)) / 1e9 for moment in printed]
 
     def wait_for(self, lines: int, seconds: float) -> list[float]:
-        """Wait until so many have arrived, and give their latencies; raises ``NotArrivedError``."""
+        """Return the latencies of so many lines, once they have arrived. Raises ``NotArrivedError``."""
         deadline = time.monotonic() + seconds
         while len(self.latencies) < lines:
             if time.monotonic() > deadline:
@@ -40,20 +40,20 @@ class Arrivals:
 
 
 class LineSplitter:
-    """Puts lines together of pieces of any size."""
+    """A splitter of pieces of any size into lines."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """Take the bytes that came next; gives the lines that are complete with them."""
+        """Take the next bytes; return the lines that they complete."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
         return lines
 
 
 @contextmanager
 def followed(process: subprocess.Popen[bytes]) -> Iterator[Arrivals]:
-    """Read what a ``docker logs -f`` prints, which is ended afterwards."""
+    """Read what a ``docker logs -f`` prints; end it afterwards."""
     arrivals = Arrivals()
     stdout = process.stdout
     if stdout is None:
@@ -76,11 +76,11 @@ def followed(process: subprocess.Popen[bytes]) -> Iterator[Arrivals]:
 
 @contextmanager
 def received_by_http() -> Iterator[tuple[int, Arrivals]]:
-    """Take requests of the sink ``http``, at the port that is given."""
+    """Receive requests of the sink ``http``; yield the port and what has arrived."""
     arrivals = Arrivals()
 
     class Handler(BaseHTTPRequestHandler):
-        """Notes the lines of each request."""
+        """Record the lines of each request."""
 
         protocol_version = "HTTP/1.1"
 

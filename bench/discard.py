@@ -32,7 +32,7 @@ READY = b"".join(encode(LogEntry("stdout", 1_700_000_000_000_000_000, b"x" * 99 
 
 
 class Drain(threading.Thread):
-    """Reads one FIFO until it is stopped and the FIFO is empty."""
+    """A thread that reads one FIFO until it is stopped and the FIFO is empty."""
 
     def __init__(self, path: str, *, at_once: bool) -> None:
         super().__init__(daemon=True)
@@ -71,7 +71,7 @@ class Drain(threading.Thread):
 
 
 class Handler(socketserver.StreamRequestHandler):
-    """Answers the engine's requests on one connection."""
+    """The engine's requests on one connection."""
 
     drains: dict[str, Drain] = {}  # noqa: RUF012 - of the process: a handler is made for each connection
 

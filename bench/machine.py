@@ -78,7 +78,7 @@ def _commit() -> str:
 
 
 def _output(command: list[str]) -> str:
-    """Run a program; gives what it prints, or nothing when there is no such program or it fails."""
+    """Return what a program prints, or nothing if it does not exist or fails."""
     try:
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, text=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""Puts what was measured into pages, between ``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->``.
+"""Put what was measured into pages, between ``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->``.
 
 NAME is a benchmark's, for all its tables; NAME/KEY for one of them; NAME/plot/KEY for a plot; NAME/machine for where it
 was measured; and goals, for those of all benchmarks.

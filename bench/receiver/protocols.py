@@ -81,7 +81,7 @@ class Http:
 
 
 class _Text:
-    """Counts the markers in a text that comes in pieces, also one that came in two of them."""
+    """A count of the markers in a text that comes in pieces, including markers that two pieces share."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -93,7 +93,7 @@ class _Text:
 
 
 class _Packed:
-    """Counts the markers in a compressed body, once all of it is there."""
+    """A count of the markers in a compressed body, once it is complete."""
 
     def __init__(self, compression: bytes) -> None:
         self._compression = compression

@@ -21,5 +21,5 @@ def test_of_one_value_all_are_that() -> None:
 
 
 def test_of_nothing_there_are_none() -> None:
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="empty list"):
         percentile([], 50)
