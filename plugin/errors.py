@@ -4,11 +4,11 @@ PeaveyError
 ├── RequestError      a request of the engine that does not follow the protocol
 ├── OptionError       log-opts that cannot be accepted, with every fault that was found
 ├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
-├── StoppedError      something that is asked of a plugin that is ending
+├── StoppedError      a request to a plugin that is shutting down
 ├── JournalError      files below the data folder that cannot be used
 │   ├── DamagedCursorError   a cursor whose content makes no sense
 │   └── HeldError            a journal that cannot be written just now, so that its bytes stay in the FIFO
-├── FrameError        bytes that are no log entry: ``plugin.docker.frames``
+├── FrameError        bytes that are not a log entry: ``plugin.docker.frames``
 ├── TagError          a template that is wrong, or does not suit a container: ``plugin.docker.tag``
 └── SinkError         a batch that was not acknowledged, of one of three kinds: ``plugin.sinks.base``
 """
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 
 class PeaveyError(Exception):
-    """Base of all errors that are answered or printed as one message, without a stack trace."""
+    """Base of all errors that are reported as one message, without a stack trace."""
 
 
 class RequestError(PeaveyError):
@@ -27,7 +27,7 @@ class RequestError(PeaveyError):
 class OptionError(PeaveyError):
     """Log-opts that cannot be accepted.
 
-    ``faults`` holds one sentence per fault; the message joins them, so that a person mends all of them at once.
+    ``faults`` holds one sentence per fault; the message joins them, so that all can be fixed at once.
     """
 
     def __init__(self, faults: Iterable[str]) -> None:
@@ -40,7 +40,7 @@ class SettingError(PeaveyError):
 
 
 class StoppedError(PeaveyError):
-    """Something that a plugin which is ending does no more."""
+    """Raised when the plugin is shutting down."""
 
     def __init__(self) -> None:
         super().__init__("the plugin is stopping; ask again when it is back")
@@ -55,4 +55,4 @@ class DamagedCursorError(JournalError):
 
 
 class HeldError(JournalError):
-    """A journal that cannot be written just now for want of a resource: bytes stay in the FIFO until it can be."""
+    """A journal that cannot be written for lack of a resource: bytes stay in the FIFO until it can be."""

@@ -1,7 +1,7 @@
-"""What glibc's allocator keeps of the memory that is free. With another C library nothing happens here.
+"""Control how much free memory glibc's allocator keeps. With another C library these functions do nothing.
 
-Delivery keeps that of one batch for the next. Otherwise it would go back to the kernel after each, and clearing the
-same pages again and again takes the kernel a third of delivery's time.
+Delivery keeps the memory of one batch for the next. Otherwise it would return to the kernel after each batch, and
+clearing the same pages again and again takes a third of delivery's time.
 """
 
 import ctypes
@@ -16,13 +16,13 @@ _libc = ctypes.CDLL(None)
 
 
 def keep_memory() -> None:
-    """Keep up to 64 MiB that are free from now on."""
+    """Keep up to 64 MiB of free memory in the process from now on."""
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
         _libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_IN_HEAP)
 
 
 def give_memory_back() -> None:
-    """Give back what is free now."""
+    """Return free memory to the kernel now."""
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)

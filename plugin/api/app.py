@@ -108,9 +108,9 @@ class _ReadingResponse(StreamingResponse):
 
 
 def create_app(intake: Intake, admission: Admission, reader: LogReader, observer: Observer | None = None) -> Starlette:
-    """Make the application, with status and metrics if there is an ``observer``.
+    """Return the application, with status and metrics if there is an ``observer``.
 
-    Its life is that of the intake, which it starts and stops.
+    It starts and stops the intake.
     """
     driver = LogDriver(intake, admission, reader)
 

@@ -1,4 +1,4 @@
-"""Answering ReadLogs: frames as the reader takes them, live ones as they come."""
+"""Answer ReadLogs: frames as fast as the client reads them, live ones as they come."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +19,7 @@ _READERS = 8
 
 
 class LogReader:
-    """Reads logs back for the engine; ``max_followers`` bounds how many readers may follow at once."""
+    """Journals read back for the engine; at most ``max_followers`` clients may follow at once."""
 
     def __init__(self, intake: Intake, max_followers: int) -> None:
         self._intake = intake
@@ -28,9 +28,9 @@ class LogReader:
         self._limiter: CapacityLimiter | None = None
 
     async def open(self, container_id: str, query: LogQuery) -> "Session":
-        """Begin a reading: what the query means by "the last lines" is settled when this returns.
+        """Begin a reading; what "the last lines" of the query are is settled when this returns.
 
-        Raises ``RequestError`` when too many follow already: the engine forgets those whose client has left.
+        Raises ``RequestError`` if too many follow already: the engine does not end those whose client has left.
         """
         if query.follow and len(self._following) >= self._max_followers:
             raise RequestError(
@@ -47,16 +47,16 @@ class LogReader:
         return session
 
     def stop(self) -> None:
-        """End all readings that wait for more."""
+        """End all readings that follow."""
         for session in self._following:
             session.stop()
 
     def forget(self, session: "Session") -> None:
-        """Count a reading no more, which has ended."""
+        """Stop counting a reading that has ended."""
         self._following.discard(session)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what reads from the disk in a thread; the threads are few, and none of those that requests need."""
+        """Run a function that reads from the disk in one of a few threads, apart from those that requests need."""
         if self._limiter is None:
             self._limiter = CapacityLimiter(_READERS)
         return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)
@@ -65,8 +65,8 @@ class LogReader:
 class Session:
     """One reading, from ReadLogs to its end.
 
-    The first piece is read at once. From then on nothing is read ahead, but the next piece when the last one has been
-    taken, so that a reader that stops reading costs one piece of memory, and one that waits for more nothing else.
+    The first piece is read at once. From then on the next piece is read only when the last one has been taken: a client
+    that stops reading costs one piece of memory, and one that waits for more costs nothing else.
     """
 
     def __init__(self, reader: LogReader, intake: Intake, container_id: str, query: LogQuery) -> None:
@@ -123,7 +123,7 @@ class Session:
         self._changed.set()
 
     def close(self) -> None:
-        """Let go of everything; to be called once, however the reading ended."""
+        """Release everything. Call once, however the reading ended."""
         if self._query.follow:
             self._intake.unsubscribe(self._container_id, self._wake)
         self._reader.forget(self)

@@ -66,5 +66,5 @@ def decode(body: bytes, kind: type[Body], name: str) -> Body:
         raise RequestError(f"{name}: the body is not JSON: {error}") from None
     info = getattr(request, "info", None)
     if isinstance(info, Info) and not is_container_id(info.container_id):
-        raise RequestError(f"{name}: ContainerID '{info.container_id[:80]}' is no container id (hexadecimal digits)")
+        raise RequestError(f"{name}: ContainerID '{info.container_id[:80]}' is not a container id (hexadecimal digits)")
     return request

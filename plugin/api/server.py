@@ -1,4 +1,4 @@
-"""Serving the application on a unix socket, and on a TCP address where one is set."""
+"""Serve the application on a unix socket, and on a TCP address if one is set."""
 
 import asyncio
 import logging
@@ -26,18 +26,18 @@ _LISTEN_AGAIN = 5.0
 
 
 def end_on_signals() -> None:
-    """End with status 0 on SIGTERM and SIGINT from now on, by ``SystemExit``.
+    """Exit with status 0 on SIGTERM and SIGINT from now on, by ``SystemExit``.
 
-    While it serves, uvicorn has handlers of its own, and raises the signal again when it has ended in order.
+    While it serves, uvicorn has its own handlers, and raises the signal again when it has shut down.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
 
 
 def bind(path: Path) -> socket.socket:
-    """Make the socket, readable and writable for its owner only; one that a dead process left behind is replaced.
+    """Return the socket, readable and writable for its owner only; one that a dead process left behind is replaced.
 
-    Raises ``SettingError`` if a living process listens there, or the place cannot be used.
+    Raises ``SettingError`` if a living process listens on it, or the path cannot be used.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -82,7 +82,7 @@ def serve(
 
     ``listener`` is the plugin's own socket, whose file is removed at the end.
 
-    Idle connections are never closed by us before: the engine could be reusing one at that very moment.
+    Idle connections are never closed before: the engine could be reusing one at that moment.
     """
     config = uvicorn.Config(
         app,
@@ -120,7 +120,7 @@ class _Server(uvicorn.Server):
             self._listening = asyncio.create_task(self._listen_further(self._further))
 
     async def _listen_further(self, further: FurtherAddress) -> None:
-        while (listener := further.listen()) is None:  # noqa: ASYNC110 (nothing tells of an address that is free)
+        while (listener := further.listen()) is None:  # noqa: ASYNC110 (nothing announces that an address is free)
             await asyncio.sleep(_LISTEN_AGAIN)
         server = await asyncio.get_running_loop().create_server(self._protocol, sock=listener)
         self.servers.append(server)

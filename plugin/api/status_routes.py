@@ -1,4 +1,4 @@
-"""Answering ``GET /status`` and ``GET /metrics``."""
+"""Answer ``GET /status`` and ``GET /metrics``."""
 
 import asyncio
 import logging

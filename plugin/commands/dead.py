@@ -1,4 +1,4 @@
-"""``peavey dead``: what destinations have refused for good."""
+"""``peavey dead``: list, resend or delete what destinations refused for good."""
 
 import argparse
 import asyncio
@@ -24,11 +24,11 @@ from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import JournalNote, read_note
 from plugin.sinks.registry import schema
 
-SUMMARY = "list what destinations refused for good; send it again, or forget it"
+SUMMARY = "list dead letters, send them again, or delete them"
 DESCRIPTION = """\
-List dead letters: lines that a destination has refused for good, while all others went on. They are read from the data
-folder, whether or not the plugin runs. --again sends them once more, by this process and with the container's
-log-opts: give it the plugin-wide ones (PEAVEY_LOG_OPTS) too, and run it where the files that log-opts name can be read.
+List dead letters: lines that a destination refused for good. They are read from the data folder, whether or not the
+plugin runs. --again sends them once more, from this process and with the container's log-opts: pass the plugin-wide
+ones (PEAVEY_LOG_OPTS) too, and run it where the files that log-opts name can be read.
 """
 SETTINGS = ["data", "log_opts"]
 
@@ -51,11 +51,13 @@ class _Box:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    parser.add_argument("--container", metavar="CONTAINER", help="of this one only: its id, the beginning, or its name")
-    parser.add_argument("--sink", metavar="NAME", help="of this sink only, by its name at the container")
+    parser.add_argument(
+        "--container", metavar="CONTAINER", help="only this container: its id, the beginning of it, or its name"
+    )
+    parser.add_argument("--sink", metavar="NAME", help="only this sink, by its name at the container")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--json", action="store_true", help="list them as JSON, one object a line, with the whole line")
-    what.add_argument("--again", action="store_true", help="send them again; what is acknowledged is dead no longer")
+    what.add_argument("--again", action="store_true", help="send them again; acknowledged letters are removed")
     what.add_argument("--forget", action="store_true", help="delete them")
 
 
@@ -170,5 +172,5 @@ def _choice(note: JournalNote, instance: str, defaults: Mapping[str, str]) -> Si
         if choice.instance == instance:
             return choice
     raise PeaveyError(
-        f"the log-opts name no sink '{instance}'; if the plugin-wide ones do, give them: --log-opts, PEAVEY_LOG_OPTS"
+        f"the log-opts name no sink '{instance}'; if the plugin-wide ones do, pass them: --log-opts or PEAVEY_LOG_OPTS"
     )

@@ -21,7 +21,7 @@ from plugin.sinks.registry import schema
 SUMMARY = "take journals to their destinations (started by 'serve')"
 DESCRIPTION = """\
 Deliver what is in the journals of a data folder to the sinks that the containers' log-opts name, until SIGTERM.
-'peavey serve' starts it; by hand it serves to look into one share, or to deliver what is left after the plugin is gone.
+'peavey serve' starts it. By hand, it delivers one share, or what is left after the plugin was removed.
 """
 SETTINGS = ["data", "log_opts", "log_level"]
 
@@ -39,12 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--supervised",
         action="store_true",
-        help="end when stdin does, whose other end the supervisor holds, and wait for a predecessor that is about to",
+        help="end when stdin closes, whose other end the supervisor holds, and wait for a predecessor to end",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deliver. Raises ``PeaveyError`` if another process delivers this share, or an argument makes no sense."""
+    """Deliver. Raises ``PeaveyError`` if another process delivers this share, or an argument is invalid."""
     settings = load_settings(vars(arguments), os.environ, schema(), SETTINGS)
     log_to_stdout(settings.log_level)
     raise_file_limit()
@@ -72,7 +72,7 @@ async def _deliver(worker: Worker, share: Share, *, supervised: bool) -> None:
         loop.add_reader(sys.stdin.fileno(), _end_with_stdin, loop, stop)
     await worker.run(stop)
     logger.info("delivery %s: stopped", share)
-    # Look-ups and writes that hang are in threads, and only the end of the process ends those. All is noted by now.
+    # Only the end of the process ends threads with look-ups and writes that hang. Everything is saved by now.
     logging.shutdown()
     os._exit(os.EX_OK)
 

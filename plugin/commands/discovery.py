@@ -1,4 +1,4 @@
-"""Finding the plugin on this host: its socket, or its data folder, where neither is named.
+"""Find the plugin on this host: its socket, or its data folder, if neither is named.
 
 A managed plugin has both below the engine's folders, under its own id, where only root may look.
 """
@@ -97,7 +97,7 @@ def _probe(path: Path) -> str:
         except PermissionError:
             return "only root may connect"
         except ConnectionRefusedError:
-            return "nobody listens there"
+            return "nothing listens on it"
         except OSError as error:
             return error.strerror or str(error)
     return ""

@@ -1,4 +1,4 @@
-"""Quantities as people read them."""
+"""Format quantities for people."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SECOND = 1_000_000_000
@@ -35,5 +35,5 @@ def show_seconds(seconds: float) -> str:
 
 
 def show_age(moment: int, now: int) -> str:
-    """Show how long ago a moment was (both nanoseconds since 1970 UTC); 0 is never."""
+    """Show how long ago a time was (both nanoseconds since 1970 UTC); 0 is never."""
     return f"{show_seconds(max(0, now - moment) / _SECOND)} ago" if moment else "never"

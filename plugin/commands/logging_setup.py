@@ -1,4 +1,4 @@
-"""The log of the plugin's processes: one line each on stdout, where the engine takes them up into its own log."""
+"""Set up the log of the plugin's processes: one line a record on stdout, which the engine puts into its own log."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ def log_to_stdout(level: str) -> None:
 
 
 class _OneLine(logging.Formatter):
-    """Keeps a record on one line, stack traces included."""
+    """A formatter that keeps a record on one line, stack traces included."""
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).replace("\n", " | ")

@@ -1,4 +1,4 @@
-"""``peavey logs``: read a journal straight from the data folder, without the engine and without the plugin."""
+"""``peavey logs``: read a journal from the data folder, without the engine and without the plugin."""
 
 import argparse
 import os
@@ -19,8 +19,8 @@ from plugin.journal.readback import LogQuery, LogReading
 SUMMARY = "read a container's journal from the data folder"
 DESCRIPTION = """\
 Print the log of a container from its journal, like 'docker logs': what it wrote to stdout goes to stdout, what it wrote
-to stderr to stderr. Needs neither the engine nor the running plugin; works for all that retention has kept. The data
-folder is found by itself, also a managed plugin's if this is run as root on the host.
+to stderr to stderr. Needs neither the engine nor the running plugin, and reads all that retention has kept. The data
+folder is found by itself; run as root on the host to find that of a managed plugin.
 """
 SETTINGS = ["data"]
 
@@ -30,9 +30,9 @@ _POLL = 0.2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``docker logs``."""
     parser.add_argument("container", metavar="CONTAINER", help="its id, the beginning of it, or its name")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written later, until it stops")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow the log until the container stops")
     parser.add_argument("-n", "--tail", default="all", metavar="N", help="only the last N lines (default: all)")
-    parser.add_argument("-t", "--timestamps", action="store_true", help="print each line's time in front of it")
+    parser.add_argument("-t", "--timestamps", action="store_true", help="print the time in front of each line")
     parser.add_argument(
         "--since", metavar="TIME", help="no lines before it: 2026-01-31T12:00:00Z, a Unix time, or 10m ago"
     )
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the log. Raises ``PeaveyError`` if there is no such container, or an argument makes no sense."""
+    """Print the log. Raises ``PeaveyError`` if there is no such container, or an argument is invalid."""
     query = _query(arguments)
     data = DataFolder(find_data(arguments, os.environ))
     container_id = find_container(data, arguments.container)
@@ -60,9 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def find_container(data: DataFolder, wanted: str) -> str:
-    """Find a container's full id by its id, its name, or the beginning of its id, in this order as the engine does.
+    """Return a container's full id by its id, its name, or the beginning of its id, in this order as the engine does.
 
-    Raises ``JournalError`` if no journal, or more than one, fits.
+    Raises ``JournalError`` if no journal, or more than one, matches.
     """
     ids = data.container_ids()
     if wanted in ids:
@@ -73,7 +73,7 @@ def find_container(data: DataFolder, wanted: str) -> str:
     if not found:
         raise JournalError(f"no journal of a container '{wanted}' in {data.path} (--data names another data folder)")
     if len(found) > 1:
-        raise JournalError(f"'{wanted}' fits {len(found)} containers: {', '.join(name[:12] for name in found)}")
+        raise JournalError(f"'{wanted}' matches {len(found)} containers: {', '.join(name[:12] for name in found)}")
     return found[0]
 
 
@@ -103,7 +103,7 @@ def _query(arguments: argparse.Namespace) -> LogQuery:
 
 
 class _Lives:
-    """Tells whether a container has streams, by the attachments in the data folder."""
+    """True while a container has streams, by the attachments in the data folder."""
 
     def __init__(self, data: DataFolder, container_id: str) -> None:
         self._attachments = Attachments(data.streams)

@@ -25,7 +25,7 @@ from plugin.journal.layout import DataFolder
 from plugin.sinks.registry import schema
 from plugin.status.collector import Overview
 
-SUMMARY = "answer the engine on a unix socket, keep what containers print"
+SUMMARY = "run the log driver: answer the engine, keep what containers print"
 DESCRIPTION = """\
 Serve the Docker engine's LogDriver protocol on a unix socket, until SIGTERM. Each setting can also be given as an
 environment variable; a flag wins. In the managed plugin, set the variables with 'docker plugin set'.
@@ -38,11 +38,11 @@ _SWITCH_INTERVAL = 0.001
 
 
 def add_arguments(_: argparse.ArgumentParser) -> None:
-    """Add flags besides those of the settings: there are none."""
+    """Add no flags besides those of the settings."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve; returns when asked to stop. Raises ``PeaveyError`` if it cannot begin."""
+    """Serve until asked to stop; return the exit status. Raises ``PeaveyError`` if it cannot begin."""
     settings = load_settings(vars(arguments), os.environ, schema())
     log_to_stdout(settings.log_level)
     logger.info("peavey %s starting; settings: %s", __version__, written_settings(vars(arguments), os.environ))

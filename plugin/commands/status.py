@@ -1,4 +1,4 @@
-"""``peavey status``: what the plugin does."""
+"""``peavey status``: show a running plugin's status."""
 
 import argparse
 import os
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "show what came in, what went out, and what waits or fails"
 DESCRIPTION = """\
-Show what a running plugin does: containers and how far each sink has come with them, destinations and what is wrong
-with them, the disk. The plugin is found by itself, also a managed one if this is run as root on the host.
+Show the status of a running plugin: containers and how far each sink has got, destinations and their errors, the
+disk. The plugin is found by itself; run as root on the host to find a managed one.
 """
 SETTINGS = ["socket"]
 
@@ -30,7 +30,7 @@ _SHORTEST_INTERVAL = 0.2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    parser.add_argument("-w", "--watch", action="store_true", help="go on showing it, with rates, until Ctrl-C")
+    parser.add_argument("-w", "--watch", action="store_true", help="refresh until Ctrl-C, with rates")
     parser.add_argument("--interval", default="2s", metavar="TIME", help="how often, with --watch (default: 2s)")
     parser.add_argument("--json", action="store_true", help="print it as JSON, with --watch as one line each time")
 

@@ -14,7 +14,7 @@ from plugin.status.model import ContainerStatus, DestinationStatus, SinkProgress
 
 _SECOND = 1_000_000_000
 _LATE = 60.0  # seconds
-_SILENT = 10.0  # seconds: a delivery process tells of itself every second
+_SILENT = 10.0  # seconds: a delivery process reports every second
 _BAD = "bold red"
 _DOUBTFUL = "yellow"
 
@@ -27,7 +27,7 @@ def render_status(status: Status, before: Status | None = None) -> RenderableTyp
     if status.destinations:
         parts += ["", _destinations(status, before)]
     if status.faults:
-        parts += ["", Text("what somebody has to mend:", _BAD)]
+        parts += ["", Text("needs attention:", _BAD)]
         parts += [Text(f"  {printable(fault)}") for fault in status.faults]
     return Group(*parts)
 
@@ -49,7 +49,7 @@ def _summary(status: Status) -> Text:
         lines.append(Text(f"delivery: {delivery.alive} of {delivery.wanted} processes run", _BAD if missing else ""))
         for worker in delivery.workers:
             if status.now - worker.reported > _SILENT * _SECOND:
-                text = f", process {worker.share} has told nothing since {show_age(worker.reported, status.now)}"
+                text = f", process {worker.share} last reported {show_age(worker.reported, status.now)}"
                 lines[-1].append(text, _BAD)
     return Text("\n").join(lines)
 

@@ -1,4 +1,4 @@
-"""Moments as people write them on the command line, in the forms that ``docker logs`` takes."""
+"""Parse times on the command line, in the forms that ``docker logs`` takes."""
 
 import re
 from datetime import datetime
@@ -15,10 +15,10 @@ _SECOND = 1_000_000_000
 
 
 def parse_moment(text: str, now: int) -> int:
-    """Read a moment as nanoseconds since 1970 UTC; ``now`` is the present one.
+    """Return a time as nanoseconds since 1970 UTC; ``now`` is the present one.
 
-    Takes RFC 3339 (local time where no zone is given; date alone, or no seconds, will do), Unix seconds with an
-    optional fraction, and a Go duration before now. Raises ``ValueError`` if it is none of these.
+    Accepts RFC 3339 (local time without a zone; seconds and time of day may be left out), Unix seconds with an
+    optional fraction, and a Go duration before now. Raises ``ValueError`` for anything else.
     """
     match = _UNIX.fullmatch(text)
     if match is not None:

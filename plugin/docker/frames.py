@@ -215,7 +215,7 @@ def decode_entry(buffer: bytes, start: int, end: int) -> Entry:
     """
     fields = Fields()
     if not fields.locate(buffer, start, end):
-        raise FrameError(f"{end - start} bytes are no LogEntry: {buffer[start : min(end, start + 16)].hex(' ')} …")
+        raise FrameError(f"{end - start} bytes are not a LogEntry: {buffer[start : min(end, start + 16)].hex(' ')} …")
     metadata = None
     if fields.has_metadata:
         identifier = buffer[fields.id_start : fields.id_end].decode(errors="replace")

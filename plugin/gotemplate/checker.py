@@ -1,7 +1,7 @@
 """What can be said against a template before it is rendered: unknown names, and types as far as they are certain.
 
-A type that only rendering tells is ``ANY`` here: that of a map's item taken as a field (which may be missing), of what
-``index`` or ``and`` gives, and of a variable that is assigned to. Branches that may never be taken are checked too.
+A type that only rendering knows is ``ANY`` here: that of a map's item taken as a field (which may be missing), of what
+``index`` or ``and`` returns, and of a variable that is assigned to. Branches that may never be taken are checked too.
 """
 
 from plugin.gotemplate.arguments import check_type, conform_constant

@@ -86,7 +86,7 @@ Piece = TextPiece | ActionPiece
 def split(text: str) -> Iterator[Piece]:
     """Cut a template into pieces, in order.
 
-    Raises ``TemplateError`` for an action or comment that is not closed and for what can be no token.
+    Raises ``TemplateError`` for an action or comment that is not closed and for what cannot be a token.
     """
     position = 0
     trim = False

@@ -6,7 +6,7 @@ TEXT_LIMIT = 64 * 1024
 """Characters in the text of a template."""
 
 OUTPUT_LIMIT = 64 * 1024
-"""Bytes in what a template, or any function in it, gives."""
+"""Bytes in what a template, or any function in it, returns."""
 
 NESTING_LIMIT = 50
 """Blocks and parentheses inside one another; far from the interpreter's own limit on recursion."""

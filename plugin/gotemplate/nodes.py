@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal: its text, its value, and the integer that it gives where an int is wanted (``3.0`` gives 3)."""
+    """A literal: its text, its value, and the integer that it is where an int is wanted (``3.0`` is 3)."""
 
     text: str
     value: bool | int | float | bytes | None

@@ -41,7 +41,7 @@ class Flags:
 
 
 class Printer:
-    """Writes values into ``out``; ``flags`` hold for what is written next.
+    """A writer of values into ``out``; ``flags`` hold for what is written next.
 
     Whatever it writes raises ``ActionError`` when the output gets too long.
     """

@@ -127,7 +127,7 @@ class Walk(ABC, Generic[_T]):
             case Constant(text, None, _):
                 raise ActionError(f"{text} cannot stand alone")
             case _ if inputs.operands or inputs.piped:
-                raise ActionError(f"{_named(command.first)} is no function and takes no arguments")
+                raise ActionError(f"{_named(command.first)} is not a function and takes no arguments")
             case _:
                 return self._operand(command.first, inputs.dot)
 

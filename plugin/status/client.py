@@ -1,4 +1,4 @@
-"""Asking a running plugin for its status, on its socket."""
+"""Ask a running plugin for its status, on its socket."""
 
 import http.client
 import socket
@@ -13,7 +13,7 @@ _ANSWER_WITHIN = 30.0
 
 
 def ask_status(path: Path) -> bytes:
-    """Return the plugin's status as it answers it, in JSON. Raises ``PeaveyError`` if it cannot be had."""
+    """Return the plugin's status as JSON. Raises ``PeaveyError`` if the plugin does not answer with one."""
     connection = _Connection(path)
     try:
         connection.request("GET", "/status", headers={"Host": "peavey"})
@@ -24,19 +24,19 @@ def ask_status(path: Path) -> bytes:
     finally:
         connection.close()
     if response.status == http.client.NOT_FOUND:
-        raise PeaveyError(f"{path}: a plugin answers there that has no status; is it a peavey of an older version?")
+        raise PeaveyError(f"{path}: the plugin there has no status; is it an older version of peavey?")
     if response.status != http.client.OK:
         raise PeaveyError(f"{path}: status {response.status}: {content.decode(errors='replace').strip()[:500]}")
     return content
 
 
 def read_status(content: bytes) -> Status:
-    """Decode a status. Raises ``PeaveyError`` if it is none that this version knows."""
+    """Decode a status. Raises ``PeaveyError`` if it is not one that this version knows."""
     try:
         return msgspec.json.decode(content, type=Status)
     except msgspec.DecodeError as error:
         raise PeaveyError(
-            f"the plugin's answer cannot be read ({error}); is it of another version than this command? "
+            f"the plugin's answer cannot be read ({error}); is the plugin another version than this command? "
             "'peavey status --json' prints it as it is"
         ) from error
 

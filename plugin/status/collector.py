@@ -1,6 +1,6 @@
-"""Gathers what ``/status`` and ``/metrics`` tell, from intake, from delivery's reports and from the disk.
+"""Gather what ``/status`` and ``/metrics`` show, from intake, delivery's reports and the disk.
 
-Lag is measured by the cursors on the disk, so that it is right also while delivery is down or stuck.
+Lag is measured by the cursors on disk, so it is right even while delivery is down or stuck.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Protocol
 from plugin import __version__
 from plugin.config.options import ContainerOptions, SinkChoice
 from plugin.delivery.report import ShareStatus, read_status
-from plugin.docker.info import Info
+from plugin.docker.info import Info, short_id
 from plugin.errors import JournalError
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
@@ -61,11 +61,11 @@ class _Known:
 
 
 class Overview:
-    """Gathers the status; ``options_of`` gives the options of a container that were accepted once.
+    """The plugin's status; ``options_of`` returns the options of a container that were accepted before.
 
-    ``fault`` tells what is wrong with the plugin's own settings, empty if nothing is.
+    ``fault`` returns what is wrong with the plugin's own settings, empty if nothing is.
 
-    Reads from the disk for each container, hence to be called in a thread; by one at a time.
+    It reads from the disk for each container, so call it in a thread, one call at a time.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Overview:
         try:
             return measure(self._data.container(container_id))
         except OSError as error:
-            logger.debug("container %s: cannot measure its journal: %s", container_id[:12], error)
+            logger.debug("container %s: cannot measure the journal: %s", short_id(container_id), error)
             return []
 
     def _look_up(self, container_id: str, snapshot: ContainerSnapshot | None) -> _Known | None:
@@ -166,7 +166,7 @@ class Overview:
         except FileNotFoundError:
             changed, note = 0, None
         except (OSError, JournalError) as error:
-            logger.debug("container %s: %s", container_id, error)
+            logger.debug("container %s: %s", short_id(container_id), error)
             changed, note = 0, None
         if note is not None:
             info, birth = note.info, note.birth
@@ -180,12 +180,12 @@ class Overview:
         return known
 
     def _progresses(self, container_id: str, known: _Known, segments: list[SegmentUse]) -> Iterator[SinkProgress]:
-        """Yield how far each sink is; one that is newer than the container and has no cursor is not delivered to."""
+        """Yield the progress of each sink; one that is newer than the container has no cursor and gets nothing."""
         for choice in known.sinks:
             try:
                 cursor = cursor_in(self._data.container(container_id), choice.instance, known.birth)
             except JournalError as error:
-                logger.debug("container %s: %s", container_id, error)
+                logger.debug("container %s: %s", short_id(container_id), error)
                 cursor = Cursor(offset=0, resume=0)
             if cursor is not None or choice.own:
                 yield self._progress(choice, cursor or Cursor(offset=0, resume=0), segments)

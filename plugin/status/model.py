@@ -25,7 +25,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery process; ``reported`` is when it last told of itself, which it does every second."""
+    """A delivery process; ``reported`` is when it last reported, which it does every second."""
 
     share: int
     pid: int
@@ -100,7 +100,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
 class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One sink with one set of options in one delivery process; counts are since that process began.
 
-    All of it is as ``reported``, while the containers' sinks are told as they are now: counts there may be ahead.
+    All of it is as ``reported``, while the containers' sinks are as of now: counts there may be ahead.
 
     ``id``
         stays the same as long as the options do
@@ -109,7 +109,7 @@ class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
     ``last_error``
         the newest failure while ``failing_since`` is not 0
     ``misconfigured``
-        whether that failure is one that somebody has to mend: it is retried slowly
+        whether that failure needs attention: it is retried slowly
     """
 
     id: str
@@ -132,8 +132,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """All of it; ``uptime`` in seconds.
 
     ``faults``
-        what somebody has to mend: sinks of containers, and the address of ``PEAVEY_HTTP``, that cannot be used as they
-        are set up; damaged info.json files
+        what needs attention: misconfigured sinks of containers, an unavailable address of ``PEAVEY_HTTP``, damaged
+        info.json files
     """
 
     version: str

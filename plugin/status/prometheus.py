@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Metrics:
-    """Renders the status that ``gather`` gives."""
+    """The status that ``gather`` returns, as metrics."""
 
     def __init__(self, gather: Callable[[], Status]) -> None:
         self._registry = CollectorRegistry()
@@ -38,7 +38,7 @@ class Metrics:
 
 
 class _StatusCollector(Collector):
-    """Makes the metrics anew for each request, from one status, so that they agree with one another."""
+    """The metrics of one status for each request, so that they agree with one another."""
 
     def __init__(self, gather: Callable[[], Status]) -> None:
         self._gather = gather
@@ -69,7 +69,7 @@ class _Metric(Generic[T]):
     value: Callable[[T], float]
 
     def family(self, labels: Sequence[str], rows: Iterable[tuple[Sequence[str], T]]) -> Metric:
-        """Make it, one sample for each row of label values and what the value is taken from."""
+        """Return it with one sample for each row of label values and what the value is taken from."""
         kind = CounterMetricFamily if self.name.endswith("_total") else GaugeMetricFamily
         family = kind(self.name, self.help, labels=labels)
         for values, row in rows:
@@ -110,7 +110,7 @@ _SINK_METRICS: tuple[_Metric[SinkProgress], ...] = (
         "When records were last acknowledged, 0 for never.",
         lambda one: one.last_success / _SECOND,
     ),
-    _Metric("peavey_sink_faulty", "1 if its log-opts cannot be used any more.", lambda one: float(bool(one.faults))),
+    _Metric("peavey_sink_faulty", "1 if its log-opts can no longer be used.", lambda one: float(bool(one.faults))),
 )
 
 _DESTINATION_METRICS: tuple[_Metric[DestinationStatus], ...] = (
@@ -128,7 +128,7 @@ _DESTINATION_METRICS: tuple[_Metric[DestinationStatus], ...] = (
     ),
     _Metric(
         "peavey_destination_misconfigured",
-        "1 while it refuses us as we are set up: somebody has to mend that.",
+        "1 while it refuses the settings it is used with: needs attention.",
         lambda one: one.misconfigured,
     ),
     _Metric(
@@ -147,14 +147,14 @@ def _plugin_metrics(status: Status) -> Iterable[Metric]:
     )
     yield GaugeMetricFamily("peavey_delivery_workers_alive", "Delivery processes that run.", status.delivery.alive)
     reported = GaugeMetricFamily(
-        "peavey_delivery_report_timestamp_seconds", "When a delivery process last told of itself.", labels=["share"]
+        "peavey_delivery_report_timestamp_seconds", "When a delivery process last reported.", labels=["share"]
     )
     for worker in status.delivery.workers:
         reported.add_metric([str(worker.share)], worker.reported / _SECOND)
     yield reported
     yield GaugeMetricFamily(
         "peavey_faults",
-        "Sinks of containers, and the address of PEAVEY_HTTP, that cannot be used as they are set up.",
+        "What needs attention: misconfigured sinks, an unavailable PEAVEY_HTTP, damaged info.json files.",
         len(status.faults),
     )
 

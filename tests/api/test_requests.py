@@ -92,7 +92,7 @@ class TestDecoding:
     @pytest.mark.parametrize("text", ["", "..", "../x", "ab/cd", "xyz", "ab ", "ab\n", "a" * 129, "٣", "ab\0"])
     @pytest.mark.parametrize("kind", [StartLogging, ReadLogs])
     def test_a_container_id_that_is_none_never_becomes_a_path(self, kind: type[msgspec.Struct], text: str) -> None:
-        assert "is no container id (hexadecimal digits)" in complaint(start(ContainerID=text), kind, "Name")
+        assert "is not a container id (hexadecimal digits)" in complaint(start(ContainerID=text), kind, "Name")
 
     def test_a_value_does_not_show_but_where_it_is(self) -> None:
         assert "hunter2" not in complaint(start(ContainerEnv="PASSWORD=hunter2"))

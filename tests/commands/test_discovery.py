@@ -123,7 +123,7 @@ class TestSocket:
     @needs_no_plugin
     def test_a_plugin_that_was_killed_is_told_from_none(self, host: Host) -> None:
         path = host.leftover(host.running / IDS[0] / "peavey.sock")
-        assert f"{path}: nobody listens there" in fault_of(host)
+        assert f"{path}: nothing listens on it" in fault_of(host)
 
 
 def data_of(host: Host, *given: str) -> Path:

@@ -56,10 +56,10 @@ class TestFinding:
         )
 
     def test_what_fits_several_is_told_with_their_ids(self, data: DataFolder) -> None:
-        with pytest.raises(JournalError, match=f"^'aa' fits 2 containers: {A[:12]}, {B[:12]}$"):
+        with pytest.raises(JournalError, match=f"^'aa' matches 2 containers: {A[:12]}, {B[:12]}$"):
             find_container(data, "aa")
         journal(data, "dd" * 32, "web")
-        with pytest.raises(JournalError, match=f"^'web' fits 2 containers: {A[:12]}, dddddddddddd$"):
+        with pytest.raises(JournalError, match=f"^'web' matches 2 containers: {A[:12]}, dddddddddddd$"):
             find_container(data, "web")
 
     def test_a_damaged_note_hides_its_own_name_only(self, data: DataFolder) -> None:

@@ -77,7 +77,7 @@ class TestTables:
         )
         disk = Disk(used=1, limit=None, free=0, keep_free=None, dropping=True)
         text = text_of(status(delivery=delivery, disk=disk, faults=["abc loki: no such file"]))
-        assert "delivery: 1 of 2 processes run, process 0 has told nothing since 1m 0s ago" in text
+        assert "delivery: 1 of 2 processes run, process 0 last reported 1m 0s ago" in text
         assert "FULL: lines are dropped" in text
         assert "abc loki: no such file" in text
 
@@ -155,7 +155,7 @@ class TestCommand:
         assert run(answering, "--json") == 0
         assert json.loads(capsys.readouterr().out) == {"new": 1}
         assert run(answering) == 1
-        assert "is it of another version" in capsys.readouterr().err
+        assert "is the plugin another version" in capsys.readouterr().err
 
     def test_fields_that_are_new_are_passed_over(
         self, answering: Answering, capsys: pytest.CaptureFixture[str]
@@ -167,7 +167,7 @@ class TestCommand:
     def test_an_older_plugin_is_told(self, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
         answering.code = 404
         assert run(answering) == 1
-        assert "a plugin answers there that has no status" in capsys.readouterr().err
+        assert "the plugin there has no status" in capsys.readouterr().err
 
     def test_a_plugin_that_cannot_tell_is_told(self, answering: Answering, capsys: pytest.CaptureFixture[str]) -> None:
         answering.code, answering.content = 500, b"internal error (OSError)\n"

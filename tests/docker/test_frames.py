@@ -279,7 +279,7 @@ class TestMalformed:
             decode(nested + body("1a0161"))
 
     def test_the_message_says_what_was_found(self) -> None:
-        with pytest.raises(FrameError, match=r"^3 bytes are no LogEntry: 00 00 00 …$"):
+        with pytest.raises(FrameError, match=r"^3 bytes are not a LogEntry: 00 00 00 …$"):
             decode(b"\0\0\0")
 
     @given(st.binary(max_size=200))
