@@ -50,7 +50,7 @@ def thread_times() -> Times:
 
 
 class Yielding:
-    """Tells how long to send nothing; ``times`` are those of the thread that delivers."""
+    """How long to send nothing; ``times`` are those of the thread that delivers."""
 
     def __init__(self, times: Callable[[], Times] = thread_times) -> None:
         self._times = times

@@ -1,4 +1,4 @@
-"""Sending dead letters again, once somebody has mended what they were refused for.
+"""Send dead letters again, once the cause of their refusal is fixed.
 
 Delivery may bury letters of the same sink meanwhile. Hence a file of letters is put aside first, by renaming it
 (``dead/<instance>.again``); what is not acknowledged is appended to the file that delivery has begun since. One that a

@@ -1,4 +1,4 @@
-"""Names for destinations that stay the same over restarts, and tell nothing of the options that make a destination."""
+"""Ids of destinations that stay the same over restarts and reveal nothing of their options."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ _KEY_SIZE = 32
 
 
 class DestinationNames:
-    """Names destinations by a keyed hash, whose key is made once per data folder and never leaves it.
+    """Destinations named by a keyed hash, whose key is made once per data folder and never leaves it.
 
     Options hold passwords: a hash without a key would let them be guessed by whoever may read metrics.
     """

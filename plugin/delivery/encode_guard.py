@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class Defects:
-    """Those of the sink of the destination ``name``; the log tells each once, by its place in the source."""
+    """Bugs of the sink of the destination ``name``; each is logged once, by its place in the source."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -28,7 +28,7 @@ class Defects:
         return f"bug in the sink ({type(error).__name__}: {error})"
 
     def encode(self, sink: Sink[Any], records: Sequence[Record]) -> bytes:
-        """Have a sink encode records, where a defect is answered as one of its own errors.
+        """Have a sink encode records; raise a bug in it as one of its own errors.
 
         `RejectError` blames the records, to be narrowed down to one, whatever ``Sink.encode`` raises: it is pure, and
         would fail again. But if it fails at a plain line of the same container as well, that is not the record's fault
@@ -48,6 +48,6 @@ class Defects:
 def _encodes_plain_line(sink: Sink[Any], prepared: Any) -> bool:
     try:
         sink.encode([Record(prepared, "stdout", time.time_ns(), b"plain")])
-    except Exception:  # noqa: BLE001 (it is told already)
+    except Exception:  # noqa: BLE001 (it is logged already)
         return False
     return True

@@ -1,4 +1,4 @@
-"""What keeps containers from being delivered as they are set up: told once in the log, and in status while it lasts."""
+"""Keep track of misconfigured containers and sinks: logged once, and shown in status while they last."""
 
 import logging
 from collections.abc import Set as AbstractSet
@@ -48,7 +48,7 @@ class Faults:
         of[_WHOLE] = fault
 
     def forget(self, container_id: str, instance: str) -> None:
-        """Forget that of a sink, which is mended."""
+        """Forget the fault of a sink, which is fixed."""
         self.forget_all_but(container_id, self._of.get(container_id, {}).keys() - {instance})
 
     def forget_all_but(self, container_id: str, instances: AbstractSet[str]) -> None:

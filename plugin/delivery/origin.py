@@ -1,4 +1,4 @@
-"""Origins: what sinks are told of a container."""
+"""Make a container's origin: what sinks learn of it."""
 
 from plugin.config.options import SinkChoice
 from plugin.docker.attributes import extra_attributes

@@ -1,4 +1,4 @@
-"""What delivery tells of itself: each worker writes ``DATA/delivery/<share>.json`` once a second."""
+"""The status of delivery: each worker writes ``DATA/delivery/<share>.json`` once a second."""
 
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ def _bounded(error: str) -> str:
 
 
 class ShareStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What one worker tells; ``faults`` are sinks that cannot be used as they are set up."""
+    """The status of one worker; ``faults`` are its misconfigured sinks."""
 
     pid: int
     share: int
@@ -80,7 +80,7 @@ def write_status(data: DataFolder, status: ShareStatus) -> None:
 
 
 def read_status(data: DataFolder) -> list[ShareStatus]:
-    """Read what the workers have told last, by share; what cannot be read is left out."""
+    """Return the last status of each worker, by share; what cannot be read is left out."""
     found = []
     for path in sorted((data.path / "delivery").glob("*.json")):
         try:

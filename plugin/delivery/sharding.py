@@ -68,7 +68,7 @@ def claimed(data: DataFolder, share: Share, patience: float = 0.0) -> Iterator[N
 
 
 def _agree(path: Path, share: Share) -> int:
-    """Take part in delivering by this number of shares; gives the open file that is the lock."""
+    """Take part in delivering by this number of shares; return the open file that is the lock."""
     descriptor = _open(path)
     if _try(descriptor):
         os.ftruncate(descriptor, share.count)

@@ -1,4 +1,4 @@
-"""The supervisor: starts the delivery processes, and starts them again when they die."""
+"""Supervise the delivery processes: start them, and restart them when they die."""
 
 import logging
 import os
@@ -21,9 +21,9 @@ _STEADY = 60.0
 
 
 class Supervisor:
-    """Keeps ``workers`` delivery processes running, from the moment that a container has a sink.
+    """The ``workers`` delivery processes, running once a container has a sink.
 
-    They are told of the settings by their environment, ``environment`` on top of our own.
+    They get the settings by their environment: ``environment`` on top of our own.
     """
 
     def __init__(self, data: DataFolder, workers: int, environment: Mapping[str, str]) -> None:

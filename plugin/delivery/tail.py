@@ -45,7 +45,7 @@ class Chunk(NamedTuple):
 
 
 class Tail:
-    """Reads a journal from a sink's cursor on, which is within it, and moves the cursor when records are acknowledged.
+    """A journal read from a sink's cursor on, which moves when records are acknowledged.
 
     A line whose rest does not come is waited for ``patience`` seconds, then delivered as it is. ``stages`` are what the
     records go through, made for this tail alone; ``label`` is what the log calls the container.
@@ -181,7 +181,7 @@ class Tail:
         return self._pipeline.feed(self._decoder.take())
 
     def _skip_malformed(self, chunk: bytes) -> bool:
-        """Go on behind bytes that are no frame; false if ``chunk``, of which nothing was used, may become one.
+        """Go on behind bytes that are not a frame; false if ``chunk``, of which nothing was used, may become one.
 
         Intake sets such bytes aside, but a cursor that a power cut left behind can be in the middle of a frame.
         """

@@ -1,4 +1,4 @@
-"""Admission: whether a container's log-opts are accepted.
+"""Decide whether a container's log-opts are accepted.
 
 Log-opts that were accepted once for a container are never refused again: the engine repeats StartLogging to read the
 logs of a stopped container and after its own restart, and a stricter version must not break those.
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Admission:
-    """Decides on log-opts.
+    """The acceptance of log-opts.
 
     ``defaults`` are the plugin-wide ones, which a container's own override; ``schema`` is all that can be given.
     """

@@ -39,7 +39,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 class Scan:
     """What was found in the folder: attachments, oldest first, and the names of streams whose attachment is damaged.
 
-    ``unreadable`` tells that there may be more, which could not be read now.
+    ``unreadable`` is true if there may be more, which could not be read now.
     """
 
     found: list[Attachment]

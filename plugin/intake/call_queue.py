@@ -1,4 +1,4 @@
-"""Calls: what other threads want done in the pump's thread."""
+"""A queue of functions to call in the pump's thread, filled by other threads."""
 
 import os
 import select
@@ -25,7 +25,7 @@ class Calls:
         self._poll.register(self.descriptor, select.POLLIN)
 
     def add(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Have a function called; the future gives its result: ``StoppedError`` after ``end``. For other threads.
+        """Queue a function; return the future of its result: ``StoppedError`` after ``end``. For other threads.
 
         Once asked for it is done, even if nobody waits for it any more: the future cannot be cancelled.
         """

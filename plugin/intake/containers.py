@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Containers:
-    """Holds them by id, and does to their journals what must not meet a stream that begins or ends.
+    """The containers by id, and what is done to their journals that must not meet a stream that begins or ends.
 
     Only the pump's thread uses it, so that each is done between two readings. ``on_change`` is called with the id of a
     container whose journal was changed otherwise than by a stream.
@@ -82,7 +82,7 @@ class Containers:
         return any(container.dropping for container in self._all())
 
     def room_errors(self) -> set[int]:
-        """Return the error numbers with which the disk or a quota refuses journals for want of room."""
+        """Return the error numbers with which the disk or a quota refuses journals for lack of space."""
         return {container.lacks_room for container in self._all()} - {0}
 
     def _all(self) -> list[Container]:
@@ -155,7 +155,7 @@ class Containers:
         """Take the journal of a container without streams out of sight.
 
         False if it has some, is being ended, or has printed, which shows in its newest segment, since its segments were
-        ``seen`` as ``measure`` gives them: it may have begun, printed and ended meanwhile.
+        ``seen`` as ``measure`` returns them: it may have begun, printed and ended meanwhile.
         """
         if container_id in self._running or container_id in self._ended:
             return False

@@ -39,7 +39,7 @@ class DiskBounds:
 class _Shortage:
     """Bytes that are too many: ``wanted`` by the bounds, ``vital`` lest lines be dropped that come now.
 
-    Of those that are wanted, ``beyond_limit`` are for the limit, the others for want of room on the disk.
+    Of those that are wanted, ``beyond_limit`` are for the limit, the others for lack of space on the disk.
     """
 
     wanted: int
@@ -68,7 +68,7 @@ class _Victim:
 class DiskQuota:
     """Frees disk space when it runs short.
 
-    ``short`` tells whether it still was when all had gone that others can spare: then containers with
+    ``short`` is whether it still was when all had gone that others can spare: then containers with
     ``overflow=throttle`` are to be slowed down. ``remove`` removes the journal of a stopped container that
     has not grown since its segments were seen, for a reason.
     """
@@ -151,7 +151,7 @@ class DiskQuota:
             return None
 
     def _give_up(self, victim: _Victim, cause: Cause) -> int | None:
-        """Remove a segment for want of room; returns the bytes that are free now, ``None`` if nothing can go.
+        """Remove a segment for lack of space; return the bytes that are free now, ``None`` if nothing can go.
 
         A journal of which sinks have to be told that it is gone keeps an empty segment at its end: all before that
         is a gap to them, which each is told of in its place.
@@ -216,7 +216,7 @@ class DiskQuota:
 
 
 def _lacking(errors: set[int], status: os.statvfs_result) -> int:
-    """Count the bytes that are short where lines are dropped for want of room; none where the disk has enough.
+    """Count the bytes that are short where lines are dropped for lack of space; none where the disk has enough.
 
     A quota is believed, as the disk does not tell of it, and gets some room each time until it is enough.
     """

@@ -37,9 +37,9 @@ _BREATHER = 0.05
 
 
 class Housekeeper(threading.Thread):
-    """Keeps every journal within its container's options and all of them within the disk's bounds.
+    """The thread that keeps each journal within its container's options and all of them within the disk's bounds.
 
-    ``options_of`` gives the options of a container by its ``Info``; they were accepted once and must not be refused.
+    ``options_of`` returns the options of a container by its ``Info``; they were accepted before, so it refuses none.
     ``replenish`` is called now and then, to make the reserve for a full disk whole again.
     """
 

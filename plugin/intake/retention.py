@@ -1,4 +1,4 @@
-"""Tidying up one journal: its container's options say what goes, what is compressed, and what waits to be delivered."""
+"""Tidy up one journal: remove and compress segments by its container's options, keep what is not delivered yet."""
 
 import logging
 import time
@@ -41,9 +41,9 @@ _SURELY_NOTED = 60 * _SECOND
 
 
 class Tidier:
-    """Keeps journals within their containers' options.
+    """Retention of journals by their containers' options.
 
-    ``options_of`` gives the options of a container by its ``Info``; ``keep_stopped`` is how long, in seconds, what a
+    ``options_of`` returns the options of a container by its ``Info``; ``keep_stopped`` is how long, in seconds, what a
     stopped container's sinks have passed is kept, ``None`` for ever.
     """
 
@@ -143,7 +143,7 @@ class Tidier:
         return _ahead(floor(self._data.container(container_id), options.sinks, birth, running=attached), segments)
 
     def _has_gap(self, container_id: str) -> bool:
-        """Have the gap made that an earlier process left noted; true if it still is to be, for want of room."""
+        """Make the gap that an earlier process recorded; true if that still has to be done, for lack of space."""
         folder = self._data.container(container_id)
         if not noted_gap(folder):
             return False

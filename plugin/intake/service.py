@@ -1,4 +1,4 @@
-"""Intake as the rest of the program sees it: attach, detach, collect; and be told of changes."""
+"""Intake for the rest of the program: attach, detach, collect, and subscribe to changes."""
 
 import logging
 import os
@@ -33,12 +33,12 @@ _FILE_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
 
 
 class Intake:
-    """Owns the pump, the housekeeper and the attachments of one data folder.
+    """The pump, the housekeeper and the attachments of one data folder.
 
-    What is done in the pump's thread gives a future of it.
+    Methods that work in the pump's thread return a future.
 
-    ``logging_dir`` is the only folder in which FIFOs may lie; ``options_of`` gives the options of a container whose
-    options were accepted once; ``need_delivery`` is called when a container has a sink. All methods may be called from
+    ``logging_dir`` is the only folder in which FIFOs may lie; ``options_of`` returns the options of a container whose
+    options were accepted before; ``need_delivery`` is called when a container has a sink. Methods may be called from
     any thread.
     """
 
@@ -101,7 +101,7 @@ class Intake:
             self._attachments.save(attachment)
         except OSError as error:
             saved = False
-            logger.error(  # noqa: TRY400 (the disk's fault, no defect)
+            logger.error(  # noqa: TRY400 (the disk's fault, not a bug)
                 "%s: cannot save the attachment; a kill of the plugin now would lose the stream: %s",
                 _told(attachment),
                 error,
@@ -160,7 +160,7 @@ class Intake:
         return self._pump.call(self._pump.drain)
 
     def collect(self, container_id: str) -> Future[list[Stream]]:
-        """Take what a container's FIFOs hold now; gives its streams, whose ``closed`` tells when they have ended."""
+        """Take what a container's FIFOs hold now; return its streams, ``closed`` once they have ended."""
         return self._pump.call(self._pump.collect, container_id)
 
     def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
@@ -175,7 +175,7 @@ class Intake:
         Path(file).unlink(missing_ok=True)
 
     def subscribe(self, container_id: str, callback: Callable[[], None]) -> None:
-        """Have a callback called, in the pump's thread, whenever a journal grows or a stream ends."""
+        """Call a function, in the pump's thread, whenever a container's journal grows or a stream of it ends."""
         with self._followers_lock:
             self._followers.setdefault(container_id, []).append(callback)
 

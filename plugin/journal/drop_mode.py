@@ -12,7 +12,7 @@ ROOM_TO_RESUME = 1 << 16
 
 
 class Dropper:
-    """Reads a stream for nothing but to keep its container going.
+    """Reading a stream only to keep its container going.
 
     ``active``
         whether bytes are being dropped

@@ -168,7 +168,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def create_atomically(path: Path, content: bytes) -> int:
-    """Do what ``write_atomically`` does, and give the new file's descriptor, for reading and writing."""
+    """Do what ``write_atomically`` does; return the new file's descriptor, for reading and writing."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         written = 0

@@ -1,7 +1,7 @@
-"""What was given up of a journal, and why, recorded beside it: the sinks that lack it are told the cause.
+"""Record what was given up of a journal, and why, beside it: sinks that did not get it are told the cause.
 
-A record is an empty file, ``<start>-<end>.<cause>.lost``, with offsets of 20 digits. A name needs no room, so that it
-can be recorded on a full disk as well; what follows on a loss of the same cause extends it by a rename. Versions that
+A record is an empty file, ``<start>-<end>.<cause>.lost``, with offsets of 20 digits. A name needs no space, so it can
+be recorded on a full disk as well; a loss that adjoins one of the same cause extends it by a rename. Versions that
 do not know these files leave them alone.
 """
 

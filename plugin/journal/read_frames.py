@@ -11,7 +11,7 @@ _LINE_KEY = 0x1A
 
 
 class Reframer:
-    """Takes journal bytes piece by piece and gives frames for the engine.
+    """A converter of journal bytes, piece by piece, into frames for the engine.
 
     A line of several parts becomes one entry with the first part's timestamp. Lines are chosen as the engine's own
     readers do: the first ``skip`` lines from offset ``first`` on are left out (that is how a tail is chosen), then

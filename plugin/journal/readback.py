@@ -31,7 +31,7 @@ class LogQuery:
 
 
 class LogReading:
-    """One reading of one journal: call ``read`` until it gives nothing, then ``finish``; close it in any case.
+    """One reading of one journal: call ``read`` until it returns nothing, then ``finish``; close it in any case.
 
     When following, ``read`` may be called again whenever more has been written.
     """

@@ -16,7 +16,7 @@ _ZSTD_HEADER_SIZE = 18
 
 
 class JournalReader:
-    """Reads the bytes of a journal from an offset on.
+    """A reader of a journal's bytes, from an offset on.
 
     The bytes come as they lie on disk: a piece can end within a frame. The caller says with ``advance`` how much of it
     was used, and sees the rest again, with more behind it.

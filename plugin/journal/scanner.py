@@ -15,7 +15,7 @@ NO_TIME = -(2**63)
 
 
 class Walker:
-    """Walks the frames of one segment, in order, and notes points for its index.
+    """A walk over the frames of one segment, in order, that records points for its index.
 
     ``offset``
         of the first byte that is not part of a complete frame yet
@@ -112,7 +112,7 @@ def missing_bytes(tail: bytes) -> int:
 
 
 def frame_behind(buffer: bytes) -> int:
-    """Find where frames go on in ``buffer`` that begins with a malformed one, −1 if that cannot be told yet.
+    """Find where frames go on in ``buffer`` that begins with a malformed one, −1 if that is not clear yet.
 
     A frame whose content alone is bad is skipped by its own length, which holds if it leads to the end or to a frame.
     """

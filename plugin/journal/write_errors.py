@@ -1,4 +1,4 @@
-"""What an error while writing a journal means: there is no room, something is lacking for now, or it is broken."""
+"""Classify errors of writing a journal: the disk is full, a resource is lacking for now, or the journal is broken."""
 
 import errno
 from enum import Enum
@@ -17,7 +17,7 @@ class WriteFault(Enum):
     """Descriptors or memory, say: lines stay in the FIFO, and writing is tried again."""
 
     BROKEN = "the journal cannot be written"
-    """Anything else, which freeing room cannot mend: the lines of this one container are dropped."""
+    """Anything else, which freeing space cannot fix: the lines of this one container are dropped."""
 
 
 def classify(error: OSError) -> WriteFault:

@@ -31,7 +31,7 @@ class JournalWriter:
 
     ``segment_size`` (bytes) is where a segment is closed, at the next frame boundary; ``label`` names the container in
     the log. Opening takes up an existing journal at its end, or makes a new one; where the disk does not let it, what
-    comes is dropped until it does, or left in the FIFO where that is for want of a resource, see ``write_errors``.
+    comes is dropped until it does, or left in the FIFO if a resource is lacking, see ``write_errors``.
 
     ``found``
         offset behind the last complete frame that was there, ``None`` until the disk has let the journal be opened
@@ -179,7 +179,7 @@ class JournalWriter:
         """Note where the journal will go on, then take from a FIFO and drop: a kill in between has noted too much.
 
         Noted afterwards, what a kill finds read but not noted would be lost without a trace. So no more is read than
-        was there, and noted; or one byte, to meet the end of file, which may be one that has come this very moment.
+        was there, and noted; or one byte, to meet the end of file, which may be one that came at this moment.
         """
         coming = min(limit, waiting(fifo))
         self._note_gap(coming)

@@ -28,6 +28,6 @@ def is_long(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def receivers(folder: Path) -> Iterator[Receivers]:
-    """Makes receivers for the test."""
+    """Return a function that makes receivers for the test."""
     with Receivers(folder) as receivers:
         yield receivers

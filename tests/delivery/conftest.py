@@ -101,7 +101,7 @@ class FakeSink:
 
 @pytest.fixture
 def make_journal(tmp_path: Path) -> Iterator[Callable[..., Journal]]:
-    """Makes journals, and closes them."""
+    """Return a function that makes journals; they are closed with the test."""
     made: list[Journal] = []
 
     def make(name: str = "aa", segment_size: int = 1_000_000) -> Journal:

@@ -81,7 +81,7 @@ def test_after_each_batch_it_pauses_as_long_as_others_need_the_processors(journa
 
 
 class Narrow(FakeSink):
-    """Takes at most ``most`` records at once until it has ``wide_after``; some like it do not say why."""
+    """A sink that takes at most ``most`` records at once until it has ``wide_after``; some like it do not say why."""
 
     def __init__(self, most: int, fault: SinkError, wide_after: int = sys.maxsize) -> None:
         super().__init__()

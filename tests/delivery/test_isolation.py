@@ -30,7 +30,7 @@ ROUNDS = 3
 
 
 class NameServer:
-    """Answers for every name but one, until the end of a block; ``asked`` counts how often that one was asked for."""
+    """A resolver of every name but one, until the end of a block; ``asked`` counts how often that one was asked for."""
 
     def __init__(self) -> None:
         self.asked = 0

@@ -24,7 +24,7 @@ PRINTING = f"trap 'echo {END.decode()}; exit 0' TERM; seq {LINES}; touch /printe
 
 @pytest.fixture
 def receivers() -> Iterator[Receivers]:
-    """Makes receivers for the test."""
+    """Return a function that makes receivers for the test."""
     with tempfile.TemporaryDirectory(prefix="peavey-receivers-") as folder, Receivers(Path(folder)) as receivers:
         yield receivers
 

@@ -83,7 +83,7 @@ class Line:
 
 @dataclass
 class Model:
-    """Joins entries to lines, in the plainest way; ``bound`` is the most bytes that are held together."""
+    """A plain joiner of entries to lines; ``bound`` is the most bytes that are held together."""
 
     bound: int
     held: dict[str, list[tuple[int, Entry]]] = field(default_factory=dict)

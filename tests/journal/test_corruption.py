@@ -1,4 +1,4 @@
-"""Bytes that are no frames."""
+"""Bytes that are not frames."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ SIZE = 150_000
 
 @pytest.fixture
 def find(folder: Path) -> Iterator[Callable[[], JournalEnd]]:
-    """Finds the end of a journal; what is opened for that is closed with the test."""
+    """Return a function that finds the end of a journal; what it opens is closed with the test."""
     found: list[JournalEnd] = []
 
     def find() -> JournalEnd:

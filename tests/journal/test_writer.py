@@ -367,7 +367,7 @@ SYSTEM_CALLS = ["open", "pwrite", "ftruncate", "truncate", "replace", "splice", 
 
 
 class Interference:
-    """Lets the n-th of the system calls that change something fail, before or after it had its effect."""
+    """A fault of the n-th system call that changes something, before or after it took effect."""
 
     def __init__(self, number: int, error: Callable[[], BaseException], *, times: int = 1, after: bool = False) -> None:
         self.number = number

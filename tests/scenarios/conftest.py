@@ -18,6 +18,6 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def receivers(folder: Path) -> Iterator[Receivers]:
-    """Makes receivers for the test."""
+    """Return a function that makes receivers for the test."""
     with Receivers(folder) as receivers:
         yield receivers

@@ -1,4 +1,4 @@
-"""Bytes that are no frames: set aside and counted, while the stream goes on before and behind them."""
+"""Bytes that are not frames: set aside and counted, while the stream goes on before and behind them."""
 
 from pathlib import Path
 

@@ -348,7 +348,7 @@ def test_a_stopped_container_whose_note_is_damaged_is_told_and_delivered_when_it
     container.start()
     print_to_the_end(container, after)
     assert arrived(receiver, container) == plain(before + after)
-    wait_until(lambda: not json.loads(run_to_end(status).stdout)["faults"], "nothing is left to mend")
+    wait_until(lambda: not json.loads(run_to_end(status).stdout)["faults"], "nothing needs attention")
 
 
 def test_undelivered_segments_are_held_beyond_the_journals_own_bounds(

@@ -52,7 +52,7 @@ class Container:
 
 @dataclass
 class Containers:
-    """Makes containers of one image with one log driver, and removes them all at the end.
+    """Containers of one image with one log driver, all removed at the end.
 
     They have no network, which a private engine does not offer.
     """

@@ -18,7 +18,7 @@ GLUE = b"+"
 
 
 class Immediate:
-    """Holds nothing."""
+    """A stage that holds nothing."""
 
     held_from = None
 
@@ -41,7 +41,7 @@ class KeepAll(Immediate):
 
 
 class JoinThrees:
-    """Makes one record of three; what there is goes on its own ``wait`` seconds after nothing came."""
+    """A stage that makes one record of three; what there is goes on its own ``wait`` seconds after nothing came."""
 
     def __init__(self, wait: float = 3600.0) -> None:
         self._wait = wait
@@ -72,7 +72,7 @@ class JoinThrees:
 
 
 class Split(Immediate):
-    """Makes one record of each character."""
+    """A stage that makes one record of each character."""
 
     def feed(self, record: Record) -> Sequence[Record]:
         made = []

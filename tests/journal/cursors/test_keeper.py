@@ -19,7 +19,7 @@ WHOLE = frames(3)
 
 
 class Disk:
-    """Takes cursors, or does not."""
+    """A disk that takes cursors, or does not."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = True

@@ -92,7 +92,7 @@ class ReceiverProcess:
 
 
 class Receivers:
-    """Makes receivers as processes, their output in a folder, and ends them with the block."""
+    """Receivers as processes, their output in a folder, ended with the block."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -15,7 +15,7 @@ EVENTS = ("/services/collector", "/services/collector/event", "/services/collect
 
 
 class Collector:
-    """Takes events with one token; with ``acknowledges`` it indexes a batch after so many questions, -1 for never."""
+    """A collector for one token; with ``acknowledges`` it indexes a batch after so many questions, -1 for never."""
 
     def __init__(self, token: str, acknowledges: int | None = None) -> None:
         self.events: list[dict[str, Any]] = []
