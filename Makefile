@@ -53,7 +53,7 @@ demo: $(VENV)/installed ## Kill the driver under a printing container, and count
 
 .PHONY: test
 test: $(VENV)/installed ## Run the tests, on the pure modules and then on the compiled ones
-	@$(HOST) engine image registry receivers unit node
+	@$(HOST) engine image registry receivers unit node compiler
 	$(VENV)/bin/python $(PYTEST) $(SPREAD)
 	@if $(HOST) --required compiler; then \
 		$(MAKE) --no-print-directory test-compiled; \
@@ -74,7 +74,7 @@ test-compiled: $(COMPILED)/installed
 
 .PHONY: chaos
 chaos: $(VENV)/installed ## Kill the driver a hundred times and more under full load (long)
-	@$(HOST) engine
+	@$(HOST) engine compiler
 	$(VENV)/bin/python $(PYTEST) -m chaos
 
 # The benchmarks measure the `plugin` that Python finds: here the compiled one, which is what gets installed.

@@ -55,7 +55,9 @@ class Need:
 
 NEEDS = {
     "python": Need("the virtual environment .venv", can_make_environments, ("python3-venv",)),
-    "compiler": Need("testing the compiled modules", can_compile, ("gcc", "libc6-dev", "python3-dev")),
+    "compiler": Need(
+        "testing the compiled modules, and with a faulty file system", can_compile, ("gcc", "libc6-dev", "python3-dev")
+    ),
     "engine": Need(
         "testing under a real Docker engine",
         has_program("docker", "dockerd", "containerd", "runc", "iptables", "busybox"),
