@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from plugin.intake.journal_state import KeptJournal
 from plugin.intake.pump import Pump
 from plugin.journal.cursors.store import floor
-from plugin.journal.drop_mode import ROOM_TO_RESUME
+from plugin.journal.drop_mode import ROOM_TO_RESUME, require_room
 from plugin.journal.layout import DataFolder
 from plugin.journal.losses import Cause
 from plugin.journal.metadata import container_label
@@ -139,6 +139,8 @@ class DiskQuota:
             wanted = max(wanted, int(free * (1 + margin)) - available)
             vital = free // _VITAL_SHARE - available
         errors = self._pump.call(self._pump.room_errors).result()
+        if errno.EDQUOT in errors and not _meets_quota(self._data):
+            errors = errors - {errno.EDQUOT}
         if errors:
             vital = max(vital, _lacking(errors, status))
         return _Shortage(wanted=max(wanted, vital), vital=vital, beyond_limit=beyond_limit)
@@ -215,10 +217,19 @@ class DiskQuota:
         return container_label(self._data.container(container_id))
 
 
+def _meets_quota(data: DataFolder) -> bool:
+    """Return whether a quota refuses room beside the journals, too: else it is one journal's trouble alone."""
+    try:
+        require_room(data.path)
+    except OSError as error:
+        return error.errno == errno.EDQUOT
+    return False
+
+
 def _lacking(errors: set[int], status: os.statvfs_result) -> int:
     """Count the bytes that are short where lines are dropped for lack of space; none where the disk has enough.
 
-    A quota is believed, as the disk does not tell of it, and gets some room each time until it is enough.
+    For a quota, of which the disk does not tell, some room is made each time until it is enough.
     """
     disk, available = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
     lacking = max(disk // _FREED_WHEN_FULL, 2 * ROOM_TO_RESUME) - available

@@ -331,15 +331,21 @@ class TestDiskFree:
         house.keeper().round()
         assert house.bases(ONE) == [0, 1, 2, 3]
 
-    def test_a_quota_is_believed_and_gets_room_step_by_step(
-        self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("met", [errno.EDQUOT, errno.EIO, 0])
+    def test_a_quota_that_is_met_beside_the_journals_too_gets_room_step_by_step(
+        self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch, met: int
     ) -> None:
+        def allocate(*_: int) -> None:
+            if met:
+                raise OSError(met, os.strerror(met))
+
         house.stopped(ONE, 4)
         disk(monkeypatch, available=1 << 29, total=1 << 30)
         monkeypatch.setattr(disk_quota, "_FREED_FOR_A_QUOTA", SEGMENT)
         monkeypatch.setattr(bench.pump, "room_errors", lambda: {errno.EDQUOT})
+        monkeypatch.setattr(os, "posix_fallocate", allocate)
         house.keeper().round()
-        assert house.bases(ONE) == [1, 2, 3]
+        assert house.bases(ONE) == ([1, 2, 3] if met == errno.EDQUOT else [0, 1, 2, 3])
 
     def test_where_no_file_can_be_made_one_segment_goes_at_a_time(
         self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch
