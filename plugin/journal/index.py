@@ -5,10 +5,13 @@ It is derived: where it is lost, stale or damaged, walking the segment makes it 
 a closed segment's last record is its end.
 """
 
+import logging
 import os
 import struct
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
+
+logger = logging.getLogger(__name__)
 
 _RECORD = struct.Struct("<qqqq")
 
@@ -31,12 +34,15 @@ def read_points(path: str | os.PathLike[str], base: int, end: int, last: int | N
     """Read the index of the segment that begins at ``base``, as far as it is sound and not beyond ``end``.
 
     Where only the ``last`` so many records are wanted, those between the first one and them are passed over. Returns
-    an empty list if there is no index or its beginning is damaged.
+    an empty list if there is no index, its beginning is damaged, or it cannot be read: the segment tells all of it.
     """
     try:
         with open(path, "rb") as file:
             content = file.read() if last is None else _ends(file, last)
     except FileNotFoundError:
+        return []
+    except OSError as error:
+        logger.debug("%s cannot be read: %s", path, error)
         return []
     points: list[Point] = []
     whole = len(content) - len(content) % _RECORD.size

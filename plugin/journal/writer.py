@@ -11,10 +11,12 @@ from pathlib import Path
 from plugin.docker.frames import HEADER_SIZE
 from plugin.docker.partials import Joiner
 from plugin.errors import HeldError
-from plugin.journal.active_segment import NewestSegment, create_segment, cut_closed_segment
+from plugin.journal.active_segment import NewestSegment, create_segment, cut_closed_segment, open_segment
 from plugin.journal.corruption import bytes_to_skip, set_aside
 from plugin.journal.drop_mode import Dropper, require_room
 from plugin.journal.gap_marker import GapNote
+from plugin.journal.index import read_points
+from plugin.journal.layout import index_path
 from plugin.journal.losses import Cause, record_loss
 from plugin.journal.recovery import find_end
 from plugin.journal.scanner import NO_TIME, Walker, missing_bytes
@@ -50,15 +52,15 @@ class JournalWriter:
         self._segment = NewestSegment()
         self._walker = Walker(0, Joiner())
         self._opened = False
+        self._unwalked: OSError | None = None
         self.found: int | None = None
         self.began = False
         try:
             self._open()
+            self._walk()
         except OSError as error:
             self._begin_dropping(error)
-        else:
-            self._advance()
-        if self._opened:
+        if self._opened and self._unwalked is None:
             self.found, self.began = self._walker.offset, self._end == 0
 
     @property
@@ -106,6 +108,12 @@ class JournalWriter:
             self.retry()
         if self.dropped.active:
             return self._drop(fifo, limit)
+        if self._unwalked:
+            self._advance()
+            if self._unwalked:
+                raise HeldError(f"cannot read the journal's end now: {self._unwalked}") from self._unwalked
+            if self.dropped.active:
+                return self._drop(fifo, limit)
         try:
             self._rotate_if_full()
             count = move(fifo, self._segment.file, min(limit, self._room()), self._end - self.base)
@@ -159,6 +167,10 @@ class JournalWriter:
         """Cut off an incomplete frame at the end, which nothing can complete any more; returns its bytes."""
         if self.dropped.active:
             return self.dropped.forget_tail()
+        if self._unwalked:
+            self._advance()
+            if self._unwalked:  # what is complete is not known; whoever opens the journal next finds it out
+                return 0
         torn = self._end - self._walker.offset
         if torn and self._walker.malformed:
             try:
@@ -197,7 +209,7 @@ class JournalWriter:
             check()
             if not self._opened:
                 self._open()
-                self._walk()
+            self._walk_anew()
             if self.found is None:
                 self.found = self._walker.offset
             if self.dropped.bytes or not self._segment.is_open:
@@ -243,12 +255,15 @@ class JournalWriter:
     def _advance(self) -> None:
         """Walk over what has been added; where the disk does not let bytes be set aside, dropping begins.
 
-        For want of a resource nothing is dropped: the bytes are in the segment, and the next walk begins with them.
+        For want of a resource nothing is dropped: the bytes are in the segment, and the next walk begins with them,
+        before more is taken.
         """
+        self._unwalked = None
         try:
             self._walk()
         except OSError as error:
             if classify(error) is WriteFault.PASSING:
+                self._unwalked = error
                 logger.debug("%s: what has been added is looked at later: %s", self.folder, error)
             else:
                 self._begin_dropping(error)
@@ -264,6 +279,20 @@ class JournalWriter:
             elif walked == 0:
                 break
         self._save_points()
+
+    def _walk_anew(self) -> None:
+        """Walk over what could not be read before; an entry that is incomplete before a gap goes with it."""
+        if self._unwalked and not self._segment.is_open:
+            points = read_points(index_path(self.folder, self.base), self.base, self._walker.offset)
+            self._segment = open_segment(self.folder, self.base, points)
+        self._walk()
+        self._unwalked = None
+        torn = self._end - self._walker.offset
+        if torn and self.dropped.bytes:
+            self._end = self._walker.offset
+            self._segment.cut(self._end)
+            self.dropped.bytes += torn
+            self.dropped.lines += 1
 
     def _save_points(self) -> None:
         """Write pending index points; without room for them they wait."""
@@ -326,12 +355,15 @@ class JournalWriter:
             try:
                 tail = self._segment.read(start, self._end)
             except OSError as error:
-                logger.warning("container %s: the beginning of an entry is lost: %s", self._label, error)
-            self._end = start
+                self._unwalked = error
+                logger.debug("%s: what was written last stays, though it cannot be read now: %s", self.folder, error)
+            else:
+                self._unwalked = None
+                self._end = start
         self._blame(reason)
         self.dropped.begin(tail + unwritten)
         self._note_gap()  # before the tail is only in memory
-        if self._segment.is_open:
+        if self._segment.is_open and self._unwalked is None:
             self._segment.cut(self._end)
 
     def _blame(self, reason: OSError) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from plugin.journal import active_segment, splice
 from plugin.journal import writer as writer_module
+from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.journal.layout import create_atomically, list_segments
 from plugin.journal.metadata import read_note
 from tests.intake.housekeeping_bench import House
@@ -184,6 +185,78 @@ class TestABrokenJournal:
         folder.unlink()
         bench.pump.do_chores(0.0)
         assert list_segments(folder)[-1].base == len(FIRST)
+
+
+@contextmanager
+def unreadable(number: int) -> Iterator[None]:
+    """Have what was written to the newest segments not be read back, though they can be written."""
+
+    def refuse(*_: object) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(active_segment.NewestSegment, "read", refuse)
+        yield
+
+
+class TestAJournalWhoseEndCannotBeRead:
+    """What was written is kept: it is walked over later, and what comes meanwhile goes behind it."""
+
+    @pytest.mark.parametrize("number", PASSING)
+    def test_for_want_of_a_resource_keeps_all(self, bench: Bench, turn: Callable[[], None], number: int) -> None:
+        fifo = bench.begin("a", segment_size=len(FIRST) // 2)
+        fifo.write(FIRST)
+        bench.turn()
+        with unreadable(number):
+            for _ in range(3):
+                fifo.write(SECOND)
+                turn()
+        turn()
+        fifo.write(LATER)
+        turn()
+        assert bench.written() == FIRST + 3 * SECOND + LATER
+        assert bench.pump.snapshot()[0][0].dropped.bytes == 0
+
+    @pytest.mark.parametrize("number", [*PASSING, errno.EIO])
+    def test_and_whose_stream_ends_meanwhile_is_not_cut(self, bench: Bench, number: int) -> None:
+        fifo = bench.begin("a")
+        with unreadable(number):
+            fifo.write(FIRST)
+            bench.turn()
+            fifo.end()
+            bench.turn()
+        assert bench.written().startswith(FIRST)
+
+    def test_for_good_keeps_what_was_written_before_it_drops(self, bench: Bench, turn: Callable[[], None]) -> None:
+        fifo = bench.begin("a")
+        fifo.write(FIRST)
+        bench.turn()
+        with unreadable(errno.EIO):
+            fifo.write(SECOND)
+            bench.turn()
+            fifo.write(SECOND)
+            bench.turn()
+            assert is_waiting(bench, "a") == 0
+        turn()
+        fifo.write(LATER)
+        turn()
+        assert bench.written() == FIRST + SECOND + LATER
+        assert bench.pump.snapshot()[0][0].dropped.lines == 20
+
+    def test_at_its_opening_leaves_its_cursors_alone(self, bench: Bench, turn: Callable[[], None]) -> None:
+        first = bench.begin("a")
+        first.write(FIRST)
+        bench.turn()
+        bench.pump.detach("a")
+        cursor = Cursor(offset=len(FIRST), resume=len(FIRST))
+        write_cursor(bench.data.container(ONE), "http", cursor)
+        again = bench.begin("b")
+        with unreadable(errno.ENOMEM):
+            again.write(SECOND)
+            turn()
+        turn()
+        assert read_cursor(bench.data.container(ONE), "http") == cursor
+        assert bench.written() == FIRST + SECOND
 
 
 class TestAJournalThatLacksAResource:

@@ -89,6 +89,11 @@ def test_an_index_of_another_segment_is_none() -> None:
     assert stored(pack_points([(5, 0, NO_TIME, 6)]), 5) == []
 
 
+def test_one_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "00000000000000000000.idx").mkdir()
+    assert read_points(tmp_path / "00000000000000000000.idx", 0, 1 << 30) == []
+
+
 def test_a_missing_index_is_empty(folder: Path) -> None:
     assert read_points(folder / "index", 0, END) == []
 
