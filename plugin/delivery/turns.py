@@ -79,8 +79,16 @@ class Turns:
             position, upto = tail.position, tail.upto
             try:
                 chunk = tail.read(size)
-            except Exception:
-                logger.exception("container %s: its journal cannot be read now", tail.label)
+            except Exception as error:
+                expected = isinstance(error, OSError)
+                logger.log(
+                    logging.WARNING if expected else logging.ERROR,
+                    "container %s, sink %s: its journal cannot be read now; retrying: %s",
+                    tail.label,
+                    tail.instance,
+                    error,
+                    exc_info=not expected,
+                )
                 # It counts as queued until then, whatever is announced: it may grow all the time.
                 asyncio.get_running_loop().call_later(self._reread, self._read_again, tail)
                 continue

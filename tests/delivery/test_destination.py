@@ -383,6 +383,7 @@ class TestUnreadable:
         deliver(destination, lambda: len(sink.delivered) >= 10)
         assert sink.lines() == lines
         assert caplog.text.count("cannot be read now") == 3
+        assert "Traceback" not in caplog.text, "a fault of the disk is not a defect"
 
     def test_it_is_left_alone_until_then_although_it_grows(
         self, journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
