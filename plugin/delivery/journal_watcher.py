@@ -1,5 +1,6 @@
 """Which containers are to be looked at: what it costs to know does not grow with those that do nothing."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from plugin.delivery.timing import Timing
 from plugin.journal.change_counters import GrowthListener, counter_of
 from plugin.journal.layout import CLOCK_TICK, DataFolder
+
+logger = logging.getLogger(__name__)
 
 
 class Watch:
@@ -45,12 +48,16 @@ class Watch:
         """List the journals, unless their folder is as it was; returns those that are gone, and those that are new."""
         try:
             changed = os.stat(self._data.containers).st_mtime_ns
+            if changed == self._listed:
+                return set(), set()
+            present = self._data.container_ids()
         except FileNotFoundError:
-            changed = 0
-        if changed == self._listed:
+            changed, present = 0, []
+        except OSError as error:
+            logger.warning("journals cannot be listed now, those that are known are delivered: %s", error)
             return set(), set()
         self._listed = changed if time.time_ns() - changed > CLOCK_TICK else -1
-        ids = {container_id for container_id in self._data.container_ids() if self._is_ours(container_id)}
+        ids = {container_id for container_id in present if self._is_ours(container_id)}
         gone, new = self._ids - ids, ids - self._ids
         for container_id in gone:
             self._by_counter[counter_of(container_id)].discard(container_id)

@@ -1,5 +1,6 @@
 """The status of delivery: each worker writes ``DATA/delivery/<share>.json`` once a second."""
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -82,9 +83,14 @@ def write_status(data: DataFolder, status: ShareStatus) -> None:
 def read_status(data: DataFolder) -> list[ShareStatus]:
     """Return the last status of each worker, by share; what cannot be read is left out."""
     found = []
-    for path in sorted((data.path / "delivery").glob("*.json")):
+    folder = data.path / "delivery"
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".json") and not name.startswith("."))
+    except OSError:
+        return []
+    for name in names:
         try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=ShareStatus))
-        except (OSError, msgspec.DecodeError):
+            found.append(msgspec.json.decode((folder / name).read_bytes(), type=ShareStatus))
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
     return found

@@ -13,7 +13,7 @@ from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, en
 from plugin.docker.info import short_id
 from plugin.journal.cursors.store import Cursor, move_cursor
 from plugin.journal.gap_reason import NO_ENTRIES, why_missing
-from plugin.journal.layout import CLOCK_TICK
+from plugin.journal.layout import CLOCK_TICK, is_gone
 from plugin.journal.reader import JournalReader
 from plugin.journal.scanner import frame_behind
 from plugin.records.decoder import Decoder
@@ -79,6 +79,8 @@ class Tail:
         self._unsaved = False
         self._buried = 0
         self._next_word = 0.0
+        self._unkept = 0
+        self._next_word_of_unkept = 0.0
         self._looks = 0
         self._seen_size = self._seen_folder = -1
         self._at_end = False
@@ -114,6 +116,9 @@ class Tail:
                 folder = os.stat(self.folder).st_mtime_ns
             except FileNotFoundError:
                 return False
+            except OSError as error:
+                logger.debug("container %s: its journal cannot be looked at: %s", self.label, error)
+                return True  # to read it tells more
             news = news or folder != self._seen_folder
             self._seen_folder = folder if time.time_ns() - folder > CLOCK_TICK else -1
         self._looks += 1
@@ -216,7 +221,17 @@ class Tail:
         try:
             bury(self.folder, self.instance, record, reason, time.time_ns())
         except OSError as error:
-            logger.warning("container %s, sink %s: cannot keep a dead letter: %s", self.label, self.instance, error)
+            self._unkept += 1
+            if now >= self._next_word_of_unkept:
+                logger.warning(
+                    "container %s, sink %s: cannot keep %d dead letters: %s",
+                    self.label,
+                    self.instance,
+                    self._unkept,
+                    error,
+                )
+                self._unkept = 0
+                self._next_word_of_unkept = now + _SILENCE
         cursor = self.cursor
         upto = position_behind(record)
         self._move(upto, records=cursor.records, last_success=cursor.last_success, dead=cursor.dead + 1)
@@ -259,7 +274,7 @@ class Tail:
             move_cursor(self._open_folder, self.instance, self.cursor)
             self._unsaved = False
         except OSError as error:
-            if self.folder.exists():
+            if not is_gone(self.folder):
                 logger.warning("container %s, sink %s: cannot write cursor: %s", self.label, self.instance, error)
 
     def _is_overdue(self) -> bool:

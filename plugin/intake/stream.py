@@ -13,6 +13,7 @@ from plugin.errors import HeldError, JournalError
 from plugin.intake.pacing import Pace
 from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.placement import birth_by_cursors
+from plugin.journal.layout import is_gone, may_be_folder
 from plugin.journal.metadata import JournalNote, read_note, write_note
 from plugin.journal.splice import waiting
 from plugin.journal.write_errors import WriteFault, classify, write_errno
@@ -291,7 +292,7 @@ class Container:
                 return False
             self._close_writer()
         self.write_note()
-        return self._unnoted is None or not self.folder.exists()
+        return self._unnoted is None or is_gone(self.folder)
 
     def superseded(self) -> list[Stream]:
         """List the streams that are older than the one that writes: the engine has forgotten them."""
@@ -367,7 +368,7 @@ class Container:
 
     def is_unnoted(self, stream: Stream) -> bool:
         """Return whether only a stream's attachment tells whose this journal is, as info.json is not written yet."""
-        return self._unnoted is stream and self.folder.is_dir()
+        return self._unnoted is stream and may_be_folder(self.folder)
 
     def write_note(self) -> bool:
         """Write the journal's info.json, unless it has been: a full disk may not have taken it when it changed.

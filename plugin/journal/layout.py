@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,28 @@ def corrupt_path(folder: Path, offset: int) -> Path:
 def gap_path(folder: Path, offset: int) -> Path:
     """Name the note of a gap that ends at an offset."""
     return folder / f"{offset:020}.gap"
+
+
+def is_gone(path: Path) -> bool:
+    """Return whether a file is surely not there: one that cannot be looked at, for whatever fault, may be."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        logger.debug("cannot look at %s: %s", path, error)
+    return False
+
+
+def may_be_folder(path: Path) -> bool:
+    """Return whether a folder is there, or cannot be looked at, for whatever fault."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        logger.debug("cannot look at %s: %s", path, error)
+        return True
 
 
 def free_at_once(path: Path) -> None:

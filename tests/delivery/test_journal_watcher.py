@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -78,3 +79,20 @@ def test_the_folder_is_listed_only_when_it_has_changed(
     watch.look()
     monkeypatch.setattr(data, "container_ids", lambda: pytest.fail("it was listed"))
     assert watch.look() == NOTHING
+
+
+@pytest.mark.parametrize("call", ["stat", "scandir"])
+def test_a_folder_that_cannot_be_listed_has_what_it_had(
+    data: DataFolder, watch: Watch, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    teller = begin(data, ONE)
+    watch.look()
+    begin(data, OTHER)
+    teller.tell(ONE)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse)
+        assert watch.look() == (set(), {ONE})
+    assert watch.look() == (set(), {OTHER})

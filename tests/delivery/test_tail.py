@@ -1,9 +1,11 @@
+import errno
 import os
 import time
 from collections.abc import Callable
 
 import pytest
 
+from plugin.delivery import tail as tail_module
 from plugin.delivery.tail import Tail
 from plugin.docker.frames import Entry, PartialMetadata, encode_frame
 from plugin.journal.compression import compress_closed
@@ -349,3 +351,38 @@ def test_what_is_missing_counts_when_the_destination_was_told(
     assert tail.cursor.gap_bytes == gone.bytes
     tail.acknowledge(position_behind(behind), 1)
     assert tail.cursor.gap_bytes == gone.bytes
+
+
+def test_dead_letters_that_cannot_be_kept_are_told_of_now_and_then(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(tail_module, "bury", refuse)
+    journal.lines(0, 100)
+    tail = make_tail(journal, sink)
+    for record in tail.read(50_000).records:
+        tail.bury(record, "no")
+    assert caplog.text.count("cannot keep 1 dead letters: [Errno 5]") == 1
+    assert tail.cursor.dead == 100
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_journal_that_cannot_be_looked_at_ends_nothing(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> os.stat_result:
+        raise OSError(number, os.strerror(number))
+
+    lines = journal.lines(0, 100)
+    tail = make_tail(journal, sink)
+    records = tail.read(50_000).records
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        patch.setattr(tail_module, "move_cursor", refuse)
+        assert tail.has_news(thorough=True)
+        tail.acknowledge(position_behind(records[-1]), len(records))
+    tail.save()
+    assert read_cursor(journal.folder, tail.instance) == tail.cursor
+    assert [record.line for record in records] == lines

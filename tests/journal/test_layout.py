@@ -13,7 +13,9 @@ from plugin.journal.layout import (
     corrupt_path,
     create_atomically,
     index_path,
+    is_gone,
     list_segments,
+    may_be_folder,
     segment_path,
     write_atomically,
 )
@@ -147,3 +149,22 @@ class TestWritingAtomically:
         descriptor = create_atomically(folder / "file", b"0123456789")
         assert os.pread(descriptor, 20, 0) == b"0123456789"
         os.close(descriptor)
+
+
+class TestWhatIsThere:
+    def test_a_file_a_folder_and_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        paths = (tmp_path, tmp_path / "file", tmp_path / "none", tmp_path / "file" / "below")
+        assert [is_gone(path) for path in paths] == [False, False, True, True]
+        assert [may_be_folder(path) for path in paths] == [True, False, False, False]
+
+    @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ENAMETOOLONG, errno.EMFILE])
+    def test_what_cannot_be_looked_at_may_be(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        def refuse(_: object) -> os.stat_result:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "stat", refuse)
+        assert not is_gone(tmp_path)
+        assert may_be_folder(tmp_path)
