@@ -81,6 +81,7 @@ class DiskQuota:
         self._bounds = bounds
         self._remove = remove
         self.short = False
+        self._untold = False
 
     def make_room(self, journals: Mapping[str, KeptJournal], attached: set[str]) -> set[str]:
         """Remove what has to go; returns the containers whose journals have changed."""
@@ -129,11 +130,13 @@ class DiskQuota:
         With a ``margin`` the bounds are that share narrower.
         """
         used = sum(journal.bytes for journal in journals.values())
-        status = os.statvfs(self._data.path)
-        disk, available = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
         beyond_limit = wanted = vital = 0
         if self._bounds.limit is not None:
             beyond_limit = wanted = used - int(self._bounds.limit * (1 - margin))
+        status = self._disk()
+        if status is None:
+            return _Shortage(wanted=wanted, vital=vital, beyond_limit=beyond_limit)
+        disk, available = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
         if self._bounds.free is not None:
             free = min(self._bounds.free, disk // _FREE_SHARE)
             wanted = max(wanted, int(free * (1 + margin)) - available)
@@ -144,6 +147,18 @@ class DiskQuota:
         if errors:
             vital = max(vital, _lacking(errors, status))
         return _Shortage(wanted=max(wanted, vital), vital=vital, beyond_limit=beyond_limit)
+
+    def _disk(self) -> os.statvfs_result | None:
+        """Ask how full the disk is; ``None`` if that cannot be told: then no room is made on it."""
+        try:
+            status = os.statvfs(self._data.path)
+        except OSError as error:
+            level = logging.DEBUG if self._untold else logging.WARNING
+            logger.log(level, "cannot tell how full the disk is, no room is made on it: %s", error)
+            self._untold = True
+            return None
+        self._untold = False
+        return status
 
     def _give_up_safely(self, victim: _Victim, cause: Cause) -> int | None:
         try:

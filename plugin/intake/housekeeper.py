@@ -88,12 +88,14 @@ class Housekeeper(threading.Thread):
         """Make rounds until ``stop`` is called; a failure concerns one round only."""
         own = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, own, max(_NICE, os.getpriority(os.PRIO_PROCESS, own)))
-        self._data.sweep()
+        self._sweep()
         while not self._stopping:
             try:
                 self.round()
             except StoppedError:
                 return
+            except OSError as error:
+                logger.warning("housekeeping failed; it is tried again: %s", error)
             except Exception:
                 logger.exception("housekeeping failed; retrying")
             if self._wake.wait(_TICK) and not self._stopping:
@@ -145,9 +147,22 @@ class Housekeeper(threading.Thread):
         if now >= self._next_visit:
             self._next_visit = now + _VISIT_ALL
             self._replenish()
-            present = set(self._data.container_ids())
-            due |= present ^ self._journals.keys()
+            due |= self._came_or_went()
         return sorted(due)
+
+    def _came_or_went(self) -> set[str]:
+        try:
+            present = set(self._data.container_ids())
+        except OSError as error:
+            logger.warning("the journals cannot be listed now, those that are known are kept in bounds: %s", error)
+            return set()
+        return present ^ self._journals.keys()
+
+    def _sweep(self) -> None:
+        try:
+            self._data.sweep()
+        except OSError as error:
+            logger.warning("what an earlier process removed cannot be swept up now: %s", error)
 
     def _throttle(self, attached: set[str]) -> None:
         slowed = to_slow_down(self._journals, attached, self._slowed, short=self._quota.short)

@@ -85,12 +85,23 @@ class Overview:
         self._options_of = options_of
         self._known: dict[str, _Known] = {}
         self._started = time.time_ns()
+        self._free = 0
 
     def gather(self) -> Status:
-        """Gather the status of this moment. Raises ``OSError``."""
+        """Gather the status of this moment; where the disk refuses, what is known from before, and the fault."""
         attached, dropped = self._intake.snapshot()
         by_id = {snapshot.info.container_id: snapshot for snapshot in attached}
-        ids = by_id.keys() | set(self._data.container_ids())
+        faults = [self._fault()]
+        try:
+            kept = set(self._data.container_ids())
+        except OSError as error:
+            faults.append(f"the journals cannot be listed: {error}")
+            kept = set(self._known)
+        try:
+            self._free = _free_bytes(self._data)
+        except OSError as error:
+            faults.append(f"the room on the disk cannot be told: {error}")
+        ids = by_id.keys() | kept
         self._known = {container_id: known for container_id, known in self._known.items() if container_id in ids}
         containers = [self._container(one, by_id.get(one), dropped.get(one, NOTHING_DROPPED)) for one in sorted(ids)]
         wanted = self._workers.wanted()
@@ -112,15 +123,14 @@ class Overview:
             ),
             containers=containers,
             destinations=[destination for share in shares for destination in _destinations(share)],
-            faults=[*filter(None, (self._fault(),)), *(fault for share in shares for fault in share.faults)],
+            faults=[*filter(None, faults), *(fault for share in shares for fault in share.faults)],
         )
 
     def _disk(self, containers: list[ContainerStatus], *, dropping: bool) -> Disk:
-        status = os.statvfs(self._data.path)
         return Disk(
             used=sum(container.journal for container in containers),
             limit=self._bounds.limit,
-            free=status.f_bavail * status.f_frsize,
+            free=self._free,
             keep_free=self._bounds.free,
             dropping=dropping,
         )
@@ -208,6 +218,11 @@ class Overview:
             last_success=cursor.last_success,
             faults=list(choice.faults),
         )
+
+
+def _free_bytes(data: DataFolder) -> int:
+    status = os.statvfs(data.path)
+    return status.f_bavail * status.f_frsize
 
 
 def _size(segments: list[SegmentUse]) -> int:

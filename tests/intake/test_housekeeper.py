@@ -331,6 +331,22 @@ class TestDiskFree:
         house.keeper().round()
         assert house.bases(ONE) == [0, 1, 2, 3]
 
+    def test_where_the_disk_does_not_tell_only_the_limit_holds(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refuse(_: object) -> os.statvfs_result:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        house.stopped(ONE, 4)
+        monkeypatch.setattr(os, "statvfs", refuse)
+        keeper = house.keeper(limit=3 * SEGMENT, free=1 << 40)
+        keeper.round()
+        keeper.round()
+        assert house.bases(ONE) == [1, 2, 3]
+        warnings = [one.getMessage() for one in caplog.records if "how full the disk is" in one.getMessage()]
+        assert len(warnings) >= 1
+        assert [one.levelname for one in caplog.records if "how full" in one.getMessage()].count("WARNING") == 1
+
     @pytest.mark.parametrize("met", [errno.EDQUOT, errno.EIO, 0])
     def test_a_quota_that_is_met_beside_the_journals_too_gets_room_step_by_step(
         self, house: House, bench: Bench, monkeypatch: pytest.MonkeyPatch, met: int
