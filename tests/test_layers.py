@@ -30,7 +30,10 @@ ALLOWED = {
     "status": {"intake", "delivery", "journal", "docker", "config", *LEAVES},
     "console": {"status", "intake", "journal", "docker", "config", *LEAVES},
     "api": {"console", "status", "intake", "journal", "docker", "config", *LEAVES},
-    "commands": {"api", "console", "status", "intake", "delivery", "journal", "sinks", "docker", "config", *LEAVES},
+    "commands": {
+        *("api", "console", "status", "intake", "delivery", "journal"),
+        *("sinks", "transforms", "records", "docker", "config", *LEAVES),
+    },
     "__main__": {"commands", "config", *LEAVES},
 }
 """The rooms that each room may import; a room imports its own modules as well."""

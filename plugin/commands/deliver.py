@@ -7,16 +7,21 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit
+from plugin.config.options import SinkChoice
 from plugin.config.settings import load_settings
 from plugin.delivery.sharding import Share, claimed, parse_share
 from plugin.delivery.worker import Worker
+from plugin.docker.info import Info
 from plugin.journal.layout import DataFolder
 from plugin.memory import keep_memory
 from plugin.sinks.registry import schema
+from plugin.transforms.base import Transform
+from plugin.transforms.chain import make_stages
 
 SUMMARY = "take journals to their destinations (started by 'serve')"
 DESCRIPTION = """\
@@ -53,13 +58,17 @@ def run(arguments: argparse.Namespace) -> int:
     data.create()
     os.nice(_NICE)
     with claimed(data, share, _PREDECESSOR_ENDS_WITHIN if arguments.supervised else 0):
-        worker = Worker(data, settings.log_opts, share.number, share.count)
+        worker = Worker(data, settings.log_opts, share.number, share.count, _make_stages)
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER)
         keep_memory()
         logger.info("delivery %s: started", share)
         asyncio.run(_deliver(worker, share, supervised=arguments.supervised))
     return 0
+
+
+def _make_stages(choice: SinkChoice, info: Info) -> Sequence[Transform]:
+    return make_stages(choice.transforms, info)
 
 
 async def _deliver(worker: Worker, share: Share, *, supervised: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from plugin.config import types
 from plugin.config.schema import Option, Options, Schema
+from plugin.config.transform_options import TransformOptions
 from plugin.config.types import Kind
 from plugin.docker.attributes import compile_pattern
 from plugin.docker.tag import compile_tag
@@ -216,6 +217,7 @@ COMMON_OPTIONS: tuple[Option[Any], ...] = (
     *SelectionOptions.options,
     *JournalOptions.options,
     *RecordOptions.options,
+    *TransformOptions.options,
     *DeliveryOptions.options,
     *EngineOptions.options,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from plugin.config.parsing import closest_name, printable, quote
@@ -91,10 +92,31 @@ class Layers:
                 self.faults.append(str(fault))
         return option.default_value() if default is None else option.kind.parse(default)
 
+    def family(self, option: Option[T], instance: str) -> Mapping[str, T]:
+        """Return what a family has for one sink, by what is behind its dot; what is given empty is left out.
+
+        In each layer, what is given for the instance is stronger than what is given for all.
+        """
+        beginning = option.name[:-1]
+        names = {name: None for layer in self._layers for _, name in layer if name.startswith(beginning)}
+        values: dict[str, T] = {}
+        for name in names:
+            given = next(self.candidates((instance, name), ("", name)), None)
+            if given is None or not given.text:
+                continue
+            if name == beginning:
+                self.faults.append(f"{given.label} needs a name behind the dot, such as {quote(beginning + '1')}")
+                continue
+            try:
+                values[name.removeprefix(beginning)] = given.read()
+            except ValueError as fault:
+                self.faults.append(str(fault))
+        return MappingProxyType(values)
+
     def _read_layer(self, config: Mapping[str, str], origin: str) -> Layer:
         layer: Layer = {}
         for written, text in config.items():
-            instance, _, name = written.rpartition(".")
+            instance, name = self.schema.split(written)
             known = self.schema.find(name)
             if known is None:
                 self.faults.append(self._unknown(written, origin))

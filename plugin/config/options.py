@@ -16,6 +16,7 @@ from plugin.config.parsing import closest_name, quote
 from plugin.config.schema import PER_INSTANCE, Option, Schema, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.sink_selection import own_instances, select_sinks
+from plugin.config.transform_options import TransformOptions
 from plugin.errors import OptionError
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ class SinkChoice:
     """How records are delivered to this sink."""
     raw: Mapping[str, str | Secret]
     """The texts that were given for options of the sink, by name without instance; secrets are wrapped."""
+    transforms: TransformOptions
+    """How records are shaped on their way to this sink."""
     own: bool
     """Whether the container's own log-opts choose it, and not the plugin-wide defaults alone, which may be newer."""
     faults: tuple[str, ...] = ()
@@ -154,6 +157,7 @@ def _choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoic
             options=SinkOptions({}),
             records=RecordOptions.defaults_alone(),
             delivery=DeliveryOptions.defaults_alone(),
+            transforms=TransformOptions.defaults_alone(),
             raw={},
             own=own,
             faults=(fault,),
@@ -172,11 +176,20 @@ def _choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoic
         if option.required and option.name not in layers.guessed:
             faults.append(f"sink {quote(instance)} needs log-opt {quote(option.name)}")
     for option in layers.schema.common:
-        if option.group in PER_INSTANCE:
+        if option.group not in PER_INSTANCE:
+            continue
+        known = len(layers.faults)
+        if option.is_family:
+            values[option.name] = layers.family(option, instance)
+        else:
             values[option.name] = _common_for_sink(layers, instance, sink, option)
+        if option.group == "shaping":  # a sink must not get what it was not to get, such as what is to be redacted
+            faults += layers.faults[known:]
     shortest, longest = DeliveryOptions.retry_min.name, DeliveryOptions.retry_max.name
     values[shortest] = min(values[shortest], values[longest])
     options = sink(MappingProxyType(values))
+    transforms = TransformOptions(values)
+    faults += transforms.check()
     # A required option that was misspelt has no value, and its fault is known already.
     if not faults and not layers.guessed:
         faults += options.check()
@@ -186,6 +199,7 @@ def _choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoic
         options=options,
         records=RecordOptions(values),
         delivery=DeliveryOptions(values),
+        transforms=transforms,
         raw=MappingProxyType(raw),
         own=own,
         faults=tuple(faults),

@@ -19,6 +19,13 @@ _TITLES: dict[Group, tuple[str, str]] = {
         "What goes along",
         "Names and attributes that sinks receive with each record. Also for one sink alone: NAME.tag=…",
     ),
+    "shaping": (
+        "Shaping",
+        (
+            "How records are shaped on their way to sinks, in the order of this list; docs/shaping.md has a recipe for "
+            "each common case. docker logs shows what was printed. Also for one sink alone: NAME.redact=…"
+        ),
+    ),
     "sinks": (
         "Choosing sinks",
         "An option with a sink's prefix chooses that sink. Without any, logs stay in the journal and on the host.",

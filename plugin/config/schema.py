@@ -21,12 +21,12 @@ from plugin.config.types import Kind
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Group = Literal["sinks", "journal", "records", "delivery", "engine", "sink"]
-"""What an option is for: choosing sinks, the journal, what goes along with records, delivery, the engine, one sink."""
+Group = Literal["sinks", "journal", "records", "shaping", "delivery", "engine", "sink"]
+"""What an option is for: choosing sinks, the journal, what goes along with records, shaping these, delivery, …"""
 
 GROUPS: tuple[Group, ...] = get_args(Group)
 
-PER_INSTANCE: tuple[Group, ...] = ("records", "delivery", "sink")
+PER_INSTANCE: tuple[Group, ...] = ("records", "shaping", "delivery", "sink")
 """The groups whose options may be given for one sink alone: ``audit.tag=…``."""
 
 FILE_SUFFIX = "-file"
@@ -68,7 +68,12 @@ class Option(Generic[T_co]):
         return (self,)
 
     def default_value(self) -> T_co:
-        """Return the value of the default; None where it has none, as the type of its declaration says."""
+        """Return the value of the default; None where it has none, as the type of its declaration says.
+
+        A family's is a mapping without anything in it.
+        """
+        if self.is_family:
+            return cast("T_co", MappingProxyType({}))
         return cast("T_co", None if self.default is None else self.kind.parse(self.default))
 
     @overload
@@ -82,6 +87,19 @@ class Option(Generic[T_co]):
     def __set__(self, instance: "Options", value: Never) -> NoReturn:
         """Refuse to change a value."""
         raise AttributeError(f"the value of {self.name} cannot be changed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family(Option[T_co]):
+    """Many log-opts that begin alike, such as ``include.*``: the value is what was given, by what is behind the dot."""
+
+    @overload  # type: ignore[override]
+    def __get__(self, instance: None, owner: type) -> "Family[T_co]": ...
+    @overload
+    def __get__(self, instance: "Options", owner: type) -> Mapping[str, T_co]: ...
+    def __get__(self, instance: "Options | None", owner: type) -> "Family[T_co] | Mapping[str, T_co]":
+        """Return the declaration on a class of options, and the values on an instance."""
+        return self if instance is None else cast("Mapping[str, T_co]", instance.value_of(self))
 
 
 class Options:
@@ -256,6 +274,28 @@ class Schema:
     def sink(self, name: str) -> type[SinkOptions] | None:
         """Return the declaration of a sink, None if it is unknown."""
         return self._sinks_by_name.get(name)
+
+    def split(self, written: str) -> tuple[str, str]:
+        """Split a name as it was written into the instance of a sink, empty for all, and the name without it.
+
+        Names of instances have no dot, those of families may: ``audit.add-field.team.name``.
+        """
+        instance, _, rest = written.partition(".")
+        if self._is_dotted(written):
+            return "", written
+        if self._is_dotted(rest):
+            return instance, rest
+        instance, _, name = written.rpartition(".")
+        return instance, name
+
+    def begins_names(self, word: str) -> bool:
+        """Return whether a word and a dot begin the names of a family, so that it can be no instance's."""
+        return any(family.option.name == f"{word}.*" for family in self._families)
+
+    def _is_dotted(self, name: str) -> bool:
+        return any(
+            family.option.name.endswith(".*") and name.startswith(family.option.name[:-1]) for family in self._families
+        )
 
     def names(self, groups: Container[Group] = GROUPS) -> Iterator[str]:
         """Yield every name that a log-opt of these groups may have, without those of instances."""

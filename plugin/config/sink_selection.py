@@ -66,6 +66,8 @@ def _name_fault(naming: Given, item: str, instance: str, sink: str, schema: Sche
         return f"{naming.label}: {quote(item)} names no sink (expected: NAME=SINK)"
     if not _INSTANCE_NAME.fullmatch(instance):
         return f"{naming.label}: {quote(instance)} is not a name (lower-case letters, digits, - and _; at most 64)"
+    if schema.begins_names(instance):
+        return f"{naming.label}: {quote(instance)} is taken, log-opts begin with {quote(instance + '.')} themselves"
     if instance != sink and schema.sink(instance) is not None:
         return f"{naming.label}: {quote(instance)} is a sink itself, so {quote(sink)} needs another name"
     return None

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from plugin.journal.scanner import frame_behind
 from plugin.records.decoder import Decoder
 from plugin.records.position import Position, position_behind
 from plugin.sinks.base import Record, Sink
-from plugin.transforms.base import Transform
+from plugin.transforms.base import NOTHING_DROPPED, Reason, Transform
 from plugin.transforms.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Tail:
         self._reader = JournalReader(folder, cursor.resume)
         self._upto = Position(cursor.offset, cursor.resume)
         self._pipeline = Pipeline(stages, self._upto) if stages else None
-        joined = sink.joins_parts
+        joined = sink.joins_parts or bool(stages)  # which are for whole lines
         self._decoder = Decoder(prepared, joined=joined, first=cursor.offset, keeps_earlier=self._pipeline is not None)
         self._position = cursor.resume
         self.patience = patience
@@ -134,6 +134,11 @@ class Tail:
     def holds(self) -> bool:
         """Whether something waits for its rest: then there is something to do although the journal does not grow."""
         return self._decoder.holds or (self._pipeline is not None and self._pipeline.holds)
+
+    @property
+    def dropped(self) -> Mapping[Reason, int]:
+        """How many records its stages have dropped on purpose, by reason."""
+        return NOTHING_DROPPED if self._pipeline is None else self._pipeline.dropped
 
     def set_prepared(self, prepared: Any) -> None:
         """Take over what the sink makes of a container that has changed, for the records from now on."""

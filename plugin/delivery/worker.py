@@ -21,6 +21,7 @@ from plugin.delivery.report import ShareStatus, SinkStatus, write_status
 from plugin.delivery.routes import Link, LinkedContainer
 from plugin.delivery.tail import Tail
 from plugin.delivery.timing import Timing
+from plugin.docker.info import Info
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.cursors.start import find_beginning
 from plugin.journal.cursors.store import Cursor
@@ -39,7 +40,12 @@ _PAUSES = 9.0
 _TURN = 0.01
 _STOP_WITHIN = 3.0
 
-MakeStages = Callable[[SinkChoice], Sequence[Transform]]
+MakeStages = Callable[[SinkChoice, Info], Sequence[Transform]]
+
+
+def no_stages(_choice: SinkChoice, _info: Info) -> Sequence[Transform]:
+    """Leave records as they are."""
+    return ()
 
 
 class Worker:
@@ -54,7 +60,7 @@ class Worker:
         defaults: Mapping[str, str],
         share: int,
         shares: int,
-        stages: MakeStages = lambda _: (),
+        stages: MakeStages = no_stages,
         timing: Timing | None = None,
     ) -> None:
         self._data = data
@@ -172,7 +178,7 @@ class Worker:
             self._begin(container, folder, note, choice)
         elif choice.faults:
             return  # of files that cannot be read now: what they held goes on to be used
-        elif link.destination is self._destinations.find(choice):
+        elif link.destination is self._destinations.find(choice) and not choice.transforms.add_field:
             link.tail.set_prepared(link.destination.sink.prepare(make_origin(note.info, choice, note.birth)))
         else:
             container.forget(choice.instance)
@@ -207,7 +213,7 @@ class Worker:
             destination.sink,
             prepared,
             cursor,
-            self._stages(choice),
+            self._stages(choice, note.info),
             self._timing.patience,
             note.info.label,
         )

@@ -1,9 +1,20 @@
 """What a transform is: one stage on the way from decoded records to those that a sink is given."""
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from plugin.records.record import Record
+
+
+class Reason(NamedTuple):
+    """Why records were dropped on purpose: the stage, and the option that made it do so."""
+
+    stage: str
+    reason: str
+
+
+NOTHING_DROPPED: Mapping[Reason, int] = MappingProxyType({})
 
 
 class Transform(Protocol):
@@ -13,6 +24,7 @@ class Transform(Protocol):
     ``held_from`` on; what it makes of records that were done with is discarded, so that nothing is sent twice.
 
     A record that it makes of several has the ``offset`` of the first; ``end`` and ``resume`` are set by `Pipeline`.
+    It may change the records that it is fed.
     """
 
     def feed(self, record: Record, /) -> Iterable[Record]:
@@ -31,3 +43,31 @@ class Transform(Protocol):
 
         A new instance that is fed from there on has to make the same of what follows.
         """
+
+    @property
+    def dropped(self) -> Mapping[Reason, int]:
+        """How many records it has dropped on purpose so far, by reason."""
+
+
+class Holder(Transform, Protocol):
+    """A stage that holds records, or remembers something of them, and may have others behind it that do."""
+
+    released_from: int | None
+    """Its ``held_from`` when it was last fed or flushed, before that: fed from there on it returns the same again."""
+
+
+def held_since(record: Record, before: Sequence[Holder]) -> int:
+    """Return the ``held_from`` of a stage that begins to hold a record, which came through the stages ``before``.
+
+    These return the same records again only if they are fed from where they were holding.
+    """
+    return min([record.offset, *(from_ for stage in before if (from_ := stage.released_from) is not None)])
+
+
+class Shape(Protocol):
+    """A stage that looks at one record at a time and holds none."""
+
+    name: str
+
+    def shape(self, record: Record, /) -> str | None:
+        """Change a record in place; return why it is to be dropped, None if it is to go on."""

@@ -1,12 +1,12 @@
 """Pipelines: records go through stages, and the place from which on to read again follows what these hold."""
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from plugin.records.position import Position
 from plugin.records.record import Record
-from plugin.transforms.base import Transform
+from plugin.transforms.base import Reason, Transform
 
 
 class Pipeline:
@@ -26,6 +26,7 @@ class Pipeline:
         self._decoded = Position(position.resume, position.resume)
         self._before: deque[tuple[int, Position]] = deque()
         self._rebuilds: bool | None = None
+        self._counted: Counter[Reason] = Counter()
 
     @property
     def holds(self) -> bool:
@@ -41,6 +42,8 @@ class Pipeline:
 
     def feed_again(self, records: Sequence[Record]) -> None:
         """Take records that were done with before a restart: they only serve to complete what a stage had held."""
+        if not records:
+            return
         for record in records:
             if self._rebuilds is None:
                 self._rebuilds = record.offset == self.position.resume and record.resume == record.end
@@ -48,6 +51,18 @@ class Pipeline:
                 self._feed_one(record)
             else:
                 self._decoded = Position(record.end, record.resume)
+        self._counted = self._count()
+
+    @property
+    def dropped(self) -> dict[Reason, int]:
+        """How many records the stages have dropped on purpose, without those that were dropped before a restart."""
+        return {reason: count for reason, total in self._count().items() if (count := total - self._counted[reason])}
+
+    def _count(self) -> Counter[Reason]:
+        counts: Counter[Reason] = Counter()
+        for stage in self._stages:
+            counts.update(stage.dropped)
+        return counts
 
     def flush(self, now: float) -> list[Record]:
         """Return what stages have held for too long; all that they hold if ``now`` is infinity."""

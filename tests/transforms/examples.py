@@ -12,7 +12,7 @@ from pathlib import Path
 from plugin.delivery.worker import Worker
 from plugin.journal.layout import DataFolder
 from plugin.records.record import Record
-from plugin.transforms.base import Transform
+from plugin.transforms.base import NOTHING_DROPPED, Transform
 
 GLUE = b"+"
 
@@ -21,6 +21,7 @@ class Immediate:
     """A stage that holds nothing."""
 
     held_from = None
+    dropped = NOTHING_DROPPED
 
     def flush(self, _now: float) -> Sequence[Record]:
         return ()
@@ -42,6 +43,8 @@ class KeepAll(Immediate):
 
 class JoinThrees:
     """A stage that makes one record of three; what there is goes on its own ``wait`` seconds after nothing came."""
+
+    dropped = NOTHING_DROPPED
 
     def __init__(self, wait: float = 3600.0) -> None:
         self._wait = wait
@@ -95,7 +98,7 @@ STAGES: dict[str, Callable[[], Sequence[Transform]]] = {
 
 def main() -> None:
     data, name = sys.argv[1:]
-    worker = Worker(DataFolder(Path(data)), {}, 0, 1, lambda _: STAGES[name]())
+    worker = Worker(DataFolder(Path(data)), {}, 0, 1, lambda _choice, _info: STAGES[name]())
     asyncio.run(worker.run(asyncio.Event()))
 
 

@@ -19,7 +19,7 @@ from plugin.journal.cursors.store import Cursor, read_cursor
 from plugin.journal.retention import measure, remove_segment
 from plugin.records.position import position_behind
 from plugin.records.record import Record
-from plugin.transforms.base import Transform
+from plugin.transforms.base import Reason, Transform
 from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver
 from tests.delivery.worker_bench import House
 from tests.sinks.receiving.protocols import PROTOCOLS
@@ -28,6 +28,7 @@ from tests.sinks.receiving.receiver import Receiver
 from tests.testbed.server import REPOSITORY
 from tests.testbed.waiting import wait_until
 from tests.transforms.examples import GLUE, STAGES, DropAll, JoinThrees, KeepAll, Split
+from tests.transforms.lines import stages
 
 SOURCES = ["stdout", "stderr"]
 LINES = 6_000
@@ -276,3 +277,30 @@ def test_delivery_killed_at_any_moment(tmp_path: Path, name: str) -> None:
 
 def _cursor(house: House) -> Cursor:
     return read_cursor(house.data.container(house.container), "http") or Cursor(offset=0, resume=0)
+
+
+@pytest.mark.parametrize("joins_parts", [True, False])
+def test_stages_are_given_whole_lines_whatever_the_sink_wants(journal: Journal, joins_parts: bool) -> None:
+    long = b'{"level":"warn","msg":"' + b"x" * 40_000 + b'"}'
+    pieces = [long[start : start + 16_384] for start in range(0, len(long), 16_384)]
+    journal.write(
+        *(part("stdout", piece, ordinal, last=piece is pieces[-1]) for ordinal, piece in enumerate(pieces, 1)),
+        Entry("stdout", 6, b"no newline at the end"),
+    )
+    sink = FakeSink()
+    sink.joins_parts = joins_parts  # type: ignore[misc]
+    tail = Tail(journal.folder, "fake", sink, "one", Cursor(offset=0, resume=0), stages({"parse": "json"}))  # type: ignore[arg-type]
+
+    records = read_all(tail)
+
+    assert [record.line for record in records] == [b"x" * 40_000, b"no newline at the end"]
+    assert [record.severity for record in records] == [13, 9]
+    assert [record.part_ordinal for record in records] == [0, 0]
+
+
+def test_a_tail_tells_what_its_stages_have_dropped(journal: Journal) -> None:
+    journal.lines(0, 10)
+    tail = tail_of(journal, *stages({"exclude": "7$"}))
+    assert len(read_all(tail)) == 9
+    assert tail.dropped == {Reason("filter", "exclude"): 1}
+    assert tail_of(journal).dropped == {}

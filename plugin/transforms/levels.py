@@ -1,0 +1,108 @@
+"""Levels: from the words and numbers that programs use to OpenTelemetry's SeverityNumber."""
+
+from typing import Any
+
+from plugin.config.shaping_kinds import LEVELS
+from plugin.records.record import Record
+from plugin.transforms.patterns import compile_bytes
+
+WARN = LEVELS["warn"]
+
+_WORDS = {
+    "trace": 1,
+    "trc": 1,
+    "trce": 1,
+    "finest": 1,
+    "finer": 2,
+    "fine": 5,
+    "verbose": 5,
+    "debug": 5,
+    "dbg": 5,
+    "dbug": 5,
+    "debug1": 5,
+    "debug2": 5,
+    "config": 5,
+    "info": 9,
+    "inf": 9,
+    "information": 9,
+    "informational": 9,
+    "log": 9,
+    "statement": 9,
+    "notice": 10,
+    "warn": 13,
+    "wrn": 13,
+    "warning": 13,
+    "error": 17,
+    "err": 17,
+    "eror": 17,
+    "fail": 17,
+    "severe": 17,
+    "crit": 18,
+    "alert": 19,
+    "critical": 21,
+    "fatal": 21,
+    "ftl": 21,
+    "panic": 21,
+    "dpanic": 21,
+    "emerg": 21,
+    "emergency": 21,
+}
+_LETTERS = {"t": 1, "d": 5, "v": 5, "i": 9, "n": 10, "w": 13, "e": 17, "f": 21, "c": 21}
+_SYSLOG = (21, 19, 18, 17, 13, 10, 9, 5)
+_PINO = {10: 1, 20: 5, 30: 9, 40: 13, 50: 17, 60: 21}
+_AROUND = "".join(chr(code) for code in range(128) if not chr(code).isalnum())
+_REDIS = {b".": 5, b"-": 9, b"*": 10, b"#": 13}
+
+_WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
+_UPPER = _WORD.upper()
+_BEFORE = r"^(?:[^A-Za-z]*T)?[^A-Za-z]*(?:(?:Z|[A-Z]{3,4})\s)?[^A-Za-z]*(?:\[[\w.#:/ -]+\] ?)?"
+_IN_TEXT = compile_bytes(  # without groups: what is matched ends with the level, which is found several times as fast
+    rf"{_BEFORE}[\[(<|]?(?:{_UPPER})(?:[^A-Za-z0-9_]|$)"  # 2026-01-31 12:00:00,123 ERROR …
+    rf"|{_BEFORE}[\[(<|](?i:{_WORD})[\])>|]"  # [warn]
+    rf"|{_BEFORE}(?i:{_WORD}):"  # error: …
+    r"|^[IWEF]\d{4} \d\d:\d\d:\d\d"  # klog
+    r"|^\d+:[XCSM] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+ [.*#-] "  # Redis
+    rf'|(?:^|[\s,{{"])(?:level|severity|lvl|log\.level)"?[=:]\s?"?(?i:{_WORD})\b'  # logfmt and JSON
+)
+_LAST_WORD = compile_bytes(r"[A-Za-z][A-Za-z0-9]*[^A-Za-z0-9]?$")
+_WITHIN = 256
+
+
+def level_number(value: Any) -> int:
+    """Return the SeverityNumber of a level as programs write it, 0 if it is none.
+
+    Words and their first letters in any case; numbers are those of syslog (0 to 7), and of pino and bunyan (10 to 60).
+    """
+    if isinstance(value, str):
+        word = value.strip(_AROUND).lower().rpartition(":")[2]
+        if word.isdigit() and len(word) < 3:
+            value = int(word)
+        else:
+            return _WORDS.get(word) or _LETTERS.get(word, 0)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return _SYSLOG[value] if 0 <= value < len(_SYSLOG) else _PINO.get(value, 0)
+
+
+def level_in(line: bytes) -> int:
+    """Return the SeverityNumber of the level that stands at a line's beginning, 0 if there is none."""
+    match = _IN_TEXT.search(line[:_WITHIN])
+    if match is None:
+        return 0
+    found = match.group() or b""
+    if found[-2:-1] in _REDIS and found[:1].isdigit():
+        return _REDIS[found[-2:-1]]
+    word = _LAST_WORD.search(found)
+    return _LETTERS[found[:1].decode().lower()] if word is None else level_number(found[word.span()[0] :].decode())
+
+
+class Severity:
+    """Gives each record a severity: the one that it has, that of its line's beginning, or what its stream implies."""
+
+    name = "severity"
+
+    def shape(self, record: Record) -> None:
+        """Set the severity."""
+        if not record.severity:
+            implied = LEVELS["error"] if record.source == "stderr" else LEVELS["info"]
+            record.severity = level_in(record.line) or implied

@@ -1,0 +1,134 @@
+"""Multi-line events: consecutive lines of one stream become one record."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from plugin.records.record import Record
+from plugin.transforms.base import NOTHING_DROPPED, Reason
+from plugin.transforms.multiline_rules import ENDS, Rules, State
+
+_NEWLINE = b"\n"
+_MOST_PIECES = 64
+
+
+class _Event:
+    """An event that is not complete: its first record, its lines, and records that may turn out not to be of it."""
+
+    __slots__ = ("first", "held_from", "lines", "pieces", "size", "state", "tentative")
+
+    def __init__(self, first: Record, state: State, *, tentative: bool) -> None:
+        self.first = first
+        self.held_from = first.offset
+        self.pieces = 1
+        self.lines = [first.line]
+        self.size = len(first.line)
+        self.state = state
+        self.tentative = [first] if tentative else []
+
+
+class Multiline:
+    """Joins the lines that ``rules`` say are one event, with newlines; of stdout and of stderr apart.
+
+    The record has the time and the offset of the first line. An event is complete when a line comes that is not of it,
+    when it would exceed ``max_size`` bytes or ``max_lines`` lines, or when none has come for ``wait`` seconds.
+    """
+
+    dropped: Mapping[Reason, int] = NOTHING_DROPPED
+
+    def __init__(self, rules: Rules, wait: float, max_size: int, max_lines: int) -> None:
+        self.released_from: int | None = None
+        self._rules = rules
+        self._wait = wait
+        self._max_size = max_size
+        self._max_lines = max_lines
+        self._events: dict[str, _Event] = {}
+        self._since: dict[str, float] = {}
+
+    @property
+    def held_from(self) -> int | None:
+        """The smallest offset that is held."""
+        return min((event.held_from for event in self._events.values()), default=None)
+
+    def feed(self, record: Record) -> Sequence[Record]:
+        """Take a line; return the events that it completes."""
+        self.released_from = self.held_from if self._events else None
+        return self._feed(record)
+
+    def _feed(self, record: Record) -> Sequence[Record]:
+        event = self._events.get(record.source)
+        if event is None:
+            state = self._rules.begin(record.line)
+            if not state or state is ENDS:
+                return (record,)
+            self._open(record, state)
+            return ()
+        self._since.pop(record.source, None)
+        state = self._rules.follow(event.state, record.line)
+        if not state:
+            return [*self._close(record.source), *self._feed(record)]
+        if len(event.lines) >= self._max_lines or event.size + 1 + len(record.line) > self._max_size:
+            return self._go_on_in_another(event, record, state)
+        event.lines.append(record.line)
+        event.size += 1 + len(record.line)
+        event.state = state
+        if self._rules.is_tentative(state):
+            event.tentative.append(record)
+        elif event.tentative:
+            event.tentative = []
+        return self._close(record.source) if state is ENDS else ()
+
+    def flush(self, now: float) -> Sequence[Record]:
+        """Return the events that have waited for long enough."""
+        self.released_from = self.held_from
+        made: list[Record] = []
+        for source in self._oldest_first():
+            if now >= self._since.setdefault(source, now) + self._wait:
+                made += self._close(source)
+        while now == math.inf and self._events:
+            made += self._close(self._oldest_first()[0])
+        return made
+
+    def _oldest_first(self) -> list[str]:
+        return sorted(self._events, key=lambda source: self._events[source].first.offset)
+
+    def _open(self, record: Record, state: State) -> None:
+        self._events[record.source] = _Event(record, state, tentative=self._rules.is_tentative(state))
+        self._since.pop(record.source, None)
+
+    def _go_on_in_another(self, event: _Event, record: Record, state: State) -> Sequence[Record]:
+        """Close an event that is as large as it may be; the line goes on with it in the next one.
+
+        Who is fed again has to begin with the first of these, unless the line could begin an event as well. There is
+        an end to that, since the journal is kept from there on.
+        """
+        made = self._join(event, 0)
+        del self._events[record.source]
+        if event.pieces == _MOST_PIECES:
+            return (made, *self._feed(record))
+        if state is ENDS:
+            return (made, record)
+        self._open(record, state)
+        if self._rules.begin(record.line) != state:
+            self._events[record.source].held_from = event.held_from
+            self._events[record.source].pieces = event.pieces + 1
+        return (made,)
+
+    def _close(self, source: str) -> list[Record]:
+        """Complete an event; what was not of it after all is looked at anew."""
+        event = self._events.pop(source)
+        self._since.pop(source, None)
+        rest = event.tentative
+        if len(rest) == len(event.lines):  # not even its beginning was one
+            made = [rest[0]]
+            rest = rest[1:]
+        else:
+            made = [self._join(event, len(rest))]
+        for record in rest:
+            made += self._feed(record)
+        return made
+
+    def _join(self, event: _Event, without: int) -> Record:
+        lines = event.lines[: len(event.lines) - without]
+        if len(lines) > 1:
+            event.first.line = _NEWLINE.join(lines)
+        return event.first

@@ -1,0 +1,57 @@
+"""RE2 patterns over the bytes of lines: linear in the line's length, whatever pattern and line are."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Protocol, cast
+
+import re2
+
+Finds = Callable[[bytes], object | None]
+"""Returns something that is true if a pattern is found in a line."""
+
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
+
+
+class Match(Protocol):
+    """Where a pattern was found."""
+
+    def span(self, group: int = 0) -> tuple[int, int]:
+        """Return begin and end of a group; -1 for one that took no part."""
+
+    def group(self, group: int | str = 0) -> bytes | None:
+        """Return the text of a group; None for one that took no part."""
+
+    def groups(self) -> Sequence[bytes | None]:
+        """Return the texts of all groups."""
+
+
+class Pattern(Protocol):
+    """A compiled pattern; it may be searched in bytes that are not UTF-8."""
+
+    groups: int
+    groupindex: dict[str, int]
+
+    def search(self, text: bytes) -> Match | None:
+        """Find the pattern anywhere."""
+
+    def match(self, text: bytes) -> Match | None:
+        """Find the pattern at the beginning."""
+
+    def finditer(self, text: bytes) -> Iterator[Match]:
+        """Find the pattern again and again, from left to right."""
+
+
+@lru_cache(maxsize=1024)
+def compile_bytes(text: str) -> Pattern:
+    """Compile a pattern, once for all that use it. Raises ``re2.error``, which options were checked for before."""
+    return cast("Pattern", re2.compile(text, _OPTIONS))
+
+
+def any_of(texts: Sequence[str]) -> Finds:
+    """Return the search for several patterns at once.
+
+    It is one alternation and not an ``re2.Set``: a set whose automaton outgrows its memory reports that nothing
+    matches, where a pattern goes on slower.
+    """
+    return compile_bytes("|".join(f"(?:{text})" for text in texts)).search
