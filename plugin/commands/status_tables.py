@@ -64,7 +64,8 @@ def _table(columns: Iterable[str], left: int) -> Table:
 
 def _containers(status: Status, before: Status | None) -> Table:
     columns = ["container", "id", "state", "sink", "in", "journal", "dropped", "lag", "lines", "age", "out", "dead"]
-    table = _table([*columns, "gap", "last success"], left=4)
+    filters = any(sink.filtered for one in status.containers for sink in one.sinks)
+    table = _table([*columns, "gap", *(["filtered"] if filters else []), "last success"], left=4)
     earlier = {one.id: one for one in before.containers} if before else {}
     elapsed = _elapsed(status, before)
     for one in status.containers:
@@ -74,6 +75,8 @@ def _containers(status: Status, before: Status | None) -> Table:
         for sink in one.sinks:
             rate = _rate(sink.records, progress.get(sink.instance), elapsed, show_count)
             cells = _sink_cells(sink, rate, status.now)
+            if filters:
+                cells.insert(-1, Text(show_count(sum(each.records for each in sink.filtered))))
             table.add_row(*own[:3], _sink_name(sink), *own[3:], *cells)
             own = [Text("")] * len(own)
         if not one.sinks:

@@ -62,6 +62,16 @@ def _bounded(error: str) -> str:
     return error[:_LONGEST_ERROR].encode(errors="replace").decode()
 
 
+class Filtered(msgspec.Struct, frozen=True, kw_only=True):
+    """How many records of a container a stage has dropped on purpose for one reason, since the worker began."""
+
+    container: str
+    instance: str
+    stage: str
+    reason: str
+    records: int
+
+
 class ShareStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The status of one worker; ``faults`` are its misconfigured sinks."""
 
@@ -71,6 +81,7 @@ class ShareStatus(msgspec.Struct, frozen=True, kw_only=True):
     written: int
     sinks: list[SinkStatus]
     faults: list[str]
+    filtered: list[Filtered] = []
 
 
 def write_status(data: DataFolder, status: ShareStatus) -> None:

@@ -17,7 +17,7 @@ from plugin.delivery.destination_pool import Destinations
 from plugin.delivery.journal_watcher import Watch
 from plugin.delivery.misconfigurations import Faults
 from plugin.delivery.origin import make_origin
-from plugin.delivery.report import ShareStatus, SinkStatus, write_status
+from plugin.delivery.report import Filtered, ShareStatus, SinkStatus, write_status
 from plugin.delivery.routes import Link, LinkedContainer
 from plugin.delivery.tail import Tail
 from plugin.delivery.timing import Timing
@@ -276,6 +276,12 @@ class Worker:
             written=time.time_ns(),
             sinks=[SinkStatus.of(self._names.name(key), destination) for key, destination in self._destinations],
             faults=self._faults.texts(),
+            filtered=[
+                Filtered(container=one, instance=name, stage=why.stage, reason=why.reason, records=count)
+                for one, container in self._containers.items()
+                for name, link in container.links.items()
+                for why, count in link.tail.dropped.items()
+            ],
         )
         try:
             write_status(self._data, status)

@@ -28,6 +28,7 @@ from plugin.status.model import (
     Delivery,
     DestinationStatus,
     Disk,
+    FilteredRecords,
     SinkProgress,
     Status,
     WorkerStatus,
@@ -84,11 +85,14 @@ class Overview:
         self._bounds = bounds
         self._options_of = options_of
         self._known: dict[str, _Known] = {}
+        self._filtered: dict[tuple[str, str], list[FilteredRecords]] = {}
         self._started = time.time_ns()
         self._free = 0
 
     def gather(self) -> Status:
         """Gather the status of this moment; where the disk refuses, what is known from before, and the fault."""
+        shares = read_status(self._data)
+        self._filtered = _filtered(shares)
         attached, dropped = self._intake.snapshot()
         by_id = {snapshot.info.container_id: snapshot for snapshot in attached}
         faults = [self._fault()]
@@ -105,7 +109,7 @@ class Overview:
         self._known = {container_id: known for container_id, known in self._known.items() if container_id in ids}
         containers = [self._container(one, by_id.get(one), dropped.get(one, NOTHING_DROPPED)) for one in sorted(ids)]
         wanted = self._workers.wanted()
-        shares = [share for share in read_status(self._data) if share.share < wanted]
+        shares = [share for share in shares if share.share < wanted]
         now = time.time_ns()
         return Status(
             version=__version__,
@@ -198,9 +202,12 @@ class Overview:
                 logger.debug("container %s: %s", short_id(container_id), error)
                 cursor = Cursor(offset=0, resume=0)
             if cursor is not None or choice.own:
-                yield self._progress(choice, cursor or Cursor(offset=0, resume=0), segments)
+                filtered = self._filtered.get((container_id, choice.instance), [])
+                yield self._progress(choice, cursor or Cursor(offset=0, resume=0), segments, filtered)
 
-    def _progress(self, choice: SinkChoice, cursor: Cursor, segments: list[SegmentUse]) -> SinkProgress:
+    def _progress(
+        self, choice: SinkChoice, cursor: Cursor, segments: list[SegmentUse], filtered: list[FilteredRecords]
+    ) -> SinkProgress:
         try:
             lag = measure_lag(segments, cursor.offset, cursor.resume)
         except OSError:  # a segment was compressed or removed meanwhile
@@ -217,6 +224,7 @@ class Overview:
             gap_bytes=cursor.gap_bytes + max(0, _size(segments) - cursor.offset - lag.bytes),
             last_success=cursor.last_success,
             faults=list(choice.faults),
+            filtered=filtered,
         )
 
 
@@ -230,6 +238,16 @@ def _size(segments: list[SegmentUse]) -> int:
         return journal_size(segments)
     except OSError:  # the newest segment was compressed or removed meanwhile
         return segments[-1].segment.base
+
+
+def _filtered(shares: list[ShareStatus]) -> dict[tuple[str, str], list[FilteredRecords]]:
+    """Return what was dropped on purpose, by container and sink instance."""
+    found: dict[tuple[str, str], list[FilteredRecords]] = {}
+    for share in shares:
+        for one in share.filtered:
+            records = FilteredRecords(stage=one.stage, reason=one.reason, records=one.records)
+            found.setdefault((one.container, one.instance), []).append(records)
+    return found
 
 
 def _destinations(share: ShareStatus) -> list[DestinationStatus]:

@@ -41,6 +41,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     workers: list[WorkerStatus]
 
 
+class FilteredRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """Records that were not sent on purpose: the stage that dropped them, and the log-opt that made it do so."""
+
+    stage: str
+    reason: str
+    records: int
+
+
 class SinkProgress(msgspec.Struct, frozen=True, kw_only=True):
     """One container's journal on its way to one sink.
 
@@ -55,6 +63,9 @@ class SinkProgress(msgspec.Struct, frozen=True, kw_only=True):
         count at once, not only when the sink has been told
     ``faults``
         why it cannot be used with the log-opts that it has
+    ``filtered``
+        records that its log-opts (exclude, sample, rate-limit and such) kept back, since its delivery process began;
+        none of them is lost
     """
 
     instance: str
@@ -68,6 +79,7 @@ class SinkProgress(msgspec.Struct, frozen=True, kw_only=True):
     gap_bytes: int
     last_success: int
     faults: list[str]
+    filtered: list[FilteredRecords] = []
 
 
 class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from plugin.status.model import ContainerStatus, DestinationStatus, Disk, SinkProgress, Status
+from plugin.status.model import ContainerStatus, DestinationStatus, Disk, FilteredRecords, SinkProgress, Status
 
 _SECOND = 1e9
 _CONTAINER = ("container_id", "container_name")
@@ -57,6 +57,10 @@ class _StatusCollector(Collector):
         destinations = [((one.id, one.instance, one.type, str(one.share)), one) for one in status.destinations]
         yield from (metric.family(_CONTAINER, containers) for metric in _CONTAINER_METRICS)
         yield from (metric.family(_SINK, sinks) for metric in _SINK_METRICS)
+        yield _FILTERED.family(
+            (*_SINK, "stage", "reason"),
+            [((*names, one.stage, one.reason), one) for names, sink in sinks for one in sink.filtered],
+        )
         yield from (metric.family(_DESTINATION, destinations) for metric in _DESTINATION_METRICS)
 
 
@@ -111,6 +115,12 @@ _SINK_METRICS: tuple[_Metric[SinkProgress], ...] = (
         lambda one: one.last_success / _SECOND,
     ),
     _Metric("peavey_sink_faulty", "1 if its log-opts can no longer be used.", lambda one: float(bool(one.faults))),
+)
+
+_FILTERED: _Metric[FilteredRecords] = _Metric(
+    "peavey_sink_filtered_records_total",
+    "Records that log-opts kept back on purpose, such as by exclude, sample or rate-limit.",
+    lambda one: one.records,
 )
 
 _DESTINATION_METRICS: tuple[_Metric[DestinationStatus], ...] = (

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from plugin.__main__ import main
 from plugin.commands.status_tables import render_status
-from plugin.status.model import Delivery, Disk, Status, WorkerStatus
+from plugin.status.model import Delivery, Disk, FilteredRecords, Status, WorkerStatus
 from tests.status.examples import NOW, SECOND, container, destination, sink, status
 from tests.testbed.lifetimes import short_folder
 from tests.testbed.server import REPOSITORY, plugin_environment
@@ -60,6 +60,16 @@ class TestTables:
         text = text_of(status(containers=[container(dropped_lines=7, dropped_bytes=700, throttled=True)]))
         assert "throttled" in text
         assert "7 lines" in text
+
+    def test_what_was_kept_back_on_purpose_shows_where_there_is_any(self) -> None:
+        kept = [
+            FilteredRecords(stage="filter", reason="exclude", records=70_000),
+            FilteredRecords(stage="sample", reason="sample", records=7_000),
+        ]
+        assert "filtered" not in text_of(status())
+        text = text_of(status(containers=[container(sinks=[sink(filtered=kept)])]))
+        assert "filtered" in text
+        assert row_of(text, "web-0").endswith("4.1 kB 77,000 31s ago")
 
     def test_a_destination_that_works(self) -> None:
         assert row_of(text_of(status()), "loki ") == "loki 0badcafe ok 1 17 12,345 777 kB 3 2"

@@ -14,6 +14,7 @@ from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_note
 from plugin.sinks.registry import schema
+from plugin.transforms.chain import make_stages
 from tests.delivery.conftest import Journal
 
 QUICK = {"batch-wait": "10ms", "retry-min": "10ms", "retry-max": "50ms"}
@@ -53,7 +54,7 @@ async def working(
 ) -> AsyncIterator[Worker]:
     """Have a worker work meanwhile."""
     stop = asyncio.Event()
-    worker = Worker(data, defaults or {}, 0, 1, timing=timing)
+    worker = Worker(data, defaults or {}, 0, 1, lambda choice, info: make_stages(choice.transforms, info), timing)
     task = asyncio.create_task(worker.run(stop))
     try:
         yield worker

@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from plugin.status.model import Disk, Status
+from plugin.status.model import Disk, FilteredRecords, Status
 from plugin.status.prometheus import Metrics
 from tests.status.examples import NOW, SECOND, container, destination, sink, status
 
@@ -60,6 +60,13 @@ def test_each_of_its_sinks_has_how_far_it_has_come() -> None:
     assert found["peavey_sink_last_success_timestamp_seconds"][0] == (labels, NOW / SECOND - 31)
 
 
+def test_what_was_kept_back_on_purpose_is_told_by_stage_and_reason() -> None:
+    kept = [FilteredRecords(stage="filter", reason="exclude", records=7)]
+    found = samples(status(containers=[container(1, sinks=[sink(filtered=kept), sink("audit")])]))
+    labels = {"container_id": f"{1:064x}", "container_name": "web-1", "sink": "loki", "type": "loki"}
+    assert found["peavey_sink_filtered_records_total"] == [(labels | {"stage": "filter", "reason": "exclude"}, 7)]
+
+
 def test_two_destinations_of_one_name_are_told_apart() -> None:
     two = [destination(), destination(id="deadbeef", failing_since=NOW, misconfigured=True)]
     found = samples(status(destinations=two))
@@ -88,5 +95,7 @@ def test_a_name_may_hold_anything() -> None:
 
 
 def test_all_are_in_the_documentation_and_nothing_else_is() -> None:
-    ours = {name for name in samples(status()) if name.startswith("peavey_")}
+    kept = [FilteredRecords(stage="filter", reason="exclude", records=7)]
+    everything = status(containers=[container(sinks=[sink(filtered=kept)])])
+    ours = {name for name in samples(everything) if name.startswith("peavey_")}
     assert set(re.findall(r"^\| `(peavey_[a-z_]+)`", PAGE.read_text(), re.MULTILINE)) == ours

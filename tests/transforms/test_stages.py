@@ -288,7 +288,7 @@ def test_stages_are_given_whole_lines_whatever_the_sink_wants(journal: Journal, 
         Entry("stdout", 6, b"no newline at the end"),
     )
     sink = FakeSink()
-    sink.joins_parts = joins_parts  # type: ignore[misc]
+    sink.joins_parts = joins_parts
     tail = Tail(journal.folder, "fake", sink, "one", Cursor(offset=0, resume=0), stages({"parse": "json"}))  # type: ignore[arg-type]
 
     records = read_all(tail)
