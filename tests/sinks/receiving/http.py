@@ -5,8 +5,9 @@ import json
 import socket
 import time
 import zlib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from email.message import Message
 
 import zstandard
 
@@ -16,39 +17,74 @@ from tests.sinks.receiving.receiver import Protocol, Receiver
 Decode = Callable[[bytes], list[Received]]
 
 
+@dataclass(frozen=True)
+class Request:
+    """What was asked; the body is not compressed any more."""
+
+    method: str
+    target: str
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered, and the records that were taken in."""
+
+    status: int
+    body: bytes = b"{}"
+    taken: Sequence[Received] = ()
+
+
+Application = Callable[[Receiver, Request], Reply]
+
+
 def http_server(decode: Decode, acknowledge: Callable[[int], bytes] = lambda _: b"") -> Protocol:
     """Speak HTTP: each request is decoded, kept, and answered by 200 and what ``acknowledge`` says of its number."""
+
+    def answer(receiver: Receiver, request: Request) -> Reply:
+        records = decode(request.body)
+        if receiver.refused and any(receiver.refused in record.line for record in records):
+            return Reply(400)
+        return Reply(200, acknowledge(receiver.requests + 1) or b'{"text":"Success"}', records)
+
+    return http_application(answer)
+
+
+def http_application(answer: Application) -> Protocol:
+    """Speak HTTP: each request is answered as a function says, or as the test wants it to fail."""
 
     def serve(receiver: Receiver, connection: socket.socket, number: int) -> None:
         with connection.makefile("rb") as stream:
             while True:
                 receiver.pause()
-                request = stream.readline()
-                if not request:
+                line = stream.readline()
+                if not line:
                     return
                 headers = http.client.parse_headers(stream)
                 body = stream.read(int(headers["Content-Length"]))
                 receiver.pause()
                 time.sleep(receiver.delay)
-                if request.split()[1].partition(b"?")[0].endswith(b"/ack"):
+                method, target, _ = line.decode().split()
+                if target.partition("?")[0].endswith("/ack"):
                     acks = {str(ack): True for ack in json.loads(body)["acks"]}
                     connection.sendall(_response(200, json.dumps({"acks": acks}).encode()))
                     continue
                 status = receiver.answers.popleft() if receiver.answers else 200
-                records = decode(_plain(body, headers["Content-Encoding"]))
-                if receiver.refused and any(receiver.refused in record.line for record in records):
-                    status = 400
-                if status != 200:
-                    connection.sendall(_response(status, request + str(headers).encode() if receiver.echo else b"{}"))
+                request = Request(method, target, headers, _plain(body, headers["Content-Encoding"]))
+                reply = answer(receiver, request) if status == 200 else Reply(status)
+                if reply.status != 200:
+                    shown = line + str(headers).encode() if receiver.echo else reply.body
+                    connection.sendall(_response(reply.status, shown))
                     continue
                 receiver.requests += 1
-                receiver.take(replace(record, connection=number) for record in records)
-                answer = _response(200, acknowledge(receiver.requests) or b'{"text":"Success"}')
+                receiver.take(replace(record, connection=number) for record in reply.taken)
+                content = _response(200, reply.body)
                 if receiver.breaks:
                     receiver.breaks -= 1
-                    connection.sendall(answer[:-3])
+                    connection.sendall(content[:-3])
                     return
-                connection.sendall(answer)
+                connection.sendall(content)
 
     return serve
 
