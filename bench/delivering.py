@@ -25,6 +25,7 @@ RECEIVERS = {
     "gelf": "plain",
     "splunk": "http",
     "http": "http",
+    "elasticsearch": "elasticsearch",
 }
 """The kind of receiver for each sink that has one."""
 SINKS = (*RECEIVERS, "json-file")
@@ -88,6 +89,7 @@ def log_options(sink: str, port: int, folder: Path) -> dict[str, str]:
         "gelf": {"gelf-address": f"tcp://{at}"},
         "splunk": {"splunk-url": f"http://{at}", "splunk-token": "4711"},
         "http": {"http-url": f"http://{at}"},
+        "elasticsearch": {"elasticsearch-url": f"http://{at}"},
         "json-file": {"json-file-path": f"{folder}/{{{{.FullID}}}}.log", "json-file-max-size": "10g"},
     }[sink]
     return {"batch-wait": "50ms", **chosen}

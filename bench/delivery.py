@@ -79,6 +79,7 @@ def tables(result: Result) -> Sequence[Table]:
                         megabytes(result.find(sink, "peak")),
                     )
                     for sink in SINKS
+                    if result.find(sink, "rate")
                 ),
                 (LOKI_DRIVER.subject, NOTHING, figure(LOKI_DRIVER.median), NOTHING, NOTHING, NOTHING),
             ),

@@ -25,6 +25,8 @@ SINKS: dict[str, dict[str, str]] = {
     "http": {"http_url": "http://127.0.0.1"},
     "http, gzip": {"http_url": "http://127.0.0.1", "http_compression": "gzip"},
     "http, zstd": {"http_url": "http://127.0.0.1", "http_compression": "zstd"},
+    "elasticsearch": {"elasticsearch_url": "http://127.0.0.1"},
+    "elasticsearch, gzip": {"elasticsearch_url": "http://127.0.0.1", "elasticsearch_compression": "gzip"},
     "json-file": {"json_file_path": "/var/log/containers/web.log"},
 }
 

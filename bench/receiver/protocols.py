@@ -13,7 +13,7 @@ from bench.receiver import MARKER
 
 _END_OF_HEAD = b"\r\n\r\n"
 _NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
-_SUCCESS = b"HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n" + b'{"text":"Success","code":0}'
+_SUCCESS = b'HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n{"text":"Success","code":0}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,24 @@ class Plain:
 
 
 class Http:
-    """HTTP/1.1 with bodies of a stated length, whatever is in them; each request is answered by the same."""
+    """HTTP/1.1 with bodies of a stated length, whatever is in them.
 
-    def __init__(self, answer: bytes) -> None:
+    ``answer`` makes the answer to a request of the number of lines in it; ``compression`` is how bodies are compressed
+    that do not say.
+    """
+
+    def __init__(self, answer: Callable[[int], bytes], compression: bytes = b"") -> None:
         self._answer = answer
+        self._compression = compression
         self._head = b""
         self._body: _Text | _Packed | None = None
         self._left = 0
+        self._lines = 0
 
     def feed(self, piece: bytes) -> Taken:
         """Count the markers; those of a compressed body when all of it is there."""
         lines = requests = 0
+        answer = b""
         while piece:
             body = self._body
             if body is None:
@@ -63,20 +70,24 @@ class Http:
                     self._head = head
                     break
                 self._head = b""
+                self._lines = 0
                 self._body = body = self._begin_body(headers(head))
                 piece = rest
             part, piece = piece[: self._left], piece[self._left :]
             self._left -= len(part)
-            lines += body.count(part, ended=not self._left)
+            found = body.count(part, ended=not self._left)
+            lines += found
+            self._lines += found
             if self._left:
                 break
             self._body = None
             requests += 1
-        return Taken(lines, requests, self._answer * requests)
+            answer += self._answer(self._lines)
+        return Taken(lines, requests, answer)
 
     def _begin_body(self, found: dict[bytes, bytes]) -> "_Text | _Packed":
         self._left = int(found.get(b"content-length", b"0"))
-        compression = compression_of(found)
+        compression = found.get(b"content-encoding", self._compression)
         return _Packed(compression) if compression else _Text()
 
 
@@ -130,13 +141,6 @@ def headers(head: bytes) -> dict[bytes, bytes]:
     return {name.lower(): value.strip() for name, _, value in pairs}
 
 
-def compression_of(headers: dict[bytes, bytes]) -> bytes:
-    """Return how a body is compressed: what its headers say, and Snappy for Loki's protobuf, which is never without."""
-    if headers.get(b"content-type") == b"application/x-protobuf":
-        return b"snappy"
-    return headers.get(b"content-encoding", b"")
-
-
 def decompressed(body: bytes, compression: bytes) -> bytes:
     """Undo a body's compression."""
     match compression:
@@ -149,10 +153,20 @@ def decompressed(body: bytes, compression: bytes) -> bytes:
     raise ValueError(f"a body is compressed in a way that this receiver does not know: {compression!r}")
 
 
+def _ok(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def _bulk_answer(lines: int) -> bytes:
+    """Answer as Elasticsearch does when each document was created, of which the sink wants the status alone."""
+    return _ok(b'{"errors":false,"items":[' + b",".join([b'{"create":{"status":201}}'] * lines) + b"]}")
+
+
 KINDS: dict[str, Callable[[], Connection]] = {
     "plain": Plain,
-    "http": lambda: Http(_SUCCESS),
-    "loki": lambda: Http(_NO_CONTENT),
+    "http": lambda: Http(lambda _: _SUCCESS),
+    "loki": lambda: Http(lambda _: _NO_CONTENT, b"snappy"),
+    "elasticsearch": lambda: Http(_bulk_answer),
     "forward": Forward,
 }
 """The kinds of receivers, by the names that they are started with."""

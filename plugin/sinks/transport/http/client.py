@@ -17,21 +17,23 @@ from plugin.sinks.transport.tls.context import ClientTls, is_lasting
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 15.0
-_LARGEST_ANSWER = 65_536
 _READ_SIZE = 8_192
+LARGEST_ANSWER = 65_536
+"""Bytes of an answer that are read, where a protocol has none that are larger."""
 
 
 class HttpClient:
     """Sends requests to one server, over connections that it keeps and rebuilds.
 
     Host names are resolved for each connection. A connection is closed after every answer but 2xx, and after every
-    fault. ``judge`` says what an answer means, as `failure` does. Making a client opens nothing; it raises
-    `MisconfiguredError` for files of TLS that cannot be used.
+    fault. ``judge`` says what an answer means, as `failure` does; no more than ``largest_answer`` bytes of it are read.
+    Making a client opens nothing; it raises `MisconfiguredError` for files of TLS that cannot be used.
     """
 
-    def __init__(self, settings: HttpSettings, judge: Judge = failure) -> None:
+    def __init__(self, settings: HttpSettings, judge: Judge = failure, largest_answer: int = LARGEST_ANSWER) -> None:
         self._settings = settings
         self._judge = judge
+        self._largest_answer = largest_answer
         self._site = settings.url.site
         self._proxy = settings.proxy or environment_proxy(settings.url)
         self._tls: ClientTls | None = None
@@ -111,7 +113,7 @@ class HttpClient:
             proxy_headers=self._proxy_headers,
         ) as response:
             try:
-                answer = await _read(response)
+                answer = await _read(response, self._largest_answer)
             except (aiohttp.ClientError, OSError):
                 if 200 <= response.status < 300:
                     raise
@@ -151,14 +153,14 @@ class HttpClient:
         return RetryError(f"the connection to {self._site} failed: {_reason(error)}")
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     """Read an answer; the connection is closed if it is longer than any that makes sense."""
     pieces = []
     size = 0
     while piece := await response.content.read(_READ_SIZE):
         pieces.append(piece)
         size += len(piece)
-        if size >= _LARGEST_ANSWER:
+        if size >= largest:
             response.close()
             break
     return b"".join(pieces)
