@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -22,9 +23,10 @@ examples:
   peavey status                         what came in, what went out, what waits or fails
   peavey options                        what --log-opt accepts
   peavey logs -n 100 -f CONTAINER       read a journal without the engine
+  peavey try CONTAINER --log-opt …      what log-opts make of its lines
 """
 
-_COMMANDS = ("serve", "deliver", "status", "dead", "options", "logs")
+_COMMANDS = ("serve", "deliver", "status", "dead", "options", "logs", "try")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +59,7 @@ def _parser(names: Iterable[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"peavey {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in names:
-        module = importlib.import_module(f"plugin.commands.{name}")
+        module = importlib.import_module(f"plugin.commands.{name}{'_' * keyword.iskeyword(name)}")
         command = commands.add_parser(
             name,
             help=module.SUMMARY,

@@ -1,0 +1,267 @@
+"""``peavey try``: run log-opts over lines that are there already, and show what a sink would be given of them."""
+
+import argparse
+import math
+import os
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from plugin.commands.discovery import find_data
+from plugin.commands.logs import find_container
+from plugin.commands.terminal import console
+from plugin.config.common_options import COMMON_OPTIONS
+from plugin.config.options import SinkChoice, validate
+from plugin.config.parsing import printable, quote
+from plugin.config.schema import Schema, SinkOptions
+from plugin.config.settings import load_settings
+from plugin.config.shaping_kinds import LEVELS
+from plugin.docker.info import Info
+from plugin.docker.times import format_time
+from plugin.errors import PeaveyError
+from plugin.journal.layout import DataFolder
+from plugin.journal.metadata import read_note
+from plugin.journal.reader import JournalReader
+from plugin.records.decoder import Decoder
+from plugin.records.record import Record
+from plugin.sinks.registry import schema
+from plugin.transforms.base import Reason, Transform
+from plugin.transforms.chain import make_stages
+from plugin.transforms.multiline import Multiline
+
+SUMMARY = "show what log-opts make of lines that are there already"
+DESCRIPTION = """\
+Run log-opts over a container's journal, a file or stdin (-), and show what a sink would be given: on a terminal the
+lines before and after, else the records as JSON, one a line, those that are dropped with the reason. Nothing is sent,
+and nothing of the container changes. Without --log-opt, those that the container has are taken. Lines of a file count
+as printed to stdout now, one a millisecond.
+"""
+SETTINGS = ["data", "log_opts"]
+
+_CHUNK = 1 << 20
+_MILLISECOND = 1_000_000
+_NO_CONTAINER = Info(container_id="0" * 64, container_name="/try")
+
+
+class _Nowhere(SinkOptions):
+    """Stands in for a sink where the log-opts choose none."""
+
+    name = "try"
+    prefix = "try-"
+
+
+class Dropped(NamedTuple):
+    """A record that a stage has dropped, and why."""
+
+    record: Record
+    why: Reason
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument("source", metavar="CONTAINER|FILE|-", help="a container's name or id, a file, or - for stdin")
+    parser.add_argument("--log-opt", action="append", default=[], metavar="NAME=VALUE", help="as for docker run")
+    parser.add_argument("--sink", metavar="NAME", help="which sink's log-opts, where they choose several")
+    parser.add_argument("-n", "--lines", type=int, default=0, metavar="N", help="only the first N lines")
+    parser.add_argument("--json", action="store_true", help="print JSON on a terminal, too")
+    parser.add_argument("--diff", action="store_true", help="print the lines before and after into a pipe, too")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show it. Raises ``OptionError`` with all faults of the log-opts, ``PeaveyError`` for an unknown container."""
+    defaults = load_settings(vars(arguments), os.environ, schema(), SETTINGS).log_opts
+    info, records = _source(arguments)
+    given = _given(arguments.log_opt) if arguments.log_opt else info.options
+    choice = _choose(given, defaults, arguments.sink)
+    trial = Trial(make_stages(choice.transforms, info))
+    shows_diff = arguments.diff or (sys.stdout.isatty() and not arguments.json)
+    show = _diff_printer(console()) if shows_diff else _print_json
+    if arguments.lines:
+        records = (record for record, _ in zip(records, range(arguments.lines), strict=False))
+    for record in records:
+        for raw, made in trial.feed(record):
+            show(raw, made)
+    for raw, made in trial.end():
+        show(raw, made)
+    sys.stdout.flush()
+    print(trial.summary(), file=sys.stderr)
+    return 0
+
+
+class Trial:
+    """Puts records through stages one by one, and keeps track of the lines that each result is made of."""
+
+    def __init__(self, stages: Sequence[Transform]) -> None:
+        self._stages = stages
+        self._lines: dict[str, deque[bytes]] = {"stdout": deque(), "stderr": deque()}
+        self._raw: dict[int, list[bytes]] = {}
+        self._took = 0.0
+        self._read = self._made = 0
+        self._dropped: Counter[Reason] = Counter()
+
+    def feed(self, record: Record) -> list[tuple[list[bytes], Record | Dropped]]:
+        """Return what comes out, each with the lines that it was made of; none for what is made of nothing."""
+        self._read += 1
+        self._lines[record.source].append(record.line)
+        return self._through(0, [record])
+
+    def end(self) -> list[tuple[list[bytes], Record | Dropped]]:
+        """Return what stages still hold."""
+        results: list[tuple[list[bytes], Record | Dropped]] = []
+        for number, stage in enumerate(self._stages):
+            began = time.perf_counter()
+            made = list(stage.flush(math.inf))
+            self._took += time.perf_counter() - began
+            if isinstance(stage, Multiline):
+                self._note_lines(made)
+            results += self._through(number + 1, made)
+        return results
+
+    def summary(self) -> str:
+        """Return what there was in one line."""
+        dropped = ", ".join(f"{count:,} {why.stage} ({why.reason})" for why, count in self._dropped.items())
+        speed = f", {self._read / self._took:,.0f} lines/s" if self._took else ""
+        return f"{self._read:,} lines, {self._made:,} records, dropped: {dropped or 'none'}{speed}"
+
+    def _through(self, first: int, records: list[Record]) -> list[tuple[list[bytes], Record | Dropped]]:
+        results: list[tuple[list[bytes], Record | Dropped]] = []
+        if first == 0 and not (self._stages and isinstance(self._stages[0], Multiline)):
+            self._note_lines(records)
+        for stage in self._stages[first:]:
+            following: list[Record] = []
+            for record in records:
+                before = sum(stage.dropped.values())
+                counts = dict(stage.dropped)
+                began = time.perf_counter()
+                following += stage.feed(record)
+                self._took += time.perf_counter() - began
+                if sum(stage.dropped.values()) > before:
+                    (why,) = (why for why, count in stage.dropped.items() if count > counts.get(why, 0))
+                    self._dropped[why] += 1
+                    results.append((self._raw.pop(record.offset, []), Dropped(record, why)))
+            if isinstance(stage, Multiline):
+                self._note_lines(following)
+            records = following
+        self._made += len(records)
+        return results + [(self._raw.pop(record.offset, []), record) for record in records]
+
+    def _note_lines(self, records: Iterable[Record]) -> None:
+        """Note of which lines records are, that just came out of the first stage."""
+        for record in records:
+            lines = self._lines[record.source]
+            self._raw[record.offset] = [lines.popleft() for _ in range(record.line.count(b"\n") + 1)]
+
+
+def _source(arguments: argparse.Namespace) -> tuple[Info, Iterator[Record]]:
+    """Return the container, or one that stands in for it, and its records."""
+    if arguments.source == "-":
+        return _NO_CONTAINER, _records_of_lines(iter(sys.stdin.buffer))
+    path = Path(arguments.source)
+    if path.is_file():
+        return _NO_CONTAINER, _records_of_lines(path.open("rb"))
+    data = DataFolder(find_data(arguments, os.environ))
+    folder = data.container(find_container(data, arguments.source))
+    note = read_note(folder)
+    return _NO_CONTAINER if note is None else note.info, _records_of_journal(folder)
+
+
+def _records_of_lines(lines: Iterable[bytes]) -> Iterator[Record]:
+    offset = 0
+    now = time.time_ns()
+    for number, line in enumerate(lines):
+        end = offset + len(line)
+        yield Record(None, "stdout", now + number * _MILLISECOND, line.removesuffix(b"\n"), offset, end, end)
+        offset = end
+
+
+def _records_of_journal(folder: Path) -> Iterator[Record]:
+    reader = JournalReader(folder)
+    decoder = Decoder(None, joined=True, first=0)
+    try:
+        while chunk := reader.peek(_CHUNK):
+            used = decoder.feed(chunk, reader.offset)
+            reader.advance(used)
+            yield from decoder.take()
+            if not used and not reader.next_segment():
+                break
+        decoder.flush(reader.offset)
+        yield from decoder.take()
+    finally:
+        reader.close()
+
+
+def _given(texts: Sequence[str]) -> dict[str, str]:
+    given = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise PeaveyError(f"--log-opt {quote(text)} has no value (expected: NAME=VALUE)")
+        given[name] = value
+    return given
+
+
+def _choose(given: Mapping[str, str], defaults: Mapping[str, str], wanted: str | None) -> SinkChoice:
+    """Return the sink whose log-opts count: the one that is wanted, else the first."""
+    sinks = validate(given, defaults, schema()).sinks
+    if not sinks:
+        known = Schema(COMMON_OPTIONS, (*schema().sinks, _Nowhere))
+        sinks = validate({**given, "sink": _Nowhere.name}, defaults, known).sinks
+    for choice in sinks:
+        if wanted in (None, choice.instance):
+            return choice
+    names = ", ".join(choice.instance for choice in sinks)
+    raise PeaveyError(f"--sink: no sink is called {quote(wanted or '')} (there are: {names})")
+
+
+def _print_json(_raw: list[bytes], made: Record | Dropped) -> None:
+    sys.stdout.buffer.write(orjson.dumps(_as_json(made)) + b"\n")
+
+
+def _as_json(made: Record | Dropped) -> dict[str, Any]:
+    record = made.record if isinstance(made, Dropped) else made
+    shown: dict[str, Any] = {"time": format_time(record.time_nano), "source": record.source}
+    if record.severity:
+        shown |= {"severity": record.severity, "level": _level(record.severity)}
+    shown["line"] = record.line.decode(errors="replace")
+    if record.fields:
+        shown["fields"] = record.fields
+    if isinstance(made, Dropped):
+        shown["dropped"] = {"stage": made.why.stage, "reason": made.why.reason}
+    return shown
+
+
+def _level(severity: int) -> str:
+    return max((name for name in LEVELS if LEVELS[name] <= severity), key=LEVELS.__getitem__)
+
+
+def _diff_printer(terminal: Console) -> Callable[[list[bytes], Record | Dropped], None]:
+    """Return what prints the lines before and after, as a unified diff does."""
+
+    def put(sign: str, line: bytes | str, style: str) -> None:
+        text = line if isinstance(line, str) else line.decode(errors="replace")
+        terminal.print(Text(f"{sign} {printable(text)}", style), soft_wrap=True)
+
+    def show(raw: list[bytes], made: Record | Dropped) -> None:
+        if isinstance(made, Dropped):
+            for line in raw or made.record.line.split(b"\n"):
+                put("-", line, "red")
+            put("#", f"dropped by {made.why.stage} ({made.why.reason})", "dim")
+            return
+        if raw == [made.line] and not made.fields:
+            put(" ", made.line, "")
+            return
+        for line in raw:
+            put("-", line, "red")
+        for line in made.line.split(b"\n"):
+            put("+", line, "green")
+        if made.fields:
+            put("+", "  " + orjson.dumps(made.fields).decode(), "cyan")
+
+    return show
