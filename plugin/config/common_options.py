@@ -47,14 +47,16 @@ class JournalOptions(Options):
         group="journal",
         default=str(20 * 1024 * 1024),
         shown_default="20 MiB",
-        help="How large a file of the container's journal may grow before the next one is begun.",
+        help="How large a file of the container's journal may grow before the next one is begun."
+        " Files are at least 256 KiB large, see max-file.",
     )
     max_file = Option(
         name="max-file",
         kind=types.integer(low=1),
         group="journal",
         default="5",
-        help="How many such files are kept; beyond that the oldest is removed once every sink has delivered it.",
+        help="How many such files are kept; beyond max-size × max-file the oldest is removed once every sink has"
+        " delivered it. Where max-size is below 256 KiB, fewer and larger files hold as much.",
     )
     compress = Option(
         name="compress",

@@ -25,7 +25,7 @@ from plugin.journal.retention import (
     measure,
     passed,
     remove_corrupt,
-    remove_segment,
+    remove_segments,
     surplus,
     undelivered,
 )
@@ -82,8 +82,9 @@ class Tidier:
                 return None
             if attached:
                 self._close_in_time(container_id, segments, options)
-        for use in _surplus(segments, options, needed_from):
-            remove_segment(use, Cause.RETENTION)
+        aging = options.max_age is not None
+        beyond = surplus(segments, options.max_size, options.max_file, needed_from, aging=aging)
+        remove_segments(beyond, Cause.RETENTION)
         if options.overflow == "drop-oldest":
             _drop_oldest(note.info.label, segments, needed_from, options.buffer_limit)
         set_aside = remove_corrupt(folder, _KEPT_CORRUPT)
@@ -186,8 +187,7 @@ class Tidier:
     ) -> bool:
         """Remove what is older than ``max-age``; true if that is the journal of a container that has stopped."""
         oldest_kept = time.time_ns() - int((options.max_age or 0) * _SECOND)
-        for use in aged(segments, oldest_kept, needed_from):
-            remove_segment(use, Cause.MAX_AGE)
+        remove_segments(aged(segments, oldest_kept, needed_from), Cause.MAX_AGE)
         if needed_from is not None or not segments or segments[-1].modified >= oldest_kept:
             return False
         return self.remove(container_id, segments, "older than max-age")
@@ -225,31 +225,20 @@ def _has_plain(segments: list[SegmentUse]) -> bool:
     return not all(use.segment.compressed for use in segments)
 
 
-def _surplus(segments: list[SegmentUse], options: ContainerOptions, needed_from: int | None) -> list[SegmentUse]:
-    """Choose what is beyond max-size × max-file: by files, or by bytes where max-age closes these early."""
-    if options.max_age is None:
-        return surplus(segments, options.max_file, needed_from)
-    room, kept = options.max_size * options.max_file, 0
-    for use in reversed(segments):
-        kept += 1
-        room -= (use.end or use.segment.base + use.bytes) - use.segment.base
-        if room <= 0:
-            break
-    return surplus(segments, kept, needed_from)
-
-
 def _drop_oldest(label: str, segments: list[SegmentUse], needed_from: int | None, buffer_limit: int) -> None:
     """Remove the oldest of what is not delivered, beyond ``buffer-limit``."""
     excess = undelivered(segments, needed_from) - buffer_limit
     if needed_from is None or excess <= 0:
         return
     dropped = 0
+    going = []
     for use in segments[:-1]:
         if dropped >= excess:
             break
         if use.end is not None and use.end > needed_from:
-            remove_segment(use, Cause.BUFFER_LIMIT)
+            going.append(use)
             dropped += use.end - max(use.segment.base, needed_from)
+    remove_segments(going, Cause.BUFFER_LIMIT)
     if dropped:
         logger.warning(
             "container %s: buffer-limit reached: dropped the oldest %d bytes before they were delivered", label, dropped

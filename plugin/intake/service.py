@@ -23,6 +23,7 @@ from plugin.journal.change_counters import GrowthTeller
 from plugin.journal.cursors.placement import make_first_cursors
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import read_note
+from plugin.journal.retention import segment_size
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Intake:
             raise RequestError(f"File {file} cannot be opened: {error.strerror}") from error
         self._create_cursors(info, options)
         attach = self._pump.call(
-            self._pump.attach, attachment, options.max_size, descriptor, options.sinks, saved=saved
+            self._pump.attach, attachment, segment_size(options.max_size), descriptor, options.sinks, saved=saved
         )
         attach.result()
 
@@ -263,7 +264,7 @@ class Intake:
             return False
         options = self._options_of(info)
         descriptor = _open_fifo(attachment.file)
-        attached = self._pump.attach(attachment, options.max_size, descriptor, options.sinks)
+        attached = self._pump.attach(attachment, segment_size(options.max_size), descriptor, options.sinks)
         logger.info("%s: attached again", _told(attachment))
         if options.sinks:
             self._need_delivery()

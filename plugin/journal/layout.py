@@ -20,6 +20,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,14 +163,17 @@ def list_segments(folder: Path) -> list[Segment]:
     """List a journal's segments by offset; the plain file wins while a segment is there in both forms.
 
     One listing can miss a segment that is compressed meanwhile, in both forms, when the folder has many files. Hence
-    two that agree are waited for: a segment that is missing then is really not there.
+    one is waited for during which the folder stayed as it was, or two that agree: a segment that is missing then is
+    really not there.
     """
+    changed = last_change(folder)
     names = _segment_names(folder)
-    for _ in range(_LISTINGS):
-        again = _segment_names(folder)
-        if again == names:
-            break
-        names = again
+    if not changed or last_change(folder) != changed:
+        for _ in range(_LISTINGS):
+            again = _segment_names(folder)
+            if again == names:
+                break
+            names = again
     found: dict[int, Segment] = {}
     for name in names:
         base, compressed = int(name[:_DIGITS]), name.endswith(".zst")
@@ -183,6 +187,18 @@ def _segment_names(folder: Path) -> set[str]:
         return {name for name in os.listdir(folder) if _SEGMENT_NAME.fullmatch(name)}
     except FileNotFoundError:
         return set()
+
+
+def last_change(folder: Path) -> int:
+    """Return when the names in a folder changed last, nanoseconds since 1970 UTC: as long as it is the same, they are.
+
+    0 where another change could have the same time, as it is too recent, and for a folder that is not there.
+    """
+    try:
+        changed = os.stat(folder).st_mtime_ns
+    except FileNotFoundError:
+        return 0
+    return changed if time.time_ns() - changed > CLOCK_TICK else 0
 
 
 def write_atomically(path: Path, content: bytes) -> None:

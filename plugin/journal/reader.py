@@ -6,7 +6,7 @@ from pathlib import Path
 
 import zstandard
 
-from plugin.journal.layout import Segment, list_segments
+from plugin.journal.layout import Segment, last_change, list_segments
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +17,9 @@ _ZSTD_HEADER_SIZE = 18
 
 class JournalReader:
     """A reader of a journal's bytes, from an offset on.
+
+    The segments are listed once, and again only where that listing ends: what a segment costs does not depend on how
+    many there are.
 
     The bytes come as they lie on disk: a piece can end within a frame. The caller says with ``advance`` how much of it
     was used, and sees the rest again, with more behind it.
@@ -31,6 +34,8 @@ class JournalReader:
         self.offset = offset
         self._segment: _OpenSegment | None = None
         self._held: list[_OpenSegment] = []
+        self._ahead: list[Segment] = []  # the next one last
+        self._listed = 0
         self._rests_in = ""
 
     def hold(self) -> None:
@@ -39,9 +44,8 @@ class JournalReader:
         One that retention has just removed is passed over, with all before it: what is read then begins later.
         """
         self.close()
-        segments = list_segments(self.folder)
-        first = max((segment.base for segment in segments if segment.base <= self.offset), default=0)
-        ahead = [segment for segment in segments if segment.base >= first]
+        self._list_from(self.offset)
+        ahead = self._ahead[::-1]
         try:
             for segment in reversed(ahead[:_HELD_AT_MOST]):
                 opened = _open_in_either_form(segment, self._held[0].base if self._held else _NEVER)
@@ -95,17 +99,26 @@ class JournalReader:
         segment = self._segment
         if segment is None:
             return self._open_next()
-        following = self._following(segment.base)
-        if following is None:
+        unlimited = segment.limit == _NEVER
+        if not self.is_closed():
             return False
-        if segment.limit == _NEVER:
-            segment.limit = following
-            if segment.read(self.offset, 1):
-                return True
-        self.offset = max(self.offset, following)
+        if unlimited and segment.read(self.offset, 1):
+            return True
+        self.offset = max(self.offset, segment.limit)
         segment.close()
         self._segment = None
         return self._open_next()
+
+    def is_closed(self) -> bool:
+        """Return whether another segment follows the one that is read, so that nothing is added to this one."""
+        segment = self._segment
+        if segment is None:
+            return False
+        if segment.limit == _NEVER:
+            following = self._following(segment.base)
+            if following is not None:
+                segment.limit = following
+        return segment.limit != _NEVER
 
     def close(self) -> None:
         """Close the open segments."""
@@ -120,7 +133,11 @@ class JournalReader:
         """Return where the segment begins that follows the one at ``base``."""
         if self._held:
             return self._held[0].base
-        return min((s.base for s in list_segments(self.folder) if s.base > base), default=None)
+        self._pass(base)
+        if not self._ahead and self._has_changed():
+            self._list_from(base)
+            self._pass(base)
+        return self._ahead[-1].base if self._ahead else None
 
     def _open_next(self) -> bool:
         """Open the segment that holds ``offset``, or the first one behind it."""
@@ -128,19 +145,35 @@ class JournalReader:
             self._segment = self._held.pop(0)
             self.offset = max(self.offset, self._segment.base)
             return True
+        if not self._ahead or self._ahead[-1].base > self.offset:
+            self._list_from(self.offset)
         for _ in range(3):
-            segments = list_segments(self.folder)
-            if not segments:
+            if not self._ahead:
                 return False
-            position = max((i for i, s in enumerate(segments) if s.base <= self.offset), default=0)
-            limit = segments[position + 1].base if position + 1 < len(segments) else _NEVER
-            try:
-                self._segment = _OpenSegment(segments[position], limit)
-            except FileNotFoundError:  # compressed or removed since it was listed
-                continue
-            self.offset = max(self.offset, segments[position].base)
-            return True
+            while len(self._ahead) > 1 and self._ahead[-2].base <= self.offset:
+                self._ahead.pop()
+            found = self._ahead.pop()
+            self._segment = _open_in_either_form(found, self._ahead[-1].base if self._ahead else _NEVER)
+            if self._segment is not None:
+                self.offset = max(self.offset, found.base)
+                return True
+            self._list_from(self.offset)  # it was removed since
         return False
+
+    def _list_from(self, offset: int) -> None:
+        """List the segments anew, from the one on that holds an offset."""
+        self._listed = last_change(self.folder)
+        self._ahead = list_segments(self.folder)[::-1]
+        while len(self._ahead) > 1 and self._ahead[-2].base <= offset:
+            self._ahead.pop()
+
+    def _pass(self, base: int) -> None:
+        while self._ahead and self._ahead[-1].base <= base:
+            self._ahead.pop()
+
+    def _has_changed(self) -> bool:
+        """Return whether there may be segments that were not there when they were listed."""
+        return not self._listed or last_change(self.folder) != self._listed
 
 
 def _open_in_either_form(segment: Segment, limit: int) -> "_OpenSegment | None":

@@ -12,6 +12,9 @@ from plugin.docker.frames import HEADER_SIZE, Fields, entry_size
 from plugin.journal.layout import Segment, free_at_once, index_path, list_segments
 from plugin.journal.losses import Cause, record_loss
 
+LEAST_SEGMENT = 1 << 18
+"""Bytes; each segment costs files that are made, opened, compressed and removed, so smaller ones do not pay."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentUse:
@@ -37,9 +40,44 @@ def measure(folder: Path) -> list[SegmentUse]:
     return measured
 
 
-def surplus(segments: list[SegmentUse], max_file: int, floor: int | None = None) -> list[SegmentUse]:
-    """Choose the oldest segments beyond ``max_file``, the newest never."""
-    return passed(segments[: max(0, len(segments) - max_file)], floor)
+def segment_size(max_size: int) -> int:
+    """Return the size in bytes at which a segment is closed, of a container with this ``max-size``."""
+    return max(max_size, LEAST_SEGMENT)
+
+
+def surplus(
+    segments: list[SegmentUse], max_size: int, max_file: int, floor: int | None = None, *, aging: bool = False
+) -> list[SegmentUse]:
+    """Choose the oldest segments beyond ``max_size`` × ``max_file``, the newest never.
+
+    What counts is bytes, not files: a segment may have been closed long before it was full, as what followed was not a
+    log entry. Those stay that are needed for ``max_file`` − 1 times ``max_size`` beside the newest; what that has
+    beyond ``max_size``, as the least segment is larger, is part of these. With ``aging`` the newest may be closed at
+    any time, for ``max-age``: then it counts like the others.
+    """
+    wanted = max_size * (max_file if aging else max_file - 1)
+    kept = len(segments)
+    while kept > 0:
+        use = segments[kept - 1]
+        if use.end is None:
+            wanted -= use.bytes if aging else max(0, use.bytes - max_size)
+        elif wanted > 0:
+            wanted -= _content(use, max_size)
+        else:
+            break
+        kept -= 1
+    return passed(segments[:kept], floor)
+
+
+def _content(use: SegmentUse, max_size: int) -> int:
+    """Return how many bytes of journal a closed segment holds; of a compressed one what it does at most.
+
+    What is missing behind a segment is not part of it.
+    """
+    if not use.segment.compressed:
+        return use.bytes
+    span = use.bytes if use.end is None else use.end - use.segment.base
+    return min(span, segment_size(max_size))
 
 
 def aged(segments: list[SegmentUse], not_before: int, floor: int | None = None) -> list[SegmentUse]:
@@ -72,6 +110,17 @@ def begun(use: SegmentUse) -> int:
 def passed(segments: list[SegmentUse], floor: int | None) -> list[SegmentUse]:
     """Choose the closed segments that no sink needs."""
     return [use for use in segments if use.end is not None and (floor is None or use.end <= floor)]
+
+
+def remove_segments(uses: list[SegmentUse], cause: Cause) -> None:
+    """Remove closed segments, oldest first, and record the cause once for those that follow each other."""
+    start = 0
+    for number, use in enumerate(uses, 1):
+        if use.end is not None and (number == len(uses) or uses[number].segment.base != use.end):
+            record_loss(Path(use.segment.path).parent, uses[start].segment.base, use.end, cause)
+            start = number
+    for use in uses:
+        remove_segment(use)
 
 
 def remove_segment(use: SegmentUse, cause: Cause | None = None, *, at_once: bool = False) -> None:

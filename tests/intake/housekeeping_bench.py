@@ -18,6 +18,7 @@ from tests.intake.pump_bench import SECOND, Bench, Clock, Fifo, frames, info_of
 from tests.journal.entries import append, pipe
 
 SEGMENT = len(frames(10, size=100))
+DEFAULTS = {"compress": "false", "max_size": str(SEGMENT)}
 HOUR, DAY = 3600, 86400
 
 
@@ -56,7 +57,7 @@ class House:
         write_segments(folder, range(segments))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("plugin.journal.metadata.time", SimpleNamespace(time_ns=lambda: moment))
-            write_note(folder, info_of(container, **{"compress": "false"} | options), "fifo", moment)
+            write_note(folder, info_of(container, **DEFAULTS | options), "fifo", moment)
         for path in folder.iterdir():
             os.utime(path, ns=(moment, moment))
 
@@ -68,7 +69,7 @@ class House:
     def runs_again(self, container: str, **options: str) -> None:
         """Let a container that has stopped run again."""
         self.fifos[container] = fifo = self.bench.fifo(f"{container}-{len(self.fifos)}")
-        attachment = self.bench.attachment(fifo, container, **{"compress": "false"} | options)
+        attachment = self.bench.attachment(fifo, container, **DEFAULTS | options)
         self.bench.pump.call(self.bench.pump.attach, attachment, 1 << 20, fifo.open()).result()
 
     def stops(self, container: str) -> None:

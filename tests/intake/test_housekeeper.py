@@ -15,6 +15,7 @@ from plugin.intake import housekeeper as housekeeper_module
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.housekeeper import Housekeeper
 from plugin.journal import metadata as note_module
+from plugin.journal import retention as journal_retention
 from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
 from plugin.journal.drop_mode import ROOM_TO_RESUME
 from plugin.journal.layout import gap_path, list_segments
@@ -616,7 +617,7 @@ class TestQuiet:
         assert house.bench.data.container_ids() == []
 
     def test_its_oldest_segment_is_due_first(self, house: House, clock: Clock) -> None:
-        house.running(ONE, 3, max_age="24h", max_file="1")
+        house.running(ONE, 3, max_age="24h", max_size="20m", max_file="1")
         house.age(ONE, 0, DAY - 60)
         keeper = house.keeper()
         keeper.round()
@@ -702,5 +703,5 @@ def remove_unless_broken(monkeypatch: pytest.MonkeyPatch, container: str) -> Non
             raise OSError(5, "Input/output error")
         remove_segment(use, cause, at_once=at_once)
 
-    for module in (retention, disk_quota):
+    for module in (journal_retention, disk_quota):
         monkeypatch.setattr(module, "remove_segment", remove)

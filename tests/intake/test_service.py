@@ -20,6 +20,7 @@ from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.layout import DataFolder, list_segments
 from plugin.journal.metadata import read_note
+from plugin.journal.retention import LEAST_SEGMENT
 from tests.intake.pump_bench import ONE, OTHER, Bench, Fifo, frames, info_of
 from tests.journal.entries import on_disk
 
@@ -212,6 +213,9 @@ class TestLives:
         bench.attachments.save(bench.attachment(fifo))
         intake.start()
         intake.drain().result()
+        for _ in range(LEAST_SEGMENT // len(WHOLE) // 100 + 1):
+            fifo.write(WHOLE * 100)
+            intake.drain().result()
         fifo.write(WHOLE)
         intake.drain().result()
         segments = list_segments(bench.data.container(ONE))

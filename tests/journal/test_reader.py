@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from plugin.journal import reader as reader_module
-from plugin.journal.layout import list_segments, segment_path
+from plugin.journal.layout import Segment, list_segments, segment_path
 from plugin.journal.reader import JournalReader, segment_end
 from plugin.journal.writer import JournalWriter
 from tests.journal.entries import Pipe, append, compress, encode, numbered, on_disk, pipe, split, write_journal
@@ -291,3 +291,60 @@ def test_two_readers_do_not_disturb_each_other(folder: Path) -> None:
         assert reader.offset == writer.offset
         reader.close()
     writer.close()
+
+
+class TestManySegments:
+    """What a segment costs does not depend on how many there are."""
+
+    @pytest.mark.parametrize("hold", [False, True])
+    def test_they_are_listed_a_few_times_whatever_their_number(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, hold: bool
+    ) -> None:
+        content = encode(numbered(300))
+        write_journal(folder, content, segment_size=1)
+        os.utime(folder, (1, 1))
+        listings = count_listings(monkeypatch)
+        reader = JournalReader(folder)
+        if hold:
+            reader.hold()
+        assert read_rest(reader) == content
+        assert len(listings) <= 3
+        for _ in range(50):
+            assert reader.peek(1) == b""
+        assert len(listings) <= 3, "none is listed again where the folder is as it was"
+        reader.close()
+
+    def test_one_that_appears_is_found(self, folder: Path) -> None:
+        content = encode(numbered(10))
+        write_journal(folder, content, segment_size=1)
+        os.utime(folder, (1, 1))
+        reader = JournalReader(folder)
+        assert read_rest(reader) == content
+        more = encode(numbered(10, start=10))
+        write_journal(folder, more, segment_size=1)
+        assert read_rest(reader) == more
+        reader.close()
+
+    def test_those_that_go_after_they_were_listed_are_passed_over(self, folder: Path) -> None:
+        content = encode(numbered(20))
+        write_journal(folder, content, segment_size=1)
+        segments = list_segments(folder)
+        reader = JournalReader(folder)
+        assert reader.peek(5) == content[:5]
+        for segment in segments[1:4]:
+            os.unlink(segment.path)
+        compress(folder, segments[4].base)
+        assert read_rest(reader) == content[: segments[1].base] + content[segments[4].base :]
+        reader.close()
+
+
+def count_listings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Note each listing of a journal that a reader makes."""
+    made: list[Path] = []
+
+    def listing(folder: Path) -> list[Segment]:
+        made.append(folder)
+        return list_segments(folder)
+
+    monkeypatch.setattr(reader_module, "list_segments", listing)
+    return made

@@ -356,7 +356,7 @@ def test_undelivered_segments_are_held_beyond_the_journals_own_bounds(
 ) -> None:
     receiver = receivers.down("loki")
     container = run(engine, receiver, options={"max-size": "20k", "max-file": "2", "compress": "false"})
-    lines = numbered(3_000, padding=80)
+    lines = numbered(3_000, padding=1_000)
     print_to_the_end(container, lines)
     assert len(data.segments(container.id)) > 10
     assert server.alive
@@ -370,9 +370,9 @@ def test_the_oldest_is_dropped_beyond_buffer_limit_and_a_record_says_so(
     server: Server, engine: Engine, receivers: Receivers, data: DataFolder
 ) -> None:
     receiver = receivers.down("loki")
-    bounds = {"max-size": "20k", "max-file": "2", "buffer-limit": "100k", "compress": "false"}
+    bounds = {"max-size": "300k", "max-file": "2", "buffer-limit": "1m", "compress": "false"}
     container = run(engine, receiver, options=bounds)
-    lines = numbered(4_000, padding=80)
+    lines = numbered(4_000, padding=800)
     container.print(b"".join(lines))
     say_the_end(container)
     wait_until(lambda: len(data.segments(container.id)) <= 7, "the oldest segments are dropped")

@@ -12,7 +12,7 @@ from tests.testbed.server import Server, ServerError
 from tests.testbed.standin import Engine
 from tests.testbed.waiting import wait_until
 
-LINES = numbered(3_000, padding=100)
+LINES = numbered(3_000, padding=400)
 
 
 def refusal(engine: Engine, options: dict[str, str]) -> str:

@@ -187,7 +187,7 @@ def test_a_frame_that_is_cut_in_two_by_a_kill(server: Server, engine: Engine, da
 
 def test_killed_while_it_rotates(server: Server, engine: Engine, data: DataFolder) -> None:
     container = engine.run({"max-size": "20k", "max-file": "10000"})
-    with Printer(container, padding=100) as printer:
+    with Printer(container, padding=500) as printer:
         for _ in range(4):
             printer.wait_for(1_500)
             server.restart()

@@ -58,7 +58,7 @@ def docker_logs(entries: list[LogEntry], *, timestamps: bool = False) -> tuple[b
 def container(shared_engine: Engine) -> Container:
     """A stopped container with several segments, both outputs, long and binary lines; one line a second."""
     container = shared_engine.run({"max-size": "20k", "max-file": "1000"})
-    for number, line in enumerate(numbered(1_000, padding=50)):
+    for number, line in enumerate(numbered(1_000, padding=800)):
         container.log(LogEntry("stderr" if number % 3 == 0 else "stdout", START + number * SECOND, line[:-1]))
     container.log(LogEntry("stdout", START + 1_000 * SECOND, bytes(set(range(256)) - {10})))
     container.stop()

@@ -11,7 +11,7 @@ from tests.testbed.server import Server
 from tests.testbed.standin import Container, Engine, ReadConfig
 from tests.testbed.waiting import wait_until
 
-LINES = numbered(2_000, padding=50)
+LINES = numbered(2_000, padding=500)
 
 
 @pytest.fixture(params=["plain", "rotated and compressed", "torn at the end", "never started"])
