@@ -24,6 +24,9 @@ from plugin.transforms.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
+LONGEST_TURN = 0.005
+"""Seconds after which one container lets others have their turn: they share one event loop."""
+
 _SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
 _LOOK_AHEAD = 2 << 20
@@ -152,9 +155,11 @@ class Tail:
                 self._open_folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             except FileNotFoundError:
                 return Chunk(records, self._upto, more=False)
-        began = self._position
+        began, until = self._position, time.monotonic() + LONGEST_TURN
         is_over = False
         while not records and not is_over and self._position - began < size:
+            if self._position > began and time.monotonic() > until:  # records may be few in many small segments
+                break
             chunk = self._reader.peek(size)
             if self._reader.offset > self._position:
                 records += self._gap(why_missing(self.folder, self._position, self._reader.offset))

@@ -5,12 +5,12 @@ import logging
 from collections import deque
 
 from plugin.delivery.batch import Batch, Group
-from plugin.delivery.tail import Tail
+from plugin.delivery.tail import LONGEST_TURN, Tail
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_TURN = 64 * 1024
-_SHORTEST_TURN = 4 * 1024
+_LARGEST_TURN = 64 * 1024
+_SMALLEST_TURN = 4 * 1024
 
 
 class Turns:
@@ -45,7 +45,11 @@ class Turns:
         batch: Batch = []
         size = 0
         deadline = 0.0
+        began = clock()
         while size < limit:
+            if clock() - began > LONGEST_TURN:  # turns can be many where segments are small
+                await asyncio.sleep(0)
+                began = clock()
             taken = self._take_turn(batch, self._turn(limit, size))
             if taken:
                 if batch:
@@ -68,7 +72,7 @@ class Turns:
         Shorter the more wait for one, so that each comes to its turn within a few batches.
         """
         fair = limit // max(1, len(self._ready))
-        return max(_SHORTEST_TURN, min(_LONGEST_TURN, fair, limit - taken))
+        return max(_SMALLEST_TURN, min(_LARGEST_TURN, fair, limit - taken))
 
     def _take_turn(self, batch: Batch, size: int) -> int:
         """Let the next tail add to the batch; return the bytes of journal, 0 if no tail has any."""

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 import orjson
 import pytest
 
-from plugin.delivery import dead_letters
+from plugin.delivery import dead_letters, turns
 from plugin.delivery.cpu_yield import Yielding
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
@@ -466,3 +466,23 @@ class TestRenewal:
         destination.add(make_tail(journal, sink))
         deliver(destination, lambda: len(sink.delivered) == len(lines))
         assert "/etc/peavey/token" in caplog.text
+
+
+def test_others_have_their_turns_while_a_batch_is_collected_from_many_small_segments(
+    make_journal: Callable[..., Journal], sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LONGEST_TURN", 0)
+    journal = make_journal(segment_size=1)
+    lines = journal.lines(0, 200)
+    turns: list[int] = []
+
+    async def other() -> None:
+        while True:
+            turns.append(len(sink.delivered))
+            await asyncio.sleep(0)
+
+    destination = make_destination(sink)
+    destination.add(make_tail(journal, sink))
+    deliver(destination, lambda: len(sink.delivered) >= len(lines), meanwhile=other())
+    assert sink.lines() == lines
+    assert turns.count(0) >= len(lines)

@@ -386,3 +386,15 @@ def test_a_journal_that_cannot_be_looked_at_ends_nothing(
     tail.save()
     assert read_cursor(journal.folder, tail.instance) == tail.cursor
     assert [record.line for record in records] == lines
+
+
+def test_a_turn_ends_where_many_small_segments_bring_no_record(
+    make_journal: Callable[..., Journal], sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail_module, "LONGEST_TURN", 0)
+    journal = make_journal(segment_size=1)
+    journal.write(*(part(number, b"piece ") for number in range(1, 50)), part(50, b"end", last=True))
+    tail = make_tail(journal, sink)
+    turns = [tail.read(50_000) for _ in range(50)]
+    assert all(chunk.more for chunk in turns)
+    assert [len(chunk.records) for chunk in turns] == [0] * 49 + [1]
