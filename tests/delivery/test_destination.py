@@ -7,7 +7,8 @@ from itertools import accumulate, pairwise
 import orjson
 import pytest
 
-from plugin.delivery import dead_letters, turns
+from plugin.delivery import dead_letters
+from plugin.delivery import turns as turns_module
 from plugin.delivery.cpu_yield import Yielding
 from plugin.delivery.dead_letters import dead_letters_path
 from plugin.delivery.destination import DeliverySettings, Destination
@@ -471,7 +472,7 @@ class TestRenewal:
 def test_others_have_their_turns_while_a_batch_is_collected_from_many_small_segments(
     make_journal: Callable[..., Journal], sink: FakeSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LONGEST_TURN", 0)
+    monkeypatch.setattr(turns_module, "LONGEST_TURN", 0)
     journal = make_journal(segment_size=1)
     lines = journal.lines(0, 200)
     turns: list[int] = []

@@ -11,7 +11,7 @@ cdef Py_ssize_t _LOW, _LARGEST_OVERHEAD
     room=Py_ssize_t, size=Py_ssize_t, high=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong,
     second=cython.longlong,
 )
-cpdef bytes encode_push(records, Py_ssize_t longest)
+cpdef list encode_streams(records, Py_ssize_t longest)
 
 @cython.locals(stamp=bytes)
 cdef bytes _entry(long long second, Py_ssize_t nanos, bytes line, bytes metadata)

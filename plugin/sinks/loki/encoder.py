@@ -13,8 +13,6 @@ This module also runs compiled (see ``encoder.pxd``).
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-import cramjam
-
 from plugin.docker.frames import encode_varint
 from plugin.records.record import Record
 from plugin.sinks.encoding.text import text
@@ -94,14 +92,49 @@ class ContainerStream:
         self.metadata = metadata
 
 
-def encode_push(records: Sequence[Record], longest: int) -> bytes:
-    """Encode a batch as a push request; empty if no entry is in it.
+class EncodedStream:
+    """The entries of one stream in a batch.
+
+    ``parts``
+        what its ``StreamAdapter`` is put together of: its labels, then the entries
+    ``earliest``, ``latest``
+        the seconds since 1970 of its first and last entry by time
+    ``falls``
+        whether any entry is a second or more before one in front of it
+    """
+
+    __slots__ = ("earliest", "falls", "labels", "latest", "parts")
+
+    def __init__(self, labels: bytes) -> None:
+        self.labels = labels
+        self.parts: list[bytes] = [labels]
+        self.earliest = _NO_SECOND
+        self.latest = _NO_SECOND
+        self.falls = False
+
+    def note(self, second: int) -> None:
+        """Take account of the second of an entry that is added."""
+        if self.latest == _NO_SECOND:
+            self.earliest = self.latest = second
+        elif second > self.latest:
+            self.latest = second
+        elif second < self.latest:
+            self.falls = True
+            self.earliest = min(self.earliest, second)
+
+    def field(self) -> bytes:
+        """Write the stream as a field 1 of a push request; requests can be put together of these."""
+        return bytes_field(1, b"".join(self.parts))
+
+
+def encode_streams(records: Sequence[Record], longest: int) -> list[EncodedStream]:
+    """Encode the streams of a batch; none if no entry is in it.
 
     The ``prepared`` of each record gives the `ContainerStream` by source. Records of a source that it does not have are
     left out, and so are blank lines. Streams come in the order of their first records, and records keep theirs within a
     stream. A line over ``longest`` bytes becomes several entries of the same time.
     """
-    streams: dict[bytes, list[bytes]] = {}
+    streams: dict[bytes, EncodedStream] = {}
     parts: list[bytes] = []
     prepared: Mapping[str, ContainerStream] | None = None
     source = ""
@@ -123,7 +156,11 @@ def encode_push(records: Sequence[Record], longest: int) -> bytes:
                 metadata = stream.metadata
                 # What the line must not exceed for all sizes to be in the tables.
                 room = min(longest, _LOW - len(metadata) - _LARGEST_OVERHEAD)
-                parts = streams.setdefault(stream.labels, [])
+                if stream.labels not in streams:
+                    streams[stream.labels] = EncodedStream(stream.labels)
+                encoded = streams[stream.labels]
+                parts = encoded.parts
+                second = _NO_SECOND  # to be noted for this stream too
         if not wanted:
             continue
         if not line.isascii():
@@ -133,6 +170,7 @@ def encode_push(records: Sequence[Record], longest: int) -> bytes:
         if time_nano // _SECOND != second:
             second = time_nano // _SECOND
             stamps = _stamps(second)
+            encoded.note(second)
         size = len(line)
         high = nanos >> 14
         if not high or size > room:
@@ -156,12 +194,7 @@ def encode_push(records: Sequence[Record], longest: int) -> bytes:
                 metadata,
             )
         )
-    return b"".join([bytes_field(1, labels + b"".join(parts)) for labels, parts in streams.items()])
-
-
-def compress(push: bytes) -> bytes:
-    """Compress a request as Loki wants it, with snappy's block format; an empty one stays empty."""
-    return bytes(cramjam.snappy.compress_raw(push)) if push else b""
+    return list(streams.values())
 
 
 def _entry(second: int, nanos: int, line: bytes, metadata: bytes) -> bytes:

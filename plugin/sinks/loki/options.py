@@ -90,6 +90,15 @@ class LokiOptions(SinkOptions):
         default="256k",
         help="Longer lines are sent in several entries, since Loki refuses them (its limits_config: max_line_size).",
     )
+    single_streams = Option(
+        name="loki-single-streams",
+        kind=types.BOOLEAN,
+        default="false",
+        help=(
+            "Whether every stream has a push of its own. Loki answers for the last stream of a push alone; without "
+            "this, those that are known to be at risk of a refusal are sent by themselves, and the others together."
+        ),
+    )
     batch_wait: Option[float | None] = Option(
         name="loki-batch-wait",
         kind=types.duration(),

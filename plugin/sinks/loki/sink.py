@@ -4,12 +4,15 @@ Protocol: https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-l
 driver in grafana/loki, ``clients/cmd/docker-driver``.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 
-from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, Sink, TooLargeError
-from plugin.sinks.loki.encoder import ContainerStream, compress, encode_push, labels_field, metadata_fields
+from plugin.sinks.base import Origin, Record, RejectError, Sink, SinkError, TooLargeError
+from plugin.sinks.loki.answers import StreamLimitError, judge
+from plugin.sinks.loki.encoder import ContainerStream, encode_streams, labels_field, metadata_fields
 from plugin.sinks.loki.labels import container_labels, container_metadata, part_labels
 from plugin.sinks.loki.options import PUSH_PATH, LokiOptions
+from plugin.sinks.loki.pushes import Stream, Streams, Taken, compress, pack, push_body, unpack
 from plugin.sinks.transport.http.client import HttpClient
 
 _SOURCES = ("stdout", "stderr")
@@ -22,7 +25,7 @@ Prepared = Mapping[str, ContainerStream]
 
 
 class LokiSink(Sink[Prepared]):
-    """Pushes snappy-compressed protobuf; acknowledged by 2xx."""
+    """Pushes snappy-compressed protobuf; acknowledged by 2xx to pushes that hide no refusal (see `Streams`)."""
 
     declaration = LokiOptions
 
@@ -37,7 +40,9 @@ class LokiSink(Sink[Prepared]):
         if tenant := options.tenant_id:
             headers["X-Scope-OrgID"] = tenant
         url = options.url.with_default_path(PUSH_PATH)
-        self._client = HttpClient(options.http.settings(url, headers))
+        self._client = HttpClient(options.http.settings(url, headers), judge)
+        self._streams = Streams(_LARGEST_PUSH, alone=options.single_streams)
+        self._taken = Taken()
 
     def prepare(self, origin: Origin) -> Prepared:
         """Make the streams of a container by source; none if a rule drops it."""
@@ -49,26 +54,41 @@ class LokiSink(Sink[Prepared]):
         return {source: ContainerStream(labels_field(labels | {"source": source}), metadata) for source in _SOURCES}
 
     def encode(self, records: Sequence[Record]) -> bytes:
-        """Encode a push request; empty if all records are blank or of containers that a rule drops.
+        """Encode streams, each compressed; empty if all records are blank or of containers that a rule drops.
 
         Raises `TooLargeError` for records that Loki would never take in one push, though it takes each of them.
         """
-        push = encode_push(records, self._longest)
-        if len(push) > _LARGEST_PUSH and len(records) > 1:
-            raise TooLargeError(
-                f"{len(push)} bytes are too many for one push to Loki, at most {_LARGEST_PUSH} are sent"
-            )
-        return compress(push)
+        streams = [compress(stream) for stream in encode_streams(records, self._longest)]
+        largest = max((stream.size for stream in streams), default=0)
+        if largest > _LARGEST_PUSH and len(records) > 1:
+            raise TooLargeError(f"{largest} bytes are too many for one push to Loki, at most {_LARGEST_PUSH} are sent")
+        return pack(streams)
 
     async def send(self, payload: bytes) -> None:
-        """Push; there is nothing to do for an empty payload."""
-        if not payload:
-            return
+        """Push the streams, in one push or in several; there is nothing to do for an empty payload.
+
+        One stream's limit does not keep the others: it is raised when they are taken. What was taken of a payload that
+        failed is not sent again with it.
+        """
+        limited: StreamLimitError | None = None
+        taken: list[Stream] = []
         try:
-            await self._client.send(payload)
-        except RejectError as error:
-            if "structured metadata" in str(error) and "disallowed" in str(error):
-                raise MisconfiguredError(f"{error} (log-opt loki-structured-metadata=false sends none)") from error
+            for push in self._streams.plan(self._taken.without(unpack(payload)), time.monotonic()):
+                try:
+                    await self._client.send(push_body(push))
+                except StreamLimitError as error:
+                    self._streams.refused(push, time.monotonic())
+                    limited = limited or error
+                except RejectError:
+                    self._streams.refused(push, time.monotonic())
+                    raise
+                else:
+                    self._streams.accepted(push, time.monotonic())
+                    taken += push
+            if limited is not None:
+                raise limited
+        except SinkError:
+            self._taken.add(taken)
             raise
 
     async def close(self) -> None:

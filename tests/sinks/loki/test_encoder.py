@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.sinks.base import Record
-from plugin.sinks.loki.encoder import ContainerStream, encode_push, labels_field, metadata_fields
+from plugin.sinks.loki.encoder import ContainerStream, encode_streams, labels_field, metadata_fields
 from tests.sinks.factories import TIME
 from tests.sinks.loki.push_decoder import PUSH_REQUEST, decode_push
 
@@ -23,6 +23,10 @@ def record(
     line: bytes, time_nano: int = TIME, source: str = "stdout", prepared: dict[str, ContainerStream] = WEB
 ) -> Record:
     return Record(prepared, source, time_nano, line, 0)
+
+
+def encode_push(records: Sequence[Record], longest: int) -> bytes:
+    return b"".join(stream.field() for stream in encode_streams(records, longest))
 
 
 def lines_of(records: Sequence[Record], longest: int = LONGEST) -> list[str]:

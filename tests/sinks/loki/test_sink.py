@@ -23,6 +23,7 @@ from tests.sinks.http_servers import (
     make_authority,
     requests_of,
 )
+from tests.sinks.loki.payloads import decode_payload
 from tests.sinks.loki.push_decoder import Entry, decode_body
 from tests.testbed.ports import CLOSED_PORT
 
@@ -73,7 +74,7 @@ def test_labels_beyond_the_limit_of_loki_go_along_as_metadata() -> None:
     origin = origin_of(attributes={f"l{number:02}": "v" for number in range(20)})
     for options, names in (({}, 15), ({"loki_max_labels": "30"}, 23)):
         sink = sink_of(loki_url="http://h", **options)
-        (entry,) = decode_body(sink.encode(records_of(sink, [b"x"], origin)))
+        (entry,) = decode_payload(sink.encode(records_of(sink, [b"x"], origin)))
         assert entry.labels.count("=") == names
         assert len(entry.metadata) == 23 + len(METADATA) - names
     assert entry.metadata == METADATA
@@ -84,8 +85,10 @@ def test_short_lines_whose_metadata_exceeds_what_loki_takes_in_one_push_are_spli
     records = records_of(sink, [b"y"] * 40_000)
     with pytest.raises(TooLargeError, match="too many for one push"):
         sink.encode(records)
-    assert len(decode_body(sink.encode(records[:20_000]))) == 20_000
-    assert len(decode_body(sink.encode(records_of(sink, [b"y" * (5 << 20)])))) == 1, "a line alone is Loki's to judge"
+    assert len(decode_payload(sink.encode(records[:20_000]))) == 20_000
+    assert len(decode_payload(sink.encode(records_of(sink, [b"y" * (5 << 20)])))) == 1, (
+        "a line alone is Loki's to judge"
+    )
 
 
 def test_the_same_bytes_for_the_same_batch() -> None:
@@ -114,13 +117,13 @@ def test_tenant_authentication_and_path(server: HTTPServer) -> None:
 
 def test_without_structured_metadata() -> None:
     sink = sink_of(loki_url="http://h", loki_structured_metadata="false")
-    assert decode_body(sink.encode(records_of(sink, [b"x"])))[0].metadata == {}
+    assert decode_payload(sink.encode(records_of(sink, [b"x"])))[0].metadata == {}
 
 
 def test_stdout_and_stderr_are_two_streams() -> None:
     sink = sink_of(loki_url="http://h", loki_external_labels="container_name=,host=,job=x")
     records = [*records_of(sink, [b"out"]), *records_of(sink, [b"err"], source="stderr")]
-    assert [(entry.labels, entry.line) for entry in decode_body(sink.encode(records))] == [
+    assert [(entry.labels, entry.line) for entry in decode_payload(sink.encode(records))] == [
         ('{job="x", source="stdout"}', "out"),
         ('{job="x", source="stderr"}', "err"),
     ]
@@ -128,7 +131,11 @@ def test_stdout_and_stderr_are_two_streams() -> None:
 
 def test_lines_that_loki_would_refuse_are_cut() -> None:
     sink = sink_of(loki_url="http://h", loki_max_line_size="2k")
-    assert [len(entry.line) for entry in decode_body(sink.encode(records_of(sink, [b"x" * 5000])))] == [2048, 2048, 904]
+    assert [len(entry.line) for entry in decode_payload(sink.encode(records_of(sink, [b"x" * 5000])))] == [
+        2048,
+        2048,
+        904,
+    ]
 
 
 def test_nothing_is_sent_where_nothing_is_left(server: HTTPServer) -> None:

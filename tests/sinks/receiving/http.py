@@ -15,6 +15,7 @@ from tests.sinks.receiving.received import Received
 from tests.sinks.receiving.receiver import Protocol, Receiver
 
 Decode = Callable[[bytes], list[Received]]
+Choose = Callable[[Receiver, list[Received]], tuple[int, list[Received]]]
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,26 @@ class Reply:
 Application = Callable[[Receiver, Request], Reply]
 
 
-def http_server(decode: Decode, acknowledge: Callable[[int], bytes] = lambda _: b"") -> Protocol:
-    """Speak HTTP: each request is decoded, kept, and answered by 200 and what ``acknowledge`` says of its number."""
+def all_or_nothing(receiver: Receiver, records: list[Received]) -> tuple[int, list[Received]]:
+    """Refuse a request for one record of it that is refused."""
+    if receiver.refused and any(receiver.refused in record.line for record in records):
+        return 400, []
+    return 200, records
+
+
+def http_server(
+    decode: Decode, acknowledge: Callable[[int], bytes] = lambda _: b"", choose: Choose = all_or_nothing
+) -> Protocol:
+    """Speak HTTP: each request is decoded, kept, and answered by 200 and what ``acknowledge`` says of its number.
+
+    ``choose`` says which of its records are kept, and with what status it is answered.
+    """
 
     def answer(receiver: Receiver, request: Request) -> Reply:
-        records = decode(request.body)
-        if receiver.refused and any(receiver.refused in record.line for record in records):
-            return Reply(400)
-        return Reply(200, acknowledge(receiver.requests + 1) or b'{"text":"Success"}', records)
+        status, taken = choose(receiver, decode(request.body))
+        if status != 200:
+            return Reply(status, taken=taken)
+        return Reply(200, acknowledge(receiver.requests + 1) or b'{"text":"Success"}', taken)
 
     return http_application(answer)
 
@@ -73,12 +86,12 @@ def http_application(answer: Application) -> Protocol:
                 status = receiver.answers.popleft() if receiver.answers else 200
                 request = Request(method, target, headers, _plain(body, headers["Content-Encoding"]))
                 reply = answer(receiver, request) if status == 200 else Reply(status)
+                receiver.take(replace(record, connection=number) for record in reply.taken)
                 if reply.status != 200:
                     shown = line + str(headers).encode() if receiver.echo else reply.body
                     connection.sendall(_response(reply.status, shown))
                     continue
                 receiver.requests += 1
-                receiver.take(replace(record, connection=number) for record in reply.taken)
                 content = _response(200, reply.body)
                 if receiver.breaks:
                     receiver.breaks -= 1
