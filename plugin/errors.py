@@ -15,6 +15,8 @@ PeaveyError
 
 from collections.abc import Iterable
 
+_MOST_FAULTS = 20
+
 
 class PeaveyError(Exception):
     """Base of all errors that are reported as one message, without a stack trace."""
@@ -27,12 +29,16 @@ class RequestError(PeaveyError):
 class OptionError(PeaveyError):
     """Log-opts that cannot be accepted.
 
-    ``faults`` holds one sentence per fault; the message joins them, so that all can be fixed at once.
+    ``faults`` holds one sentence per fault; the message joins them, so that all can be fixed at once, as far
+    as a person would read them.
     """
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
-        super().__init__("; ".join(self.faults))
+        shown = [*self.faults[:_MOST_FAULTS]]
+        if len(self.faults) > len(shown):
+            shown.append(f"and {len(self.faults) - len(shown):,} more faults")
+        super().__init__("; ".join(shown))
 
 
 class SettingError(PeaveyError):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from plugin.config import files
 from tests.testbed.folders import DataFolder
 from tests.testbed.lifetimes import dying_engine, short_folder, tidy_server
 from tests.testbed.server import Server
@@ -20,6 +21,13 @@ settings.load_profile("untimed")
 def pytest_sessionstart() -> None:
     """See to it that a run that is ended by SIGTERM, as by `timeout`, cleans up as one that is interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _file_access() -> Iterator[None]:
+    """Undo what a command that is run in this process says of files that log-opts may name."""
+    with files.restricted(files.access()):
+        yield
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from plugin.commands.discovery import find_data
 from plugin.commands.humanize import show_count
 from plugin.commands.logs import find_container
+from plugin.config.files import restrict
 from plugin.config.options import SinkChoice, validate_leniently
 from plugin.config.parsing import printable
 from plugin.config.settings import load_settings
@@ -30,7 +31,7 @@ List dead letters: lines that a destination refused for good. They are read from
 plugin runs. --again sends them once more, from this process and with the container's log-opts: pass the plugin-wide
 ones (PEAVEY_LOG_OPTS) too, and run it where the files that log-opts name can be read.
 """
-SETTINGS = ["data", "log_opts"]
+SETTINGS = ["data", "logging_dir", "log_opts", "file_roots"]
 
 _SHOWN = 100
 
@@ -66,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     data = DataFolder(find_data(arguments, os.environ))
     boxes = _boxes(data, arguments)
     if arguments.again:
-        settings = load_settings(vars(arguments), os.environ, schema(), ["log_opts"])
+        settings = load_settings(vars(arguments), os.environ, schema(), ["logging_dir", "log_opts", "file_roots"])
+        restrict(replace(settings.file_access, data=str(data.path)))
         with exclusive(data):
             return asyncio.run(_send_again(boxes, settings.log_opts))
     if arguments.forget:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit
+from plugin.config.files import restrict
 from plugin.config.options import SinkChoice
 from plugin.config.settings import load_settings
 from plugin.delivery.sharding import Share, claimed, parse_share
@@ -28,7 +29,7 @@ DESCRIPTION = """\
 Deliver what is in the journals of a data folder to the sinks that the containers' log-opts name, until SIGTERM.
 'peavey serve' starts it. By hand, it delivers one share, or what is left after the plugin was removed.
 """
-SETTINGS = ["data", "log_opts", "log_level"]
+SETTINGS = ["data", "logging_dir", "log_opts", "file_roots", "log_level"]
 
 logger = logging.getLogger("plugin")
 
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(vars(arguments), os.environ, schema(), SETTINGS)
     log_to_stdout(settings.log_level)
     raise_file_limit()
+    restrict(settings.file_access)
     share = parse_share(arguments.share)
     data = DataFolder(settings.data)
     data.create()

@@ -15,6 +15,7 @@ from plugin.api.status_routes import Observer
 from plugin.api.tcp_listener import FurtherAddress
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit
+from plugin.config.files import restrict
 from plugin.config.settings import SETTINGS as ALL_SETTINGS
 from plugin.config.settings import load_settings, written_settings
 from plugin.delivery.supervisor import Supervisor
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         logger.warning("%s", warning)
     sys.setswitchinterval(_SWITCH_INTERVAL)  # intake's thread must not wait long for one that reads back
     raise_file_limit()
+    restrict(settings.file_access)
     data = DataFolder(settings.data)
     data.create()
     lock = data.lock()
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         supervisor = Supervisor(data, settings.delivery_workers, _environment(arguments))
         at_end.callback(supervisor.stop)
         bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
-        intake = Intake(data, settings.logging_dir, bounds, admission.options_of, supervisor.need)
+        intake = Intake(data, settings.logging_dir, bounds, admission.outline_of, supervisor.need)
         reader = LogReader(intake, settings.max_followers)
         overview = Overview(
             data, intake, supervisor, bounds, admission.options_of, lambda: further.fault if further else ""

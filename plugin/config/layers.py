@@ -1,7 +1,8 @@
 """Log-opts as they were given: at the container, and plugin-wide; looked up by what they stand for, and read."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -11,6 +12,14 @@ from plugin.config.secrets import Secret, read_secret
 from plugin.errors import PeaveyError
 
 T = TypeVar("T")
+
+LONGEST_VALUE = 65_536
+"""The most characters that one log-opt may have."""
+MOST_IN_ALL = 262_144
+"""The most characters that all log-opts of one container, names and values, may have."""
+_MOST_GUESSES = 16  # comparing an unknown name with all known ones takes a millisecond
+_LONGEST_FAULT = 1_000
+_WORTH_REMEMBERING = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,49 @@ class Given:
         """
         option = self.known.option
         try:
-            return option.kind.parse(read_secret(self.text) if self.known.is_file else self.text)
+            return self._permitted()
         except (ValueError, PeaveyError) as error:
             if option.kind.secret and not self.known.is_file:
                 raise ValueError(f"{self.label}: not accepted (expected: {option.kind.accepts})") from None
-            raise ValueError(f"{self.label}: {printable(str(error))}") from error
+            fault = printable(str(error))
+            fault = fault if len(fault) <= _LONGEST_FAULT else fault[:_LONGEST_FAULT] + "…"
+            raise ValueError(f"{self.label}: {fault}") from error
+
+    def _permitted(self) -> Any:
+        """Return the typed value; raise what its kind does, or `ValueError` if it may not be used, without a secret."""
+        if len(self.text) > LONGEST_VALUE:  # looked at before anything else is
+            raise ValueError(f"its value has {len(self.text):,} characters, at most {LONGEST_VALUE:,} are accepted")
+        kind = self.known.option.kind
+        value = kind.parse(read_secret(self.text)) if self.known.is_file else self._parsed()
+        if kind.permit is not None:
+            kind.permit(value)
+        return value
+
+    def _parsed(self) -> Any:
+        """Return the value that the text is read as; costly ones are read once, whoever gives them."""
+        kind = self.known.option.kind
+        if kind.secret or len(self.text) < _WORTH_REMEMBERING:
+            return kind.parse(self.text)
+        outcome = _parse(kind.parse, self.text)
+        if isinstance(outcome, _Fault):
+            raise ValueError(outcome.text)  # noqa: TRY004 (it is what was at fault with the text)
+        return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """Why a text could not be read."""
+
+    text: str
+
+
+@lru_cache(maxsize=256)
+def _parse(parse: Callable[[str], Any], text: str) -> Any:
+    """Parse a text; a fault is an outcome too, and remembered as any other."""
+    try:
+        return parse(text)
+    except (ValueError, PeaveyError) as error:
+        return _Fault(str(error))
 
 
 Layer = dict[tuple[str, str], Given]
@@ -55,13 +102,17 @@ Layer = dict[tuple[str, str], Given]
 
 
 class Layers:
-    """All that was given, in layers, the strongest first; what is wrong with it is added to ``faults``."""
+    """All that was given, in layers, the strongest first; what is wrong with it is added to ``faults``.
 
-    def __init__(self, schema: Schema, configs: Iterable[tuple[Mapping[str, str], str]]) -> None:
+    Without ``guess``, what an unknown name was meant to be is not looked for.
+    """
+
+    def __init__(self, schema: Schema, configs: Iterable[tuple[Mapping[str, str], str]], *, guess: bool = True) -> None:
         self.schema = schema
         self.faults: list[str] = []
         self.guessed: set[str] = set()
         """Names that unknown ones were probably meant to be."""
+        self._guesses = _MOST_GUESSES if guess else 0
         self._layers = [self._read_layer(config, origin) for config, origin in configs]
 
     def __iter__(self) -> Iterator[Layer]:
@@ -115,6 +166,9 @@ class Layers:
 
     def _read_layer(self, config: Mapping[str, str], origin: str) -> Layer:
         layer: Layer = {}
+        size = sum(map(len, config)) + sum(map(len, config.values()))
+        if size > MOST_IN_ALL:
+            self.faults.append(f"the log-opts{origin} have {size:,} characters, at most {MOST_IN_ALL:,} are accepted")
         for written, text in config.items():
             instance, name = self.schema.split(written)
             known = self.schema.find(name)
@@ -133,7 +187,10 @@ class Layers:
 
     def _unknown(self, written: str, origin: str) -> str:
         instance, dot, name = written.rpartition(".")
-        closest = closest_name(name, self.schema.names(PER_INSTANCE if instance else GROUPS))
+        closest = None
+        if self._guesses:
+            self._guesses -= 1
+            closest = closest_name(name, self.schema.names(PER_INSTANCE if instance else GROUPS))
         if closest is None:
             return f"unknown log-opt {quote(written)}{origin}"
         self.guessed.add(closest)

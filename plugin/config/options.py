@@ -117,6 +117,30 @@ def validate_leniently(
     return options, tuple(dict.fromkeys([*layers.faults, *(fault for sink in sinks for fault in sink.faults)]))
 
 
+def outline(
+    config: Mapping[str, str], defaults: Mapping[str, str] | None = None, schema: Schema = JOURNAL_ONLY
+) -> ContainerOptions:
+    """Read of log-opts that were accepted once what intake needs: the journal's bounds, and which sinks there are.
+
+    Takes microseconds whatever they hold: no option of a sink is read, and no file. The choices have no values.
+    """
+    layers = Layers(schema, ((config, ""), (defaults or {}, "")), guess=False)
+    own = own_instances(layers)
+    sinks = (
+        SinkChoice(
+            instance=instance,
+            sink=sink,
+            options=SinkOptions({}),
+            records=RecordOptions({}),
+            delivery=DeliveryOptions({}),
+            raw={},
+            own=instance in own,
+        )
+        for instance, sink in select_sinks(layers).items()
+    )
+    return ContainerOptions({option.name: layers.value(option) for option in JournalOptions.options}, tuple(sinks))
+
+
 def defaults_faults(defaults: Mapping[str, str], schema: Schema = JOURNAL_ONLY) -> tuple[str, ...]:
     """Return the faults of plugin-wide defaults, as far as they show without a container.
 

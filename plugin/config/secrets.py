@@ -1,11 +1,10 @@
 """Secret values of options: held so that they do not show by accident, and read from the files that hold them."""
 
-import os
-import stat
 from pathlib import Path
 from typing import final
 
-from plugin.config.parsing import WHICH_FILES_ARE_SEEN, quote
+from plugin.config.files import read_file
+from plugin.config.parsing import quote
 
 _LARGEST_FILE = 65_536
 
@@ -47,20 +46,11 @@ def read_secret(name: str) -> str:
     """Return what the file holds, without one newline at its end.
 
     ``name`` is an absolute path as this process sees it. Raises `ValueError`, with a message that says why and what to
-    do, if there is no such regular file, if it is empty or larger than 64 KiB, or if it is not UTF-8 text.
+    do, if `read_file` does, if it is empty or larger than 64 KiB, or if it is not UTF-8 text.
     """
     if not Path(name).is_absolute() or "\0" in name:
         raise ValueError("it must name a file by its absolute path")
-    try:
-        # Non-blocking, since opening a FIFO that nobody writes to would otherwise never return.
-        with open(os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError(f"{quote(name)} is not a regular file")
-            content = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise ValueError(f"cannot read {quote(name)}: {error.strerror} ({WHICH_FILES_ARE_SEEN})") from error
-    if len(content) > _LARGEST_FILE:
-        raise ValueError(f"{quote(name)} is larger than {_LARGEST_FILE} bytes: too large for a secret")
+    content = read_file(name, _LARGEST_FILE)
     try:
         text = content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:

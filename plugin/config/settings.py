@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from plugin.config import types
 from plugin.config.common_options import JOURNAL_ONLY
 from plugin.config.defaults import parse_defaults
+from plugin.config.files import FileAccess, FileRoot, parse_roots
 from plugin.config.listen_address import LISTEN_ADDRESS, ListenAddress
 from plugin.config.options import defaults_faults
 from plugin.config.parsing import hint, printable, quote
@@ -95,6 +96,17 @@ LOG_OPTS = Setting(
     default="{}",
     help='Log-opts for all containers, such as {"max-size": "50m", "labels": "team,app"}; a container\'s own win.',
 )
+FILE_ROOTS = Setting(
+    name="file_roots",
+    variable="PEAVEY_FILE_ROOTS",
+    kind=Kind(parse=parse_roots, accepts="folders with commas, :ro behind those that are only read"),
+    default="/etc/peavey:ro,/etc/ssl/certs:ro,/var/log/peavey",
+    help=(
+        "The folders below which log-opts may name files: certificates, secrets, and the files of json-file-path. "
+        "Whoever starts containers can have the plugin read and write there. / stands for the whole host."
+    ),
+    managed_value="/etc/peavey:ro,/etc/ssl/certs:ro,/run/docker/logging/files",
+)
 KEEP_STOPPED = Setting(
     name="keep_stopped",
     variable="PEAVEY_KEEP_STOPPED",
@@ -162,6 +174,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     DATA,
     LOGGING_DIR,
     LOG_OPTS,
+    FILE_ROOTS,
     KEEP_STOPPED,
     DISK_LIMIT,
     DISK_FREE,
@@ -180,6 +193,7 @@ class Settings:
     data: Path
     logging_dir: Path
     log_opts: Mapping[str, str] = field(repr=False)
+    file_roots: tuple[FileRoot, ...]
     keep_stopped: float | None
     disk_limit: int | None
     disk_free: int | None
@@ -189,6 +203,11 @@ class Settings:
     log_level: str
     warnings: tuple[str, ...] = ()
     """Variables that look like a setting but are not: worth a line in the log, not a reason to stop."""
+
+    @property
+    def file_access(self) -> FileAccess:
+        """Which files log-opts may name."""
+        return FileAccess(self.file_roots, str(self.data), str(self.logging_dir))
 
 
 def load_settings(
@@ -219,6 +238,7 @@ def load_settings(
         data=read(DATA),
         logging_dir=read(LOGGING_DIR),
         log_opts=read(LOG_OPTS),
+        file_roots=read(FILE_ROOTS),
         keep_stopped=read(KEEP_STOPPED),
         disk_limit=read(DISK_LIMIT),
         disk_free=read(DISK_FREE),

@@ -8,6 +8,8 @@ from plugin.config.parsing import parse_list, quote
 from plugin.config.schema import Schema
 
 _INSTANCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+MOST_SINKS = 16
+"""The most sinks that one container may have."""
 _NAMING = ("", SelectionOptions.sink.name)
 
 
@@ -28,6 +30,8 @@ def select_sinks(layers: Layers) -> dict[str, str]:
             faults += [fault for given in layer.values() if (fault := _misplaced(given, selected, naming))]
             if _NAMING in layer:
                 break
+    if len(selected) > MOST_SINKS:
+        faults.append(f"{len(selected)} sinks are chosen, at most {MOST_SINKS} are accepted")
     layers.faults += faults
     return selected
 

@@ -6,9 +6,10 @@ An option or a setting is declared with a kind, so that its validation and its l
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from plugin.config import parsing
+from plugin.config.files import check_readable
 from plugin.config.parsing import quote
 from plugin.config.secrets import Secret
 
@@ -29,6 +30,8 @@ class Kind(Generic[T_co]):
     """Whether an empty text is a value; otherwise it stands for the default."""
     secret: bool = False
     """Whether the text must never be shown; the parser then gives a `Secret`."""
+    permit: Callable[[Any], None] | None = None
+    """Takes a value that was parsed; raises `ValueError` if the settings of this process forbid to use it."""
 
 
 TEXT: Kind[str] = Kind(parse=str, accepts="text", keeps_empty=True)
@@ -84,3 +87,6 @@ def _parse_path(text: str) -> Path:
 
 
 PATH: Kind[Path] = Kind(parse=_parse_path, accepts="path")
+
+FILE: Kind[Path] = Kind(parse=_parse_path, accepts="path", permit=check_readable)
+"""A file that is read; `plugin.config.files` says how."""

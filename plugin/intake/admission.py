@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 
 from plugin.config.common_options import JOURNAL_ONLY
-from plugin.config.options import ContainerOptions, validate, validate_leniently
+from plugin.config.options import ContainerOptions, outline, validate, validate_leniently
 from plugin.config.schema import Schema
 from plugin.docker.info import Info
 from plugin.errors import JournalError, OptionError
@@ -50,6 +50,10 @@ class Admission:
     def options_of(self, info: Info) -> ContainerOptions:
         """Return the options of a container whose log-opts were accepted once; what is at fault has its default."""
         return validate_leniently(info.options, self._defaults, self._schema)[0]
+
+    def outline_of(self, info: Info) -> ContainerOptions:
+        """Return of these options what intake needs, in microseconds: for threads in which nothing may take long."""
+        return outline(info.options, self._defaults, self._schema)
 
     def _accepted_before(self, info: Info) -> bool:
         try:

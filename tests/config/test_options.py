@@ -284,6 +284,69 @@ class TestFaults:
         assert {fault for sink in options.sinks for fault in sink.faults} <= set(found)
 
 
+class TestLimits:
+    def test_a_value_that_is_too_long_is_refused_before_anything_reads_it(self) -> None:
+        assert faults({"labels": "x" * 65_537}) == [
+            "log-opt 'labels': its value has 65,537 characters, at most 65,536 are accepted"
+        ]
+        validate({"labels": "x" * 65_536})
+
+    def test_so_is_a_secret_without_showing_it(self) -> None:
+        (fault,) = faults({**REQUIRED, "pigeon-seed": "s" * 65_537})
+        assert "sss" not in fault
+
+    def test_the_sink_of_one_accepted_once_is_at_fault(self) -> None:
+        options, _ = validate_leniently({**REQUIRED, "pigeon-url": "x" * 65_537}, {}, SCHEMA)
+        assert "65,537 characters" in options.sinks[0].faults[0]
+
+    def test_all_together_are_bounded(self) -> None:
+        many = {f"cache-{number}": "x" * 60_000 for number in range(5)}
+        assert faults(many) == ["the log-opts have 300,035 characters, at most 262,144 are accepted"]
+        assert faults({}, many) == [
+            "the log-opts of PEAVEY_LOG_OPTS have 300,035 characters, at most 262,144 are accepted"
+        ]
+
+    def test_so_are_the_sinks(self) -> None:
+        assert faults({"sink": ",".join(f"d{number}=drum" for number in range(17))}) == [
+            "17 sinks are chosen, at most 16 are accepted"
+        ]
+        validate({"sink": ",".join(f"d{number}=drum" for number in range(16))}, schema=SCHEMA)
+
+    def test_of_many_faults_a_message_shows_as_many_as_are_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        guesses = []
+        monkeypatch.setattr("plugin.config.layers.closest_name", lambda name, _: guesses.append(name))
+        with pytest.raises(OptionError) as caught:
+            validate({f"unknown-{number}": "" for number in range(5_000)}, schema=SCHEMA)
+        assert len(caught.value.faults) == 5_000
+        assert str(caught.value).endswith("; and 4,980 more faults")
+        assert len(str(caught.value)) < 2_000
+        assert len(guesses) == 16, "guessing compares with every known name"
+
+    def test_a_fault_is_not_as_long_as_the_value(self) -> None:
+        (fault,) = faults({"labels-regex": "(" * 60_000})
+        assert len(fault) < 1_200
+
+    def test_a_costly_value_is_read_once_whoever_gives_it(self) -> None:
+        reads = []
+
+        def parse(text: str) -> str:
+            reads.append(text)
+            if text.endswith("!"):
+                raise ValueError("no")
+            return text
+
+        class Owl(SinkOptions):
+            name, prefix, help = "owl", "owl-", "Sends by owl."
+            rules = Option(name="owl-rules", kind=types.Kind(parse=parse, accepts="text"), help="Rules.", default="")
+
+        schema = Schema(COMMON_OPTIONS, (Owl,))
+        reads.clear()
+        for _ in range(3):
+            validate({"owl-rules": "x" * 300}, schema=schema)
+            assert len(faults({"owl-rules": "x" * 300 + "!"}, schema=schema)) == 1
+        assert len(reads) == 2
+
+
 class TestChoosingSinks:
     def test_no_option_of_a_sink_chooses_none(self) -> None:
         assert sinks({"max-size": "1m"}) == {}

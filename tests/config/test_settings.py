@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.config.defaults import parse_defaults
+from plugin.config.files import FileRoot
 from plugin.config.listen_address import ListenAddress
 from plugin.config.settings import (
     SETTINGS,
@@ -29,6 +30,11 @@ DEFAULTS = Settings(
     data=Path("/var/lib/peavey"),
     logging_dir=Path("/run/docker/logging"),
     log_opts={},
+    file_roots=(
+        FileRoot("/etc/peavey", writable=False),
+        FileRoot("/etc/ssl/certs", writable=False),
+        FileRoot("/var/log/peavey", writable=True),
+    ),
     keep_stopped=7 * 24 * 3600.0,
     disk_limit=10_000_000_000,
     disk_free=1_000_000_000,
@@ -61,6 +67,7 @@ class TestSources:
             "PEAVEY_DATA": "/srv/peavey",
             "PEAVEY_LOGGING_DIR": "/srv/logging",
             "PEAVEY_LOG_OPTS": '{"max-size": "1m"}',
+            "PEAVEY_FILE_ROOTS": "/srv/certs:ro, /srv/logs:rw,/srv/more/",
             "PEAVEY_KEEP_STOPPED": "1h",
             "PEAVEY_DISK_LIMIT": "1.5g",
             "PEAVEY_DISK_FREE": "20m",
@@ -75,6 +82,11 @@ class TestSources:
             data=Path("/srv/peavey"),
             logging_dir=Path("/srv/logging"),
             log_opts={"max-size": "1m"},
+            file_roots=(
+                FileRoot("/srv/certs", writable=False),
+                FileRoot("/srv/logs", writable=True),
+                FileRoot("/srv/more", writable=True),
+            ),
             keep_stopped=3600.0,
             disk_limit=1_500_000_000,
             disk_free=20_000_000,
@@ -125,6 +137,16 @@ class TestValues:
             ("PEAVEY_HTTP", "web:9464", "'web' is not an IP address (examples: 127.0.0.1:9464, [::1]:9464)"),
             ("PEAVEY_HTTP", "127.0.0.1:0", "'0' is out of range (expected: a whole number from 1 to 65535)"),
             ("PEAVEY_HTTP", "127.0.0.1:x", "'x' is not a whole number from 1 to 65535"),
+            (
+                "PEAVEY_FILE_ROOTS",
+                "/a,b:ro",
+                "'b:ro' is not a folder by its absolute path, with :ro or :rw behind it if wanted",
+            ),
+            (
+                "PEAVEY_FILE_ROOTS",
+                "/a:rx",
+                "'/a:rx' is not a folder by its absolute path, with :ro or :rw behind it if wanted",
+            ),
             ("PEAVEY_DATA", "/a\0b", "'/a\\x00b' is not a path (it holds a NUL)"),
         ],
     )
@@ -252,6 +274,7 @@ class TestManagedPlugin:
         }
         assert [name for name, variable in declared.items() if variable["settable"]] == [
             "PEAVEY_LOG_OPTS",
+            "PEAVEY_FILE_ROOTS",
             "PEAVEY_KEEP_STOPPED",
             "PEAVEY_DISK_LIMIT",
             "PEAVEY_DISK_FREE",

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from plugin.config.common_options import JournalOptions
 from plugin.config.options import validate
+from plugin.docker.info import Info
 from plugin.errors import OptionError
 from plugin.intake import admission as admission_module
 from plugin.intake.admission import Admission
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_note
+from plugin.sinks.registry import schema
 from tests.intake.pump_bench import ONE, OTHER, info_of
 
 BAD = {"max_size": "3m", "max_file": "none"}
@@ -101,3 +104,46 @@ def test_a_note_on_options_is_told_once(
     for container in (ONE, OTHER):
         assert admission.admit(info_of(container)) == noted
     assert [record.getMessage() for record in caplog.records] == ["the journal buffers", "the engine does that"]
+
+
+LOKI = {"loki-url": "http://loki:3100", "audit.tag": "{{.Name}}", "sink": "loki,audit=syslog"}
+
+
+@pytest.mark.parametrize(
+    ("own", "defaults"),
+    [
+        ({}, {}),
+        (LOKI, {"max-size": "1m"}),
+        ({"max-file": "7", "max-age": "x"}, LOKI),
+        ({"splunk-url": "http://s:1", "splunk-token-file": "/nowhere"}, {}),
+        ({"loki-url": "not a url", "loki-relabel-config": "["}, {"syslog-address": "udp://a:1"}),
+        ({"sink": ""}, LOKI),
+        ({"lokiurl": "x", "sink": "lokki"}, {}),
+    ],
+)
+def test_the_outline_has_the_same_journal_and_sinks(
+    data: DataFolder, own: dict[str, str], defaults: dict[str, str]
+) -> None:
+    admission = Admission(data, defaults, schema())
+    info = Info(container_id=ONE, config=own)
+    whole, outline = admission.options_of(info), admission.outline_of(info)
+    assert [whole.value_of(o) for o in JournalOptions.options] == [outline.value_of(o) for o in JournalOptions.options]
+    chosen = [(choice.instance, choice.sink, choice.own) for choice in whole.sinks]
+    assert [(choice.instance, choice.sink, choice.own) for choice in outline.sinks] == chosen
+
+
+def test_the_outline_reads_no_option_of_a_sink(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(_: object) -> str:
+        raise AssertionError("a file was read, or a value parsed")
+
+    monkeypatch.setattr("plugin.config.layers.read_secret", read)
+    monkeypatch.setattr("plugin.config.layers.closest_name", read)
+    monkeypatch.setattr("plugin.sinks.loki.relabel.parse_rules", read)
+    config = {
+        "loki-url": "http://loki",
+        "loki-bearer-token-file": "/x",
+        "loki-relabel-config": "x" * 1000,
+        "unkown": "",
+    }
+    outline = Admission(data, {}, schema()).outline_of(Info(container_id=ONE, config=config))
+    assert [choice.instance for choice in outline.sinks] == ["loki"]

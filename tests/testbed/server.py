@@ -171,11 +171,14 @@ class Server:
 
 
 def plugin_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Make the environment of a plugin process: none of the caller's settings, and a disk that may be nearly full."""
+    """Make the environment of a plugin process: none of the caller's settings, a disk that may be nearly full.
+
+    Log-opts may name files of the whole host, such as those in the tests' folders.
+    """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("PEAVEY_") and name != "LOG_LEVEL"
     }
-    return {**inherited, "PYTHONUNBUFFERED": "1", "PEAVEY_DISK_FREE": "1m", **extra}
+    return {**inherited, "PYTHONUNBUFFERED": "1", "PEAVEY_DISK_FREE": "1m", "PEAVEY_FILE_ROOTS": "/", **extra}
 
 
 def run_to_end(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from plugin.config import types
+from plugin.config.files import access
 from plugin.config.parsing import quote
 from plugin.config.schema import Option, SinkOptions
 from plugin.config.types import Kind
@@ -14,7 +15,7 @@ from plugin.docker.info import Info
 from plugin.docker.tag import Tag, compile_tag
 from plugin.sinks.base import MisconfiguredError
 
-_EXAMPLE = "/var/log/containers/{{.Name}}-{{.FullID}}.log"
+_EXAMPLE = "/var/log/peavey/{{.Name}}-{{.FullID}}.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class PathTemplate:
             raise MisconfiguredError(
                 f"json-file-path gives {quote(text)} for this container, which is not a file below {quote(self.folder)}"
             )
+        try:
+            access().check(path, write=True)
+        except ValueError as fault:
+            raise MisconfiguredError(f"json-file-path: {fault}") from None
         return Path(path)
 
 
@@ -41,6 +46,10 @@ def _parse_path(text: str) -> PathTemplate:
         raise ValueError(f"{quote(text)} is not the absolute path of a file (example: {_EXAMPLE})")
     folder = os.path.normpath("/" + literal.rpartition("/")[0].strip("/"))
     return PathTemplate(compile_tag(text), folder if folder.endswith("/") else f"{folder}/")
+
+
+def _permit(path: PathTemplate) -> None:
+    access().check(path.folder.rstrip("/"), write=True)
 
 
 class JsonFileOptions(SinkOptions):
@@ -54,11 +63,12 @@ class JsonFileOptions(SinkOptions):
 
     path = Option(
         name="json-file-path",
-        kind=Kind[PathTemplate](parse=_parse_path, accepts="absolute path, a Go template as tag is"),
+        kind=Kind[PathTemplate](parse=_parse_path, accepts="absolute path, a Go template as tag is", permit=_permit),
         required=True,
         help=(
-            f"The file, or one per container: {_EXAMPLE}. Folders are made. Of a managed plugin, the host sees only "
-            "what is below /run/docker/logging, as /var/lib/docker/plugins/ID/propagated-mount."
+            f"The file, or one per container: {_EXAMPLE}. Folders are made. The setting PEAVEY_FILE_ROOTS says below "
+            "which folders it may lie; of a managed plugin, /run/docker/logging/files, which the host sees as "
+            "/var/lib/docker/plugins/ID/propagated-mount/files."
         ),
     )
     max_size = Option(

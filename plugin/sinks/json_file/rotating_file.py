@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from plugin.config.files import access
+
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o755
 _LONGEST_TAIL = 4 * 1024 * 1024
@@ -67,16 +69,32 @@ def _locked(path: Path) -> Iterator[int]:
 
 
 def _open(path: Path) -> int:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        file = os.open(path, flags, _FILE_MODE)
-    except FileNotFoundError:
-        path.parent.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
-        file = os.open(path, flags, _FILE_MODE)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise OSError(errno.EISDIR, "it is not a regular file")
+        access().check_new(path)
+        try:
+            file = os.open(path, flags, _FILE_MODE)
+        except FileNotFoundError:
+            path.parent.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
+            file = os.open(path, flags, _FILE_MODE)
+        try:
+            _check_opened(path, file)
+        except BaseException:
+            os.close(file)
+            raise
+    except ValueError as fault:
+        raise PermissionError(errno.EACCES, str(fault)) from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise PermissionError(errno.ELOOP, "it is a symbolic link, which is not followed") from error
+        raise
     return file
+
+
+def _check_opened(path: Path, file: int) -> None:
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(errno.EISDIR, "it is not a regular file")
+    access().check_opened(path, file, write=True)
 
 
 def _lock(file: int, path: Path) -> None:
@@ -173,7 +191,8 @@ def _numbered(path: Path, number: int, suffix: str = "") -> Path:
 def _compress(path: Path) -> None:
     """Put a compressed file in place of this one; under a hidden name until it is whole."""
     unfinished = path.with_name(f".{path.name}.gz.unfinished")
-    with path.open("rb") as plain, unfinished.open("wb") as packed:
+    unfinished.unlink(missing_ok=True)
+    with path.open("rb") as plain, unfinished.open("xb") as packed:
         os.fchmod(packed.fileno(), stat.S_IMODE(os.fstat(plain.fileno()).st_mode))
         with gzip.GzipFile(filename="", mode="wb", compresslevel=_COMPRESSION_LEVEL, fileobj=packed) as file:
             shutil.copyfileobj(plain, file, _BLOCK)

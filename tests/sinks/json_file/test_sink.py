@@ -19,6 +19,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from plugin.config.files import FileAccess, FileRoot, restricted
 from plugin.docker.info import Info
 from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, Sink, UnavailableError
@@ -60,6 +61,53 @@ class TestOptions:
         sink = sink_of(json_file_path=template)
         with pytest.raises(MisconfiguredError, match="not a file below"):
             sink.prepare(origin_of(Info(container_id="ab" * 32, container_labels={"name": value})))
+
+
+class TestWhereFilesMayLie:
+    @pytest.fixture
+    def host(self, tmp_path: Path) -> Iterator[Path]:
+        """A folder with a data folder in it, and a root for files."""
+        for name in ("logging/peavey/containers", "logs"):
+            (tmp_path / name).mkdir(parents=True)
+        (tmp_path / "logging/peavey/containers/0.log").write_bytes(b"frames")
+        root = FileRoot(str(tmp_path / "logs"), writable=True)
+        data, fifos = tmp_path / "logging" / "peavey", tmp_path / "logging"
+        with restricted(FileAccess((root,), str(data), str(fifos))):
+            yield tmp_path
+
+    @pytest.mark.parametrize(
+        "path", ["logging/peavey/containers/0.log", "logging/fifo", "logging/{{.ID}}", "other.log", "logs/../x.log"]
+    )
+    def test_a_container_is_refused_that_names_another_place(self, host: Path, path: str) -> None:
+        with pytest.raises(OptionError, match=r"log-opt 'json-file-path': '.*' (lies in|is not below)"):
+            sink_of(json_file_path=f"{host}/{path}")
+
+    def test_a_link_to_another_place_is_not_written_through(self, host: Path) -> None:
+        target = host / "logging/peavey/containers/0.log"
+        (host / "logs" / "file.log").symlink_to(target)
+        (host / "logs" / "folder").symlink_to(target.parent)
+        for path in ("file.log", "folder/0.log", "folder/new/x.log"):
+            sink = sink_of(json_file_path=f"{host}/logs/{path}")
+            with pytest.raises(MisconfiguredError, match=r"data folder|is a symbolic link"):
+                deliver(sink, sink.encode(records_of(sink, [b"1"])))
+        assert target.read_bytes() == b"frames"
+        assert os.listdir(target.parent) == ["0.log"]
+
+    def test_a_link_is_not_followed_to_a_file_of_the_root_either(self, host: Path) -> None:
+        (host / "logs" / "file.log").symlink_to(host / "logs" / "other.log")
+        sink = sink_of(json_file_path=f"{host}/logs/file.log")
+        with pytest.raises(MisconfiguredError, match="it is a symbolic link, which is not followed"):
+            deliver(sink, sink.encode(records_of(sink, [b"1"])))
+        assert not (host / "logs" / "other.log").exists()
+
+    def test_the_compressed_file_is_not_written_through_a_link(self, host: Path) -> None:
+        target = host / "logging/peavey/containers/0.log"
+        (host / "logs" / ".a.log.1.gz.unfinished").symlink_to(target)
+        sink = sink_of(json_file_path=f"{host}/logs/a.log", json_file_max_size="1", json_file_compress="true")
+        payload = sink.encode(records_of(sink, [b"1", b"2"]))
+        deliver(sink, payload)
+        assert (host / "logs" / "a.log.1.gz").exists()
+        assert target.read_bytes() == b"frames"
 
 
 class TestFiles:

@@ -1,12 +1,14 @@
 """TLS of the sinks: an SSL context from files, read anew when they change."""
 
+import contextlib
 import logging
 import os
 import ssl
-import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-from plugin.config.parsing import WHICH_FILES_ARE_SEEN, quote
+from plugin.config.files import bounded, read_file
+from plugin.config.parsing import quote
 from plugin.sinks.base import MisconfiguredError
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class ClientTls:
         self._files = (ca, cert, key)
         self._verify = verify
         self._system_roots = system_roots
+        self._told = ""
         self._stamps = self._look()
         self._context = self._read()
 
@@ -53,12 +56,14 @@ class ClientTls:
 
         Files that have changed and cannot be used, such as a certificate whose key is yet to follow, change nothing.
         """
-        stamps = self._look()
-        if stamps != self._stamps:
-            self._stamps = stamps
-            try:
+        try:
+            stamps = self._look()
+            if stamps != self._stamps:
+                self._stamps = stamps
                 self._context = self._read()
-            except MisconfiguredError as error:
+        except MisconfiguredError as error:
+            if str(error) != self._told:
+                self._told = str(error)
                 logger.warning("TLS goes on with what its files held before, since they cannot be used now: %s", error)
         return self._context
 
@@ -66,16 +71,24 @@ class ClientTls:
         return client_context(*self._files, verify=self._verify, system_roots=self._system_roots)
 
     def _look(self) -> list[tuple[int, ...] | None]:
-        return [None if file is None else _stamp(file) for file in self._files]
+        files = [file for file in self._files if file is not None]
+        try:
+            return bounded(", ".join(map(str, files)), _stamps, files) if files else []
+        except ValueError as fault:
+            raise MisconfiguredError(str(fault)) from None
 
 
-def _stamp(file: Path) -> tuple[int, ...] | None:
-    """Return what changes with a file; None while it is not there."""
-    try:
-        status = os.stat(file)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def _stamps(files: list[Path]) -> list[tuple[int, ...] | None]:
+    """Return what changes with each file; None while it is not there."""
+    stamps: list[tuple[int, ...] | None] = []
+    for file in files:
+        try:
+            status = os.stat(file)
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return stamps
 
 
 def client_context(
@@ -101,7 +114,6 @@ def client_context(
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if ca is not None:
-        _require(ca, "CA certificates")
         _load_authorities(context, ca)
     if ca is None or system_roots:
         context.load_default_certs()
@@ -121,44 +133,46 @@ def is_lasting(error: ssl.SSLError) -> bool:
 
 
 def _load_authorities(context: ssl.SSLContext, ca: str | Path) -> None:
-    try:
-        context.load_verify_locations(cafile=ca)
-    except (ssl.SSLError, ValueError) as error:
-        raise MisconfiguredError(f"{quote(str(ca))} holds no CA certificates in PEM form: {_reason(error)}") from error
-    except OSError as error:
-        raise _unreadable(ca, "CA certificates", error) from error
+    with _held(ca, "CA certificates") as held:
+        try:
+            context.load_verify_locations(cafile=held)
+        except (ssl.SSLError, ValueError) as error:
+            fault = f"{quote(str(ca))} holds no CA certificates in PEM form: {_reason(error)}"
+            raise MisconfiguredError(fault) from error
 
 
 def _load_own(context: ssl.SSLContext, cert: str | Path, key: str | Path | None) -> None:
-    _require(cert, "certificate")
-    if key is not None:
-        _require(key, "key")
+    with contextlib.ExitStack() as files:
+        held_cert = files.enter_context(_held(cert, "certificate"))
+        held_key = None if key is None else files.enter_context(_held(key, "key"))
+        try:
+            # Without a password function, OpenSSL would ask for the password at the terminal.
+            context.load_cert_chain(held_cert, held_key, password=lambda: b"")
+        except (ssl.SSLError, ValueError) as error:
+            named = quote(str(cert)) if key is None else f"{quote(str(cert))} and {quote(str(key))}"
+            raise MisconfiguredError(
+                f"no certificate with its key could be read from {named}: {_reason(error)}"
+                " (both in PEM form, the key without a password and the one that belongs to the certificate)"
+            ) from error
+
+
+@contextlib.contextmanager
+def _held(name: str | Path, what: str) -> Iterator[str]:
+    """Read a file that log-opts name into memory, and lend its path there, since OpenSSL takes keys by paths alone.
+
+    OpenSSL itself would wait for a FIFO, read a file without an end to its end, and not say which one it means.
+    """
     try:
-        # Without a password function, OpenSSL would ask for the password at the terminal.
-        context.load_cert_chain(cert, key, password=lambda: b"")
-    except (ssl.SSLError, ValueError) as error:
-        files = quote(str(cert)) if key is None else f"{quote(str(cert))} and {quote(str(key))}"
-        raise MisconfiguredError(
-            f"no certificate with its key could be read from {files}: {_reason(error)}"
-            " (both in PEM form, the key without a password and the one that belongs to the certificate)"
-        ) from error
-    except OSError as error:
-        raise _unreadable(cert, "certificate", error) from error
-
-
-def _require(name: str | Path, what: str) -> None:
-    """Refuse a file that cannot be read; OpenSSL's own words would not say which one it is, or wait for a FIFO."""
-    path = Path(name)
+        content = read_file(name)
+    except ValueError as fault:
+        raise MisconfiguredError(f"the {what}: {fault}") from None
+    descriptor = os.memfd_create("tls", os.MFD_CLOEXEC)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise MisconfiguredError(f"the {what} {quote(str(name))} is not a regular file")
-        path.open("rb").close()
-    except OSError as error:
-        raise _unreadable(name, what, error) from error
-
-
-def _unreadable(name: str | Path, what: str, error: OSError) -> MisconfiguredError:
-    return MisconfiguredError(f"cannot read the {what} {quote(str(name))}: {error.strerror} ({WHICH_FILES_ARE_SEEN})")
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _reason(error: Exception) -> str:

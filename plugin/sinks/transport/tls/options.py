@@ -16,7 +16,7 @@ def ca_option(name: str, *, besides: bool = False) -> Option[Path | None]:
     trusted = "to trust besides the system's" if besides else "to trust"
     return Option(
         name=name,
-        kind=types.PATH,
+        kind=types.FILE,
         shown_default="the system's",
         help=f"A PEM file with the CA certificates {trusted}. {_FILES}",
     )
@@ -26,7 +26,7 @@ def cert_option(name: str) -> Option[Path | None]:
     """Declare the file with our own certificate."""
     return Option(
         name=name,
-        kind=types.PATH,
+        kind=types.FILE,
         shown_default="none",
         help=f"A PEM file with the certificate that we show to the server. {_FILES}",
     )
@@ -36,7 +36,7 @@ def key_option(name: str) -> Option[Path | None]:
     """Declare the file with the key of that certificate."""
     return Option(
         name=name,
-        kind=types.PATH,
+        kind=types.FILE,
         shown_default="in the certificate's file",
         help=f"A PEM file with the key of that certificate, without a password. {_FILES}",
     )
