@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 from plugin.config.common_options import JOURNAL_ONLY, DeliveryOptions, JournalOptions, RecordOptions
 from plugin.config.layers import Given, Layers, shown
-from plugin.config.parsing import closest_name, quote
+from plugin.config.parsing import closest_name, printable, quote
 from plugin.config.schema import PER_INSTANCE, Option, Schema, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.sink_selection import own_instances, select_sinks
 from plugin.config.transform_options import TransformOptions
+from plugin.docker.info import Info
+from plugin.docker.tag import TagError, render_tag
 from plugin.errors import OptionError
 
 T = TypeVar("T")
@@ -117,6 +119,20 @@ def validate_leniently(
     return options, tuple(dict.fromkeys([*layers.faults, *(fault for sink in sinks for fault in sink.faults)]))
 
 
+def check_start(options: ContainerOptions, info: Info) -> None:
+    """Raise `OptionError` if log-opts that are right as such cannot work for a container: files, and templates."""
+    faults = []
+    for choice in options.sinks:
+        try:
+            if choice.records.tag:
+                render_tag(choice.records.tag, info)
+        except TagError as error:
+            faults.append(f"log-opt {quote(RecordOptions.tag.name)}: {printable(str(error))}")
+        faults += [f"sink {quote(choice.instance)}: {printable(fault)}" for fault in choice.options.check_start(info)]
+    if faults:
+        raise OptionError(dict.fromkeys(faults))
+
+
 def outline(
     config: Mapping[str, str], defaults: Mapping[str, str] | None = None, schema: Schema = JOURNAL_ONLY
 ) -> ContainerOptions:
@@ -133,6 +149,7 @@ def outline(
             options=SinkOptions({}),
             records=RecordOptions({}),
             delivery=DeliveryOptions({}),
+            transforms=TransformOptions({}),
             raw={},
             own=instance in own,
         )

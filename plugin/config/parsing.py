@@ -44,6 +44,8 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 _QUOTED_LENGTH = 120
 _CLOSE_ENOUGH = 0.65
+_LONGEST_LABEL = 63
+_LONGEST_HOST = 253
 _LONGEST_NAME = 200  # comparing takes the square of the length
 
 
@@ -160,6 +162,20 @@ def parse_bool(text: str) -> bool:
     if text in _FALSE:
         return False
     raise ValueError(f"{quote(text)} is not a boolean (accepted: {' '.join(_TRUE + _FALSE)})")
+
+
+def check_host(host: str) -> None:
+    """Raise `ValueError` for a host that no name server and no file could ever know: it is not shown, it may be odd."""
+    try:
+        ascii_form = host.encode("idna") if not host.isascii() or "." in host or len(host) > _LONGEST_LABEL else host
+    except UnicodeError:
+        raise ValueError(
+            "its host has a part that is empty or too long (63 characters): there is no such name"
+        ) from None
+    if len(ascii_form) > _LONGEST_HOST:
+        raise ValueError(f"its host has more than {_LONGEST_HOST} characters: there is no such name")
+    if any(c.isspace() or not c.isprintable() for c in host):
+        raise ValueError("its host holds blanks or control characters: there is no such name")
 
 
 def parse_list(text: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, Never, NoReturn, Self, TypeVar, cast, get_args, overload
 
 from plugin.config.types import Kind
+from plugin.docker.info import Info
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -143,6 +144,15 @@ class Options:
         for member in _members(type(self)):
             if isinstance(member, Nested):
                 yield from member.__get__(self, type(self)).check()
+
+    def check_start(self, info: Info) -> Iterator[str]:
+        """Yield what keeps values from working for a container that starts, such as a file that is not there.
+
+        Asked at its first start only, since it may change later. In here, that of the nested classes.
+        """
+        for member in _members(type(self)):
+            if isinstance(member, Nested):
+                yield from member.__get__(self, type(self)).check_start(info)
 
     def __eq__(self, other: object) -> bool:
         """Compare the class and all values."""

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 
 from plugin.config.common_options import JOURNAL_ONLY
-from plugin.config.options import ContainerOptions, outline, validate, validate_leniently
+from plugin.config.options import ContainerOptions, check_start, outline, validate, validate_leniently
 from plugin.config.schema import Schema
 from plugin.docker.info import Info
 from plugin.errors import JournalError, OptionError
@@ -36,6 +36,7 @@ class Admission:
         """Return the options of a container that starts. Raises ``OptionError`` with all faults."""
         try:
             options = validate(info.options, self._defaults, self._schema)
+            check_start(options, info)
         except OptionError as error:
             if not self._accepted_before(info):
                 raise

@@ -147,3 +147,45 @@ def test_the_outline_reads_no_option_of_a_sink(data: DataFolder, monkeypatch: py
     }
     outline = Admission(data, {}, schema()).outline_of(Info(container_id=ONE, config=config))
     assert [choice.instance for choice in outline.sinks] == ["loki"]
+
+
+UNUSABLE = [
+    {"loki-url": "https://loki", "loki-tls-ca-file": "/nowhere/ca.pem"},
+    {"splunk-url": "https://s:1", "splunk-token": "t", "splunk-capath": "/nowhere/ca.pem"},
+    {"syslog-address": "tcp+tls://s:1", "syslog-tls-cert": "/nowhere/c.pem", "syslog-tls-key": "/nowhere/k.pem"},
+    {"fluentd-address": "tls://f:1", "fluentd-tls-ca-cert": "/nowhere/ca.pem"},
+    {"http-url": "https://h", "http-tls-cert-file": "/nowhere/c.pem"},
+    {"http-url": "https://h", "http-bearer-token-file": "/nowhere/token"},
+    {"http-url": "https://h", "tag": "{{index .ContainerArgs 7}}"},
+    {"loki-url": "http://loki", "loki-external-labels": "a={{index .ContainerArgs 7}}"},
+    {"json-file-path": "/logs/{{.Name}}"},
+]
+
+
+@pytest.mark.parametrize("config", UNUSABLE)
+def test_what_cannot_work_now_refuses_the_first_start_and_no_repeated_one(
+    data: DataFolder, config: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    admission = Admission(data, {}, schema())
+    info = Info(container_id=ONE, container_name="/", config=config)
+    with pytest.raises(OptionError, match=r"nowhere|index|json-file-path"):
+        admission.admit(info)
+    data.container(ONE).mkdir()
+    write_note(data.container(ONE), info, "fifo", 1)
+    (choice,) = admission.admit(info).sinks
+    assert choice.sink in str(config)
+    assert "accepted once" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, ".".join(["x" * 60] * 5), "a b", f"{'x' * 64}.com", "ü" * 80])
+@pytest.mark.parametrize("option", ["loki-url=http://{}:1", "gelf-address=udp://{}:1", "fluentd-address={}:1"])
+def test_a_host_that_can_never_be_found_refuses_the_start(data: DataFolder, host: str, option: str) -> None:
+    name, _, value = option.partition("=")
+    with pytest.raises(OptionError, match=name):
+        Admission(data, {}, schema()).admit(Info(container_id=ONE, config={name: value.format(host)}))
+
+
+@pytest.mark.parametrize("host", ["loki", "my_service", "a.b.", "münchen.example", "127.0.0.1", "[::1]", "x" * 63])
+def test_others_do_not(data: DataFolder, host: str) -> None:
+    for name, value in (("loki-url", "http://{}:1"), ("gelf-address", "tcp://{}:1"), ("fluentd-address", "{}:1")):
+        Admission(data, {}, schema()).admit(Info(container_id=ONE, config={name: value.format(host)}))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from plugin.config import types
-from plugin.config.parsing import parse_duration, parse_int, quote
+from plugin.config.parsing import check_host, parse_duration, parse_int, quote
 from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
@@ -59,6 +59,7 @@ def _parse_address(text: str) -> Server:
             raise ValueError(f"{quote(text)}: an IPv6 address is written in brackets, [::1]:24224")
     if port and not (port.isascii() and port.isdigit() and int(port) <= _LAST_PORT):
         raise ValueError(f"{quote(text)}: invalid port")
+    check_host(host)
     address = Address(host=host or _DEFAULT_HOST, port=int(port or 0) or _DEFAULT_PORT)
     return Server(address, tls=scheme == "tls")
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from plugin.config import types
-from plugin.config.files import access
+from plugin.config.files import access, bounded
 from plugin.config.parsing import quote
 from plugin.config.schema import Option, SinkOptions
 from plugin.config.types import Kind
 from plugin.docker.info import Info
 from plugin.docker.tag import Tag, compile_tag
+from plugin.errors import PeaveyError
 from plugin.sinks.base import MisconfiguredError
 
 _EXAMPLE = "/var/log/peavey/{{.Name}}-{{.FullID}}.log"
@@ -100,6 +101,14 @@ class JsonFileOptions(SinkOptions):
     def destination(self) -> str:
         """Where it sends to: the file, or its template."""
         return self.path.template.text
+
+    def check_start(self, info: Info) -> Iterator[str]:
+        """Yield why the path cannot be that of this container's file."""
+        try:
+            path = self.path.render(info)
+            bounded(str(path), access().check_new, path)
+        except (PeaveyError, ValueError) as error:
+            yield str(error)
 
 
 OPTIONS = JsonFileOptions

@@ -1,11 +1,14 @@
 """The options of the sink ``loki``: those of Grafana's Docker driver, and our own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, NoReturn
 
 from plugin.config import types
+from plugin.config.parsing import quote
 from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.types import Kind
+from plugin.docker.info import Info
+from plugin.docker.tag import TagError
 from plugin.sinks.loki.labels import ExternalLabels, parse_external_labels
 from plugin.sinks.loki.relabel import Rule, parse_rules
 from plugin.sinks.transport.http.options import HttpClientOptions
@@ -154,6 +157,15 @@ class LokiOptions(SinkOptions):
     def destination(self) -> str:
         """Where it sends to: scheme, host and port."""
         return self.url.site
+
+    def check_start(self, info: Info) -> Iterator[str]:
+        """Yield the labels that cannot be filled in for this container."""
+        for name, template in self.external_labels:
+            try:
+                template.render(info)
+            except TagError as error:
+                yield f"label {quote(name)} of log-opt 'loki-external-labels': {error}"
+        yield from super().check_start(info)
 
 
 OPTIONS = LokiOptions

@@ -1,13 +1,16 @@
 """The options of the sink ``splunk``: those of Docker's driver, ``splunk-url-path`` of Splunk's plugin, and our own."""
 
+from collections.abc import Iterator
+
 from plugin.config import types
 from plugin.config.parsing import quote
 from plugin.config.schema import Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
+from plugin.docker.info import Info
 from plugin.sinks.transport.http.options import proxy_option, timeout_option
 from plugin.sinks.transport.http.url import HttpUrl, parse_url
-from plugin.sinks.transport.tls.options import ca_option, server_name_option, skip_verify_option
+from plugin.sinks.transport.tls.options import ca_option, file_faults, server_name_option, skip_verify_option
 
 
 def _parse_splunk_url(text: str) -> HttpUrl:
@@ -109,6 +112,11 @@ class SplunkOptions(SinkOptions):
     def destination(self) -> str:
         """Where it sends to: scheme, host and port."""
         return self.url.site
+
+    def check_start(self, info: Info) -> Iterator[str]:
+        """Yield the fault of a file that cannot be used."""
+        yield from file_faults(self.ca_path)
+        yield from super().check_start(info)
 
 
 OPTIONS = SplunkOptions

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from plugin.config.parsing import hint, parse_int, quote
+from plugin.config.parsing import check_host, hint, parse_int, quote
 from plugin.sinks.transport.dial import Address
 
 
@@ -44,6 +44,7 @@ def parse_target(text: str, schemes: tuple[str, ...], default_port: int | None =
         raise ValueError(f"{_shown(text)} has no port (expected: {scheme}://host:port)")
     if "\0" in host or (":" in host and "[" not in parts.netloc):
         raise ValueError(f"{_shown(text)} is not an address (expected: {scheme}://host:port, an IPv6 address in [])")
+    check_host(host)
     number = default_port if port is None else parse_int(port, 1, 65_535)
     return Target(scheme, Address(host or "localhost", number or 0))
 

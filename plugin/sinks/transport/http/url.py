@@ -7,6 +7,7 @@ from typing import final
 
 from yarl import URL
 
+from plugin.config.parsing import check_host
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
 
@@ -76,6 +77,7 @@ def parse_url(text: str) -> HttpUrl:
         raise ValueError("it is not an http:// or https:// URL with a host (example: https://logs.example.com:3100)")
     if not 1 <= port <= 65535:
         raise ValueError(f"{port} is not a port (expected: 1 to 65535)")
+    check_host(url.host)
     target = url.with_user(None).with_fragment(None)
     return HttpUrl(target=target, user=url.user or "", password=Secret(url.password or ""))
 

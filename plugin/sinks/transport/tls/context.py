@@ -127,6 +127,15 @@ def client_context(
     return context
 
 
+def check_files(ca: Path | None = None, cert: Path | None = None, key: Path | None = None) -> None:
+    """Raise `MisconfiguredError` for a file that `client_context` could not use; takes less time than that does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca is not None:
+        _load_authorities(context, ca)
+    if cert is not None:
+        _load_own(context, cert, key)
+
+
 def is_lasting(error: ssl.SSLError) -> bool:
     """Return whether somebody has to change something: how we are set up, the server, or that it is this server."""
     return any(word in (error.reason or "") for word in _LASTING)

@@ -6,7 +6,9 @@ from pathlib import Path
 from plugin.config import types
 from plugin.config.parsing import quote
 from plugin.config.schema import Option, Options
-from plugin.sinks.transport.tls.context import ClientTls
+from plugin.docker.info import Info
+from plugin.sinks.base import MisconfiguredError
+from plugin.sinks.transport.tls.context import ClientTls, check_files
 
 _FILES = "In the managed plugin, files of the host are below /etc/peavey; one that changes is read anew."
 
@@ -63,6 +65,16 @@ def server_name_option(name: str) -> Option[str]:
     )
 
 
+def file_faults(ca: Path | None, cert: Path | None = None, key: Path | None = None) -> Iterator[str]:
+    """Yield why files of TLS cannot be used now, if so."""
+    if ca is None and cert is None:
+        return
+    try:
+        check_files(ca, cert, key)
+    except MisconfiguredError as error:
+        yield str(error)
+
+
 class TlsOptions(Options):
     """Whom to trust, and what to show; the names are the usual ones, which a sink's own class may change."""
 
@@ -76,6 +88,11 @@ class TlsOptions(Options):
         declared = type(self)
         if self.key is not None and self.cert is None:
             yield f"log-opt {quote(self.name_of(declared.key))} needs {quote(self.name_of(declared.cert))}"
+
+    def check_start(self, info: Info) -> Iterator[str]:
+        """Yield the fault of a file that cannot be used."""
+        yield from file_faults(self.ca, self.cert, self.key)
+        yield from super().check_start(info)
 
     def open(self, *, system_roots: bool = False) -> ClientTls:
         """Read the files that were chosen; as `ClientTls` otherwise."""
