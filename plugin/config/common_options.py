@@ -3,6 +3,7 @@
 from typing import Any
 
 from plugin.config import types
+from plugin.config.parsing import quote
 from plugin.config.schema import Option, Options, Schema
 from plugin.config.transform_options import TransformOptions
 from plugin.config.types import Kind
@@ -15,12 +16,21 @@ def _parse_tag(text: str) -> str:
     return text
 
 
+def _parse_max_size(text: str) -> int:
+    if text in ("0", "-1"):  # what Docker's documentation has for "unlimited"
+        raise ValueError(f"{quote(text)} is no bound: leave the option away, or give a large one (such as 100g)")
+    return types.size(minimum=1).parse(text)
+
+
 def _parse_pattern(text: str) -> str:
     compile_pattern(text)
     return text
 
 
 TAG_KIND = Kind[str](parse=_parse_tag, accepts="Go template")
+LARGEST_BATCH = 64_000_000
+"""Bytes of journal, which take several times as much memory while they are encoded and sent."""
+LONGEST_RETRY = 24 * 3600.0
 PATTERN_KIND = Kind[str](parse=_parse_pattern, accepts="RE2 pattern", keeps_empty=True)
 
 
@@ -33,7 +43,8 @@ class SelectionOptions(Options):
         group="sinks",
         help=(
             "Names the sinks outright, where the options alone do not choose them. NAME=SINK makes a second one of a "
-            "kind, whose options are written NAME.OPTION. Empty: no sink, also where the plugin-wide defaults name one."
+            "kind, whose options are written NAME.OPTION. Empty: no sink, whatever other options, those of daemon.json "
+            "and the plugin-wide defaults choose."
         ),
     )
 
@@ -43,7 +54,7 @@ class JournalOptions(Options):
 
     max_size = Option(
         name="max-size",
-        kind=types.size(minimum=1),
+        kind=Kind[int](parse=_parse_max_size, accepts=types.size().accepts),
         group="journal",
         default=str(20 * 1024 * 1024),
         shown_default="20 MiB",
@@ -93,7 +104,7 @@ class JournalOptions(Options):
     )
     fsync_interval: Option[float | None] = Option(
         name="fsync-interval",
-        kind=types.duration(minimum=0.01),
+        kind=types.duration(minimum=0.01, maximum=24 * 3600),
         group="journal",
         shown_default="never",
         help=(
@@ -157,28 +168,28 @@ class DeliveryOptions(Options):
 
     batch_wait = Option(
         name="batch-wait",
-        kind=types.duration(),
+        kind=types.duration(maximum=3600),
         group="delivery",
         default="1s",
         help="How long records are collected before a batch is sent that is not full.",
     )
     batch_size = Option(
         name="batch-size",
-        kind=types.size(minimum=1),
+        kind=types.size(minimum=1, maximum=LARGEST_BATCH),
         group="delivery",
         default="1m",
-        help="How large a batch may grow before it is sent.",
+        help="How large a batch may grow before it is sent, at most 64m. Several times as much memory is used for it.",
     )
     retry_min = Option(
         name="retry-min",
-        kind=types.duration(minimum=0.001),
+        kind=types.duration(minimum=0.001, maximum=LONGEST_RETRY),
         group="delivery",
         default="500ms",
         help="The pause before a failed batch is sent again; it doubles with each failure.",
     )
     retry_max = Option(
         name="retry-max",
-        kind=types.duration(minimum=0.001),
+        kind=types.duration(minimum=0.001, maximum=LONGEST_RETRY),
         group="delivery",
         default="5m",
         help="The longest such pause; a retry-min above it counts as this.",

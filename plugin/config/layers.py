@@ -17,6 +17,13 @@ LONGEST_VALUE = 65_536
 """The most characters that one log-opt may have."""
 MOST_IN_ALL = 262_144
 """The most characters that all log-opts of one container, names and values, may have."""
+_ELSEWHERE = {
+    "awslogs-": "for CloudWatch Logs, send to an agent that takes it there, such as Fluent Bit (fluentd-address)",
+    "gcp-": "for Google Cloud, send to an agent that takes it there, such as Fluent Bit (fluentd-address)",
+    "logentries-": "Docker has no such driver any more either; syslog-address sends to Rapid7's collector",
+    "gelf-tls-": "GELF is sent by udp:// or tcp:// only",
+}
+"""What to do with options of other drivers, by how their names begin, for as long as no sink declares them."""
 _MOST_GUESSES = 16  # comparing an unknown name with all known ones takes a millisecond
 _LONGEST_FAULT = 1_000
 _WORTH_REMEMBERING = 256
@@ -187,6 +194,9 @@ class Layers:
 
     def _unknown(self, written: str, origin: str) -> str:
         instance, dot, name = written.rpartition(".")
+        for prefix, advice in _ELSEWHERE.items():
+            if name.startswith(prefix):
+                return f"log-opt {quote(written)}{origin} is for a driver that Peavey has no sink for: {advice}"
         closest = None
         if self._guesses:
             self._guesses -= 1

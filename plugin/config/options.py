@@ -15,7 +15,7 @@ from plugin.config.layers import Given, Layers, shown
 from plugin.config.parsing import closest_name, printable, quote
 from plugin.config.schema import PER_INSTANCE, Option, Schema, SinkOptions
 from plugin.config.secrets import Secret
-from plugin.config.sink_selection import own_instances, select_sinks
+from plugin.config.sink_selection import names_none, own_instances, select_sinks
 from plugin.config.transform_options import TransformOptions
 from plugin.docker.info import Info
 from plugin.docker.tag import TagError, render_tag
@@ -111,7 +111,8 @@ def validate_leniently(
     layers = Layers(schema, ((config, ""), (defaults or {}, f" of {DEFAULTS_SOURCE}")))
     own, _ = layers
     for given in own.values():
-        _read(given, layers.faults)
+        if not (names_none(own) and (given.instance or given.known.sink)):
+            _read(given, layers.faults)
     chosen = select_sinks(layers)
     own_sinks = own_instances(layers)
     sinks = tuple(_choice(layers, instance, sink, own=instance in own_sinks) for instance, sink in chosen.items())

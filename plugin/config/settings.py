@@ -140,14 +140,14 @@ DISK_FREE = Setting(
 MAX_FOLLOWERS = Setting(
     name="max_followers",
     variable="PEAVEY_MAX_FOLLOWERS",
-    kind=types.integer(low=1),
+    kind=types.integer(1, 100_000),
     default="1000",
     help="How many 'docker logs --follow' may run at the same time.",
 )
 DELIVERY_WORKERS = Setting(
     name="delivery_workers",
     variable="PEAVEY_DELIVERY_WORKERS",
-    kind=types.integer(low=1),
+    kind=types.integer(1, 64),
     default="1",
     help="How many processes deliver logs to sinks; containers are shared out among them.",
 )

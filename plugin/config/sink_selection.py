@@ -25,6 +25,8 @@ def select_sinks(layers: Layers) -> dict[str, str]:
         if _NAMING in layer:
             break
         _add_chosen_by_options(selected, layer)
+    if names_none(next(iter(layers))):
+        return {}
     if not faults and all(map(layers.schema.sink, selected.values())):
         for layer in layers:
             faults += [fault for given in layer.values() if (fault := _misplaced(given, selected, naming))]
@@ -34,6 +36,14 @@ def select_sinks(layers: Layers) -> dict[str, str]:
         faults.append(f"{len(selected)} sinks are chosen, at most {MOST_SINKS} are accepted")
     layers.faults += faults
     return selected
+
+
+def names_none(layer: Layer) -> bool:
+    """Return whether a layer wants no sink: with an empty ``sink``, whatever its options choose.
+
+    The engine puts the log-opts of its daemon.json among the container's own, so that they cannot be told apart.
+    """
+    return _NAMING in layer and not parse_list(layer[_NAMING].text)
 
 
 def own_instances(layers: Layers) -> set[str]:

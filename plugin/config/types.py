@@ -41,34 +41,52 @@ SECRET: Kind[Secret] = Kind(parse=Secret, accepts="text", secret=True)
 BOOLEAN: Kind[bool] = Kind(parse=parsing.parse_bool, accepts="true or false", allowed=("true", "false"))
 
 
-def size(base: int = 1000, minimum: int = 0) -> Kind[int]:
-    """Sizes in bytes of at least ``minimum``, their units to the base 1000 or 1024."""
+LARGEST_SIZE = 10**15
+"""Bytes: more than any disk that a journal is on."""
+LONGEST_DURATION = 10 * 365 * 24 * 3600.0
+"""Seconds; beyond it, reckoning with times leaves the calendar."""
+LARGEST_INTEGER = 2**31 - 1
+
+
+def size(base: int = 1000, minimum: int = 0, maximum: int = LARGEST_SIZE) -> Kind[int]:
+    """Sizes in bytes from ``minimum`` to ``maximum``, their units to the base 1000 or 1024."""
 
     def parse(text: str) -> int:
         number = parsing.parse_size(text, base)
         if number < minimum:
             raise ValueError(f"{quote(text)} is too small (at least {minimum:,} {'byte' if minimum == 1 else 'bytes'})")
+        if number > maximum:
+            raise ValueError(f"{quote(text)} is too large (at most {maximum:,} bytes)")
         return number
 
     return Kind(parse=parse, accepts=f"size such as 512k, 20m, 1g (k = {base})")
 
 
-def duration(minimum: float = 0.0) -> Kind[float]:
-    """Durations in seconds of at least ``minimum`` seconds."""
+def duration(minimum: float = 0.0, maximum: float = LONGEST_DURATION) -> Kind[float]:
+    """Durations in seconds from ``minimum`` to ``maximum`` seconds."""
 
     def parse(text: str) -> float:
         seconds = parsing.parse_duration(text)
         if seconds < minimum:
             least = f"at least {minimum:g}s" if minimum else "must not be negative"
             raise ValueError(f"{quote(text)} is too short ({least})")
+        if seconds > maximum:
+            raise ValueError(f"{quote(text)} is too long (at most {maximum / 3600:g}h)")
         return seconds
 
     return Kind(parse=parse, accepts="duration such as 500ms, 10s, 1m30s, 168h")
 
 
 def integer(low: int | None = None, high: int | None = None) -> Kind[int]:
-    """Whole numbers from ``low`` to ``high``, both included."""
-    return Kind(parse=lambda text: parsing.parse_int(text, low, high), accepts=parsing.whole_number(low, high))
+    """Whole numbers from ``low`` to ``high``, both included, and never beyond 31 bits where there is no ``high``."""
+
+    def parse(text: str) -> int:
+        number = parsing.parse_int(text, low, high)
+        if high is None and abs(number) > LARGEST_INTEGER:
+            raise ValueError(f"{quote(text)} is out of range (at most {LARGEST_INTEGER})")
+        return number
+
+    return Kind(parse=parse, accepts=parsing.whole_number(low, high))
 
 
 def choice(*allowed: str, any_case: bool = False) -> Kind[str]:

@@ -198,8 +198,16 @@ class TestFaults:
         ("name", "value", "fault"),
         [
             ("max-size", "20x", "log-opt 'max-size': '20x' is not a size (examples: 512k, 20m, 1g)"),
-            ("max-size", "0", "log-opt 'max-size': '0' is too small (at least 1 byte)"),
-            ("max-size", "-1", "log-opt 'max-size': '-1' is a negative size (examples: 512k, 20m, 1g)"),
+            (
+                "max-size",
+                "0",
+                "log-opt 'max-size': '0' is no bound: leave the option away, or give a large one (such as 100g)",
+            ),
+            (
+                "max-size",
+                "-1",
+                "log-opt 'max-size': '-1' is no bound: leave the option away, or give a large one (such as 100g)",
+            ),
             (
                 "max-file",
                 "0",

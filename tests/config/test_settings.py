@@ -131,7 +131,7 @@ class TestValues:
             ("PEAVEY_DISK_LIMIT", "10x", "'10x' is not a size (examples: 512k, 20m, 1g)"),
             ("PEAVEY_KEEP_STOPPED", "7d", "'7d' is not a duration (examples: 500ms, 10s, 1m30s, 168h)"),
             ("PEAVEY_KEEP_STOPPED", "-1h", "'-1h' is too short (must not be negative)"),
-            ("PEAVEY_MAX_FOLLOWERS", "0", "'0' is out of range (expected: a whole number of at least 1)"),
+            ("PEAVEY_MAX_FOLLOWERS", "0", "'0' is out of range (expected: a whole number from 1 to 100000)"),
             ("LOG_LEVEL", "warn", "'warn' is not one of debug, info, warning, error (did you mean 'warning'?)"),
             ("PEAVEY_HTTP", "9464", "'9464' has no port (examples: 127.0.0.1:9464, [::1]:9464)"),
             ("PEAVEY_HTTP", "web:9464", "'web' is not an IP address (examples: 127.0.0.1:9464, [::1]:9464)"),

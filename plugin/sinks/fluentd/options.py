@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from plugin.config import types
-from plugin.config.parsing import check_host, parse_duration, parse_int, quote
+from plugin.config.common_options import LONGEST_RETRY
+from plugin.config.parsing import check_host, hint, parse_duration, parse_int, quote
 from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
@@ -44,7 +45,10 @@ def _parse_address(text: str) -> Server:
         return Server(Address(path=rest), tls=False)
     if scheme not in ("tcp", "tls"):
         fault = f"unsupported scheme: {quote(scheme)}" if scheme else "missing protocol scheme"
-        raise ValueError(f"{quote(text)}: {fault} (accepted: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH)")
+        raise ValueError(
+            f"{quote(text)}: {fault} (accepted: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH)"
+            f"{hint('tls' if 'tls' in scheme or 'ssl' in scheme else scheme, ('tls', 'tcp', 'unix')) if scheme else ''}"
+        )
     if set(rest) & set("/?#@ "):
         raise ValueError(f"{quote(text)} should not contain a path element, nor anything else but host and port")
     host, port = rest, ""
@@ -73,7 +77,7 @@ def _parse_reconnect_interval(text: str) -> float:
 
 
 def _parse_retry_wait(text: str) -> float:
-    return max(_SHORTEST_RETRY, types.duration().parse(text))
+    return max(_SHORTEST_RETRY, types.duration(maximum=LONGEST_RETRY).parse(text))
 
 
 class FluentdOptions(SinkOptions):
@@ -119,14 +123,14 @@ class FluentdOptions(SinkOptions):
     )
     write_timeout = Option(
         name="fluentd-write-timeout",
-        kind=types.duration(),
+        kind=types.duration(maximum=3600),
         default="0s",
         shown_default="30s",
         help="How long the server may take nothing at all before the connection is given up; 0 stands for the default.",
     )
     read_timeout = Option(
         name="fluentd-read-timeout",
-        kind=types.duration(),
+        kind=types.duration(maximum=3600),
         default="0s",
         shown_default="30s",
         help="How long to wait for an acknowledgement before the connection is given up; 0 stands for the default.",
@@ -181,7 +185,7 @@ class FluentdOptions(SinkOptions):
     )
     max_retries: Option[int | None] = Option(
         name="fluentd-max-retries",
-        kind=Kind(parse=lambda text: parse_int(text, 0, 2**31 - 1), accepts="a whole number up to 2147483647"),
+        kind=Kind(parse=lambda text: parse_int(text, 0, 2**32 - 1), accepts="a whole number up to 4294967295"),
         help="After how many attempts Docker's driver drops a line.",
         superseded="what is not acknowledged is sent again for as long as the journal holds it",
     )

@@ -80,7 +80,7 @@ class JsonFileOptions(SinkOptions):
     )
     max_file = Option(
         name="json-file-max-file",
-        kind=types.integer(low=1),
+        kind=types.integer(1, 1000),
         default="5",
         help="How many files there are of a name, NAME, NAME.1 and so on; the oldest is removed, whether read or not.",
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, NoReturn
 
 from plugin.config import types
+from plugin.config.common_options import LARGEST_BATCH, LONGEST_RETRY
 from plugin.config.parsing import quote
 from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.types import Kind
@@ -78,7 +79,7 @@ class LokiOptions(SinkOptions):
     )
     max_labels = Option(
         name="loki-max-labels",
-        kind=types.integer(low=2),
+        kind=types.integer(2, 1000),
         default="15",
         help=(
             "How many labels a stream may have (Loki's limits_config: max_label_names_per_series): it refuses all "
@@ -89,7 +90,7 @@ class LokiOptions(SinkOptions):
     )
     max_line_size = Option(
         name="loki-max-line-size",
-        kind=types.size(base=1024, minimum=1024),
+        kind=types.size(base=1024, minimum=1024, maximum=16 * 1024 * 1024),
         default="256k",
         help="Longer lines are sent in several entries, since Loki refuses them (its limits_config: max_line_size).",
     )
@@ -104,28 +105,28 @@ class LokiOptions(SinkOptions):
     )
     batch_wait: Option[float | None] = Option(
         name="loki-batch-wait",
-        kind=types.duration(),
+        kind=types.duration(maximum=3600),
         stands_for="batch-wait",
         shown_default="1s",
         help="batch-wait, as Grafana's driver calls it.",
     )
     batch_size: Option[int | None] = Option(
         name="loki-batch-size",
-        kind=types.integer(low=1),
+        kind=types.integer(1, LARGEST_BATCH),
         stands_for="batch-size",
         shown_default="1048576",
         help="batch-size in bytes, as Grafana's driver calls it.",
     )
     min_backoff: Option[float | None] = Option(
         name="loki-min-backoff",
-        kind=types.duration(minimum=0.001),
+        kind=types.duration(minimum=0.001, maximum=LONGEST_RETRY),
         stands_for="retry-min",
         shown_default="500ms",
         help="retry-min, as Grafana's driver calls it.",
     )
     max_backoff: Option[float | None] = Option(
         name="loki-max-backoff",
-        kind=types.duration(minimum=0.001),
+        kind=types.duration(minimum=0.001, maximum=LONGEST_RETRY),
         stands_for="retry-max",
         shown_default="5m",
         help="retry-max, as Grafana's driver calls it.",

@@ -95,7 +95,7 @@ class SplunkOptions(SinkOptions):
     )
     ack_timeout = Option(
         name="splunk-ack-timeout",
-        kind=types.duration(minimum=1),
+        kind=types.duration(minimum=1, maximum=3600),
         default="2m",
         help="How long that may take before the batch is sent again.",
     )

@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 from plugin.config.parsing import check_host, hint, parse_int, quote
 from plugin.sinks.transport.dial import Address
 
+_TLS_SCHEMES = ("tcp+tls", "tls", "ssl", "tcp+ssl", "tcps")
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -31,9 +33,10 @@ def parse_target(text: str, schemes: tuple[str, ...], default_port: int | None =
     except ValueError:
         raise ValueError(f"it is not an address (expected: {expected} and more)") from None
     scheme = parts.scheme
-    if scheme not in schemes or "://" not in text:
-        found = f"unsupported scheme {quote(scheme)}" if scheme else f"{_shown(text)} has no scheme"
-        raise ValueError(f"{found} (expected: {expected}){hint(scheme, schemes) if scheme else ''}")
+    if "://" not in text:
+        raise ValueError(f"{_shown(text)} has no scheme (expected: {expected}, such as {schemes[0]}://host:port)")
+    if scheme not in schemes:
+        raise ValueError(f"unsupported scheme {quote(scheme)} (expected: {expected}){_scheme_hint(scheme, schemes)}")
     if scheme.startswith("unix"):
         path = unquote(parts.path)
         if not path or "\0" in path:
@@ -49,6 +52,15 @@ def parse_target(text: str, schemes: tuple[str, ...], default_port: int | None =
     return Target(scheme, Address(host or "localhost", number or 0))
 
 
+def _scheme_hint(scheme: str, schemes: tuple[str, ...]) -> str:
+    if scheme not in _TLS_SCHEMES:
+        return hint(scheme, schemes)
+    for known in _TLS_SCHEMES:
+        if known in schemes:
+            return f" (did you mean '{known}'?)"
+    return " (TLS is not spoken here: send to an agent on this host that speaks it, such as Fluent Bit)"
+
+
 def _split(netloc: str) -> tuple[str, str | None]:
     """Part host and port; no port is None."""
     if netloc.startswith("["):
@@ -60,5 +72,5 @@ def _split(netloc: str) -> tuple[str, str | None]:
 
 def _shown(text: str) -> str:
     """Quote an address without the user and the password that may be in it."""
-    scheme, separator, rest = text.partition("://")
+    scheme, separator, rest = text.rpartition("://")
     return quote(scheme + separator + rest.rpartition("@")[2])

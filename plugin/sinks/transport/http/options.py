@@ -22,7 +22,7 @@ def timeout_option(name: str, default: str) -> Option[float]:
     """Declare the time limit of a request."""
     return Option(
         name=name,
-        kind=types.duration(minimum=0.1),
+        kind=types.duration(minimum=0.1, maximum=3600),
         default=default,
         help="How long one request may take, until its answer is complete.",
     )
