@@ -70,14 +70,14 @@ class TransformOptions(Options):
     )
     multiline_wait = Option(
         name="multiline-wait",
-        kind=types.duration(minimum=0.01),
+        kind=types.duration(minimum=0.01, maximum=3600),
         group="shaping",
         default="1s",
         help="How long a record waits for its next line.",
     )
     multiline_max_size = Option(
         name="multiline-max-size",
-        kind=types.size(base=1024, minimum=1),
+        kind=types.size(base=1024, minimum=1, maximum=16 * 1024 * 1024),
         group="shaping",
         default="256k",
         help="How large a record of several lines may grow; what is more goes on in the next one. k = 1024.",
@@ -173,7 +173,7 @@ class TransformOptions(Options):
     )
     dedupe: Option[float | None] = Option(
         name="dedupe",
-        kind=types.duration(minimum=0.1),
+        kind=types.duration(minimum=0.1, maximum=24 * 3600),
         group="shaping",
         help="Equal lines in a row within this time become one record, with how often it came in the field repeated.",
     )
