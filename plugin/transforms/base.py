@@ -27,7 +27,7 @@ class Transform(Protocol):
     It may change the records that it is fed.
     """
 
-    def feed(self, record: Record, /) -> Iterable[Record]:
+    def feed(self, record: Record, /) -> Sequence[Record]:
         """Take the next record, and return those that are ready to go on: none, one or several, never one twice."""
 
     def flush(self, now: float, /) -> Iterable[Record]:
@@ -41,7 +41,8 @@ class Transform(Protocol):
     def held_from(self) -> int | None:
         """The smallest ``offset`` of a record that is held, None if none is.
 
-        A new instance that is fed from there on has to make the same of what follows.
+        A new instance that is fed from there on has to make the same of what follows. A class that never holds any has
+        None for an attribute.
         """
 
     @property

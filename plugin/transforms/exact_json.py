@@ -1,4 +1,7 @@
-"""JSON objects as fields: numbers are exact, and what could harm an encoder is not taken."""
+"""JSON objects as fields: numbers are exact, and what could harm an encoder is not taken.
+
+Also runs compiled (see ``exact_json.pxd``).
+"""
 
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -6,13 +9,13 @@ from typing import Any
 import msgspec
 import orjson
 
-from plugin.transforms.patterns import compile_bytes
+from plugin.transforms.patterns import finder
 
 _DEEPEST = 32
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _LONGEST_NUMBER = 4_000
 _FLOAT, _ZERO = 1, 2
-_MANY_DIGITS = compile_bytes(r"[0-9.]{16}")
+_has_many_digits = finder(r"[0-9.]{16}")
 
 
 class _TooDeepError(ValueError):
@@ -28,15 +31,15 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         fields = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return _parse_exactly(line)
+    except orjson.JSONDecodeError as error:
+        return _parse_exactly(line) if "number" in str(error) else None
     if not isinstance(fields, dict):
         return None
     try:
         doubtful = _has_doubtful_floats(fields, _DEEPEST)
     except _TooDeepError:
         return None
-    return _parse_exactly(line) if doubtful and (doubtful == _ZERO or _MANY_DIGITS.search(line)) else fields
+    return _parse_exactly(line) if doubtful and (doubtful == _ZERO or _has_many_digits(line)) else fields
 
 
 def _has_doubtful_floats(value: Any, depth: int) -> int:

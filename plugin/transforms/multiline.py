@@ -1,4 +1,7 @@
-"""Multi-line events: consecutive lines of one stream become one record."""
+"""Multi-line events: consecutive lines of one stream become one record.
+
+Also runs compiled (see ``multiline.pxd``).
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -33,9 +36,8 @@ class Multiline:
     when it would exceed ``max_size`` bytes or ``max_lines`` lines, or when none has come for ``wait`` seconds.
     """
 
-    dropped: Mapping[Reason, int] = NOTHING_DROPPED
-
     def __init__(self, rules: Rules, wait: float, max_size: int, max_lines: int) -> None:
+        self.dropped: Mapping[Reason, int] = NOTHING_DROPPED
         self.released_from: int | None = None
         self._rules = rules
         self._wait = wait

@@ -9,7 +9,7 @@ are joined as well.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from plugin.transforms.patterns import Finds, any_of, compile_bytes
+from plugin.transforms.patterns import Finds, any_of, finder
 
 State = tuple[int, ...]
 
@@ -40,12 +40,12 @@ class PatternRules:
     """
 
     def __init__(self, pattern: str, mode: str, start: str | None) -> None:
-        self._finds = compile_bytes(pattern).search
+        self._finds = finder(pattern)
         self._continues = mode in ("continue_through", "continue_past")
         self._includes_last = mode in ("halt_with", "continue_past")
         if start is None and mode == "continue_past":
             start = pattern
-        self._starts: Finds | None = None if start is None else compile_bytes(start).search
+        self._starts: Finds | None = None if start is None else finder(start)
         self._ends_at_once = self._finds if mode == "halt_with" and start is None else None
 
     def begin(self, line: bytes) -> State:
@@ -56,7 +56,7 @@ class PatternRules:
 
     def follow(self, state: State, line: bytes) -> State:  # noqa: ARG002 (there is one)
         """Return the state behind a further line, empty if it is not of the event any more."""
-        if bool(self._finds(line)) == self._continues:
+        if self._finds(line) == self._continues:
             return _OPEN
         return ENDS if self._includes_last else NONE
 
@@ -264,9 +264,7 @@ class LanguageRules:
                 if name.endswith("?"):
                     self._tentative.add(number)
             for name, rules in table.items():
-                compiled: list[tuple[Finds, int]] = [
-                    (compile_bytes(text).search, numbers.get(after, 0)) for text, after in rules
-                ]
+                compiled: list[tuple[Finds, int]] = [(finder(text), numbers.get(after, 0)) for text, after in rules]
                 if name == "start":
                     self._starts += compiled
                     texts += [text for text, _ in rules]

@@ -1,4 +1,7 @@
-"""Parsing: lines get fields, and from these a message, a severity and a time."""
+"""Parsing: lines get fields, and from these a message, a severity and a time.
+
+Also runs compiled (see ``parse.pxd``).
+"""
 
 from collections.abc import Sequence
 

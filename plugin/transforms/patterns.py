@@ -6,11 +6,15 @@ from typing import Protocol, cast
 
 import re2
 
-Finds = Callable[[bytes], object | None]
-"""Returns something that is true if a pattern is found in a line."""
+Finds = Callable[[bytes], bool]
+"""Returns whether a pattern is found in a line."""
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
+_WITHOUT_GROUPS = re2.Options()
+_WITHOUT_GROUPS.log_errors = False
+_WITHOUT_GROUPS.never_capture = True
+_ANYWHERE = re2._re2.RE2.Anchor.UNANCHORED
 
 
 class Match(Protocol):
@@ -48,10 +52,21 @@ def compile_bytes(text: str) -> Pattern:
     return cast("Pattern", re2.compile(text, _OPTIONS))
 
 
+@lru_cache(maxsize=1024)
+def finder(text: str) -> Finds:
+    """Return what looks for a pattern: in half of the time, since it does not make an object of what it finds."""
+    find = re2.compile(text, _WITHOUT_GROUPS)._regexp.Match
+
+    def finds(line: bytes) -> bool:
+        return bool(find(_ANYWHERE, line, 0, len(line))[0][0] >= 0)
+
+    return finds
+
+
 def any_of(texts: Sequence[str]) -> Finds:
     """Return the search for several patterns at once.
 
     It is one alternation and not an ``re2.Set``: a set whose automaton outgrows its memory reports that nothing
     matches, where a pattern goes on slower.
     """
-    return compile_bytes("|".join(f"(?:{text})" for text in texts)).search
+    return finder("|".join(f"(?:{text})" for text in texts))

@@ -1,4 +1,7 @@
-"""Pipelines: records go through stages, and the place from which on to read again follows what these hold."""
+"""Pipelines: records go through stages, and the place from which on to read again follows what these hold.
+
+Also runs compiled (see ``pipeline.pxd``).
+"""
 
 import math
 from collections import Counter, deque
@@ -22,7 +25,8 @@ class Pipeline:
 
     def __init__(self, stages: Sequence[Transform], position: Position) -> None:
         self.position = position
-        self._stages = stages
+        self._stages = tuple(stages)
+        self._holders = [stage for stage in stages if getattr(type(stage), "held_from", 0) is not None]
         self._decoded = Position(position.resume, position.resume)
         self._before: deque[tuple[int, Position]] = deque()
         self._rebuilds: bool | None = None
@@ -31,13 +35,28 @@ class Pipeline:
     @property
     def holds(self) -> bool:
         """Whether a stage holds records back."""
-        return any(stage.held_from is not None for stage in self._stages)
+        for stage in self._holders:  # noqa: SIM110 (asked for each line)
+            if stage.held_from is not None:
+                return True
+        return False
 
     def feed(self, records: Sequence[Record]) -> list[Record]:
         """Put records through all stages; returns those that come out, which end where what released them does."""
         shaped: list[Record] = []
         for record in records:
-            shaped += self._place(self._feed_one(record), record.end)
+            end, resume = record.end, record.resume
+            made = self._feed_one(record)
+            if self._before or self.holds:
+                shaped += self._place(made, end)
+                continue
+            before = self.position
+            self.position = Position(max(before.offset, end), resume)
+            if made:
+                for early in made[:-1]:
+                    early.end, early.resume = before
+                last = made[-1]
+                last.end, last.resume = self.position
+                shaped += made
         return shaped
 
     def feed_again(self, records: Sequence[Record]) -> None:
@@ -79,16 +98,16 @@ class Pipeline:
         self._before.clear()
         return records
 
-    def _feed_one(self, record: Record) -> list[Record]:
-        if self._decoded.resume < record.offset or record.resume < record.end:
+    def _feed_one(self, record: Record) -> Sequence[Record]:
+        if self._holders and (self._decoded.resume < record.offset or record.resume < record.end):
             self._before.append((record.offset, self._decoded))
         self._decoded = Position(record.end, record.resume)
-        records = [record]
+        made: Sequence[Record] = (record,)
         for stage in self._stages:
-            records = [made for each in records for made in stage.feed(each)]
-        return records
+            made = stage.feed(made[0]) if len(made) == 1 else [each for one in made for each in stage.feed(one)]
+        return made
 
-    def _place(self, records: list[Record], offset: int) -> list[Record]:
+    def _place(self, records: Sequence[Record], offset: int) -> list[Record]:
         """Move to ``offset``, where these records were released; the last of them takes the cursor there.
 
         The others leave it where it was: if a kill comes between them, all are made again.
@@ -99,11 +118,11 @@ class Pipeline:
             record.end, record.resume = before
         if records:
             records[-1].end, records[-1].resume = self.position
-        return records
+        return list(records)
 
     def _position(self, before: Position, offset: int) -> Position:
         """Return the furthest position at ``offset`` or before it from which on nothing is lost."""
-        held = min((held for stage in self._stages if (held := stage.held_from) is not None), default=None)
+        held = min((held for stage in self._holders if (held := stage.held_from) is not None), default=None)
         if held is None:
             self._before.clear()
             return Position(offset, self._decoded.resume)

@@ -7,7 +7,7 @@ from typing import Any
 from plugin.config.transform_options import TransformOptions
 from plugin.records.record import Record
 from plugin.transforms.base import NOTHING_DROPPED, Holder, Reason, held_since
-from plugin.transforms.patterns import Pattern, any_of, compile_bytes
+from plugin.transforms.patterns import Pattern, any_of, compile_bytes, finder
 from plugin.transforms.sensitive import KINDS, TELLING_NAME
 
 _LONGEST_KEY = 400
@@ -52,7 +52,7 @@ class Redact:
         self._finds = any_of(patterns)
         self._kinds = kinds
         self._secret = secret
-        self._finds_secret_name = compile_bytes(TELLING_NAME).search
+        self._finds_secret_name = finder(TELLING_NAME)
 
     def shape(self, record: Record) -> None:
         """Redact a record."""

@@ -1,4 +1,7 @@
-"""Stages that look at one record at a time, run one after the other as a single one."""
+"""Stages that look at one record at a time, run one after the other as a single one.
+
+Also runs compiled (see ``shapes.pxd``).
+"""
 
 from collections import Counter
 from collections.abc import Sequence
