@@ -125,6 +125,8 @@ def _print_table(boxes: list[_Box]) -> None:
     table.add_column("line", no_wrap=True, overflow="ellipsis")
     for box, letter in _all(boxes):
         line = letter.content.decode(errors="replace")
+        if letter.among:
+            line = f"(some of the {letter.among:,} lines from here on)"
         shown = line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
         cells = (box.container, box.instance, format_time(letter.time), letter.reason, shown)
         table.add_row(*(Text(printable(cell)) for cell in cells))

@@ -37,9 +37,14 @@ def has_records(batch: Batch) -> bool:
     return any(group.records for group in batch)
 
 
+def count_records(batch: Batch) -> int:
+    """Count the records of a batch."""
+    return sum(len(group.records) for group in batch)
+
+
 def is_one_record(batch: Batch) -> bool:
     """Return whether a batch can be split no further."""
-    return sum(len(group.records) for group in batch) == 1
+    return count_records(batch) == 1
 
 
 def journal_bytes(batch: Batch) -> int:
@@ -72,6 +77,18 @@ def acknowledge(batch: Batch) -> int:
     for tail, position in upto.items():
         tail.acknowledge(position, counts[tail])
     return counts.total()
+
+
+def note_refusals(batch: Batch, reason: str) -> None:
+    """Keep a note with each container of a batch, of which some records are refused and it is not known which."""
+    first: dict[Tail, Record] = {}
+    counts: Counter[Tail] = Counter()
+    for group in batch:
+        if group.records:
+            first.setdefault(group.tail, group.records[0])
+            counts[group.tail] += len(group.records)
+    for tail, record in first.items():
+        tail.note_refusals(record, counts[tail], reason)
 
 
 def bury(batch: Batch, reason: str) -> None:

@@ -22,7 +22,7 @@ from plugin.delivery.origin import make_origin
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import JournalNote
-from plugin.sinks.base import MisconfiguredError, RejectError, Sink
+from plugin.sinks.base import MisconfiguredError, PartlyRefusedError, RejectError, Sink
 from plugin.sinks.registry import make_sink
 
 _ASIDE = ".again"
@@ -124,7 +124,7 @@ async def _send(
             try:
                 await sink.send(_encode(defects, sink, prepared, unsent[0]))
                 outcome.sent += 1
-            except RejectError as error:
+            except (RejectError, PartlyRefusedError) as error:
                 outcome.fault = str(error)
                 kept.append(unsent[0])
             unsent.popleft()
@@ -136,6 +136,8 @@ def _encode(defects: Defects, sink: Sink[Any], prepared: Any, line: bytes) -> by
     letter = read_letter(line)
     if letter is None:
         raise RejectError("the letter is damaged")
+    if letter.among:
+        raise RejectError(f"a note of {letter.among} records, of which the destination has taken some: {letter.reason}")
     return defects.encode(sink, [letter.record(prepared)])
 
 

@@ -31,7 +31,8 @@ class Part(msgspec.Struct, frozen=True):
 class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One dead letter: when and why it was refused, and the record; times in nanoseconds since 1970 UTC.
 
-    The line is in ``line``, or in ``line_base64`` if it is not UTF-8; see ``content``.
+    The line is in ``line``, or in ``line_base64`` if it is not UTF-8; see ``content``. With ``among`` above 0 it is a
+    note: of so many records from this one on, the destination has refused some and taken the others.
     """
 
     refused: int
@@ -42,13 +43,14 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: str = ""
     line_base64: str = ""
     part: Part | None = None
+    among: int = 0
 
     @classmethod
-    def of(cls, record: Record, reason: str, now: int) -> "Letter":
-        """Make it of a record that is refused now."""
+    def of(cls, record: Record, reason: str, now: int, among: int = 0) -> "Letter":
+        """Make it of a record that is refused now, or of the first of those ``among`` which some are."""
         line = encoded = ""
         try:
-            line = record.line.decode()
+            line = "" if among else record.line.decode()
         except UnicodeDecodeError:
             encoded = base64.b64encode(record.line).decode()
         return cls(
@@ -60,6 +62,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             line=line,
             line_base64=encoded,
             part=Part(record.part_id, record.part_ordinal, record.part_last) if record.part_ordinal else None,
+            among=among,
         )
 
     @property
@@ -79,11 +82,11 @@ def dead_letters_path(folder: Path, instance: str) -> Path:
     return folder / "dead" / f"{instance}{_SUFFIX}"
 
 
-def bury(folder: Path, instance: str, record: Record, reason: str, now: int) -> None:
-    """Keep a refused record; ``now`` is in nanoseconds since 1970 UTC. Raises ``OSError``."""
+def bury(folder: Path, instance: str, record: Record, reason: str, now: int, among: int = 0) -> None:
+    """Keep a refused record, or a note (see `Letter`); ``now`` is in nanoseconds since 1970 UTC. Raises ``OSError``."""
     path = dead_letters_path(folder, instance)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    letter = msgspec.json.encode(Letter.of(record, reason, now)) + b"\n"
+    letter = msgspec.json.encode(Letter.of(record, reason, now, among)) + b"\n"
     with appending(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size <= _BOUND:

@@ -5,13 +5,25 @@ import logging
 import time
 
 from plugin.delivery.backoff import Backoff
-from plugin.delivery.batch import Batch, acknowledge, bury, has_records, is_one_record, journal_bytes, records_of, split
+from plugin.delivery.batch import (
+    Batch,
+    acknowledge,
+    bury,
+    count_records,
+    has_records,
+    is_one_record,
+    journal_bytes,
+    note_refusals,
+    records_of,
+    split,
+)
 from plugin.delivery.batch_size import SMALLEST, BatchSize
 from plugin.delivery.destination_state import DestinationState
 from plugin.delivery.encode_guard import Defects
 from plugin.delivery.secret_reload import CurrentSink
 from plugin.sinks.base import (
     MisconfiguredError,
+    PartlyRefusedError,
     RejectError,
     RetryError,
     SinkError,
@@ -65,6 +77,10 @@ class Sender:
                 if payload is not None:  # the destination has answered
                     self._note_answer()
                 return self._narrow_down(batch, error)
+            except PartlyRefusedError as error:
+                self._note_answer()
+                self._bury_some(batch, error, len(payload or b""))
+                return ()
             except SinkError as error:
                 attempts += isinstance(error, RetryError) and not isinstance(error, UnavailableError)
                 await self._recover(error)
@@ -98,6 +114,19 @@ class Sender:
         if isinstance(error, TooLargeError):
             self._size.note_cut(journal_bytes(batch))
         return split(batch)
+
+    def _bury_some(self, batch: Batch, error: PartlyRefusedError, size: int) -> None:
+        """Go on behind a batch of which some records are refused, nobody knows which: a note of it is kept."""
+        count = count_records(batch)
+        refused = min(error.refused, count)
+        self._state.dead += refused
+        if refused == count:
+            bury(batch, str(error))
+            return
+        logger.warning("destination %s: %d of %d records refused for good: %s", self._name, refused, count, error)
+        note_refusals(batch, str(error))
+        acknowledge(batch)
+        self._state.note_success(count - refused, size)
 
     async def _recover(self, error: SinkError) -> None:
         """Wait until it is time to try again; with a secret that has changed, it is at once if that was the fault."""

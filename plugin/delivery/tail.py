@@ -228,8 +228,19 @@ class Tail:
             )
             self._buried = 0
             self._next_word = now + _SILENCE
+        self._keep(record, reason)
+        cursor = self.cursor
+        upto = position_behind(record)
+        self._move(upto, records=cursor.records, last_success=cursor.last_success, dead=cursor.dead + 1)
+
+    def note_refusals(self, first: Record, count: int, reason: str) -> None:
+        """Keep a note among the dead letters: some of ``count`` records are refused, and it is not known which."""
+        self._keep(first, reason, count)
+
+    def _keep(self, record: Record, reason: str, among: int = 0) -> None:
+        now = time.monotonic()
         try:
-            bury(self.folder, self.instance, record, reason, time.time_ns())
+            bury(self.folder, self.instance, record, reason, time.time_ns(), among)
         except OSError as error:
             self._unkept += 1
             if now >= self._next_word_of_unkept:
@@ -242,9 +253,6 @@ class Tail:
                 )
                 self._unkept = 0
                 self._next_word_of_unkept = now + _SILENCE
-        cursor = self.cursor
-        upto = position_behind(record)
-        self._move(upto, records=cursor.records, last_success=cursor.last_success, dead=cursor.dead + 1)
 
     def close(self) -> None:
         """Close the journal's files; what is acknowledged from now on is noted nowhere."""

@@ -22,6 +22,7 @@ from plugin.records.record import Record
 __all__ = [
     "MisconfiguredError",
     "Origin",
+    "PartlyRefusedError",
     "Record",
     "RejectError",
     "RetryError",
@@ -43,7 +44,7 @@ _OF_COMPOSE_AND_SWARM = {
 
 
 class SinkError(PeaveyError):
-    """A batch that was not acknowledged; raised by ``Sink.send`` as one of the three kinds below."""
+    """A batch that was not acknowledged, or not as a whole; raised by ``Sink.send`` as one of the kinds below."""
 
 
 class RetryError(SinkError):
@@ -67,6 +68,17 @@ class RejectError(SinkError):
 
 class TooLargeError(RejectError):
     """The destination would take this batch in smaller pieces: 413."""
+
+
+class PartlyRefusedError(SinkError):
+    """The destination has refused some records of a batch for good, and taken the others, but does not say which.
+
+    None of it may be sent again. ``refused`` is how many it has refused, at least one.
+    """
+
+    def __init__(self, message: str, refused: int) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class MisconfiguredError(SinkError):
@@ -145,8 +157,9 @@ class Sink(ABC, Generic[Prepared]):
     async def send(self, payload: bytes) -> None:
         """Send an encoded batch; returns when the destination has acknowledged all of it.
 
-        Connects when needed. Raises ``RetryError``, ``RejectError`` or ``MisconfiguredError``, never anything else for
-        what a network or a peer can do; every step has a time limit.
+        Connects when needed. Raises ``RetryError``, ``RejectError``, ``MisconfiguredError`` or, where the protocol does
+        not say more, ``PartlyRefusedError``; never anything else for what a network or a peer can do. Every step has a
+        time limit.
         """
 
     @abstractmethod

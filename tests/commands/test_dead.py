@@ -19,7 +19,7 @@ from plugin.delivery.dead_letters import bury, dead_letters_path
 from plugin.docker.info import Info
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_note
-from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, RetryError, Sink
+from plugin.sinks.base import MisconfiguredError, Origin, PartlyRefusedError, Record, RejectError, RetryError, Sink
 from plugin.sinks.registry import make_sink
 from plugin.sinks.syslog.options import SyslogOptions
 
@@ -111,6 +111,11 @@ def lines_of(container_id: str, sink: str = "syslog") -> list[str]:
     return [json.loads(line)["line"] for line in read_lines(Here.data.container(container_id), sink)]
 
 
+def lines_of_notes(container_id: str) -> list[int]:
+    letters = map(json.loads, read_lines(Here.data.container(container_id), "syslog"))
+    return [letter["among"] for letter in letters if "among" in letter]
+
+
 class TestListing:
     def test_without_any_it_says_so(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert dead() == 0
@@ -131,6 +136,11 @@ class TestListing:
         assert r"\x1b[2Jxxx" in out
         assert "\x1b" not in out
         assert "x…" in out
+
+    def test_a_note_says_that_it_is_one(self, capsys: pytest.CaptureFixture[str]) -> None:
+        bury(Here.data.container(WEB), "syslog", record(b"hello"), "refused 3 records", WHEN, 1_200)
+        dead()
+        assert "refused 3 records   (some of the 1,200 lines from here on)" in capsys.readouterr().out
 
     def test_they_can_be_chosen_by_container_and_by_sink(self, capsys: pytest.CaptureFixture[str]) -> None:
         refuse(WEB, b"one")
@@ -201,6 +211,20 @@ class TestAgain:
         assert [line for _, line, _ in Receiving.got] == [b"one", b"two"]
         assert lines_of(WEB) == ["bad", "bad too"]
         assert capsys.readouterr().out == "web, sink syslog: 2 sent, 2 still dead: still too bad\n"
+
+    def test_what_is_refused_in_part_again_stays(self) -> None:
+        refuse(WEB, b"one", b"two")
+        Receiving.fault = PartlyRefusedError("it refused 1 record", 1)
+        assert dead("--again") == 1
+        assert lines_of(WEB) == ["one", "two"]
+
+    def test_a_note_is_not_sent_and_stays(self, capsys: pytest.CaptureFixture[str]) -> None:
+        bury(Here.data.container(WEB), "syslog", record(b"hello"), "refused 3 records", WHEN, 1_200)
+        refuse(WEB, b"one")
+        assert dead("--again") == 1
+        assert [line for _, line, _ in Receiving.got] == [b"one"]
+        assert "a note of 1200 records, of which the destination has taken some: refused 3" in capsys.readouterr().out
+        assert len(lines_of_notes(WEB)) == 1
 
     def test_a_destination_that_is_down_is_tried_once_and_all_stay(self, capsys: pytest.CaptureFixture[str]) -> None:
         refuse(WEB, b"one", b"two")

@@ -10,12 +10,19 @@ import pytest
 from plugin.delivery import dead_letters
 from plugin.delivery import turns as turns_module
 from plugin.delivery.cpu_yield import Yielding
-from plugin.delivery.dead_letters import dead_letters_path
+from plugin.delivery.dead_letters import dead_letters_path, read_letter
 from plugin.delivery.destination import DeliverySettings, Destination
 from plugin.delivery.turns import Turns
 from plugin.docker.frames import Entry, PartialMetadata
 from plugin.journal.cursors.store import Cursor, read_cursor
-from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, TooLargeError, UnavailableError
+from plugin.sinks.base import (
+    MisconfiguredError,
+    PartlyRefusedError,
+    RetryError,
+    SinkError,
+    TooLargeError,
+    UnavailableError,
+)
 from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver, make_tail
 
 _MIDST = 5  # batches
@@ -208,6 +215,40 @@ def test_a_refused_record_becomes_a_dead_letter_and_the_rest_goes_on(
     assert cursor_of(journal).dead == 2
     assert caplog.text.count("refused for good") == 1, "a word for each would flood the plugin's own log"
     assert cursor_of(journal).offset == journal.writer.offset
+
+
+def test_records_of_which_nobody_says_which_are_refused_are_noted_and_not_sent_again(
+    make_journal: Callable[..., Journal], sink: FakeSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    journals = {name: make_journal(name) for name in ("aa", "bb")}
+    for journal in journals.values():
+        journal.lines(0, 50)
+    sink.answers = [PartlyRefusedError("it refused 3 records: too old", 3)]
+    destination = make_destination(sink)
+    for name, journal in journals.items():
+        destination.add(make_tail(journal, sink, name))
+    deliver(destination, lambda: all(cursor_of(j).offset == j.writer.offset for j in journals.values()))
+    assert sink.delivered == []
+    state = destination.state
+    assert (state.dead, state.records, state.retries, state.failing_since) == (3, 97, 0, 0)
+    for journal in journals.values():
+        (letter,) = map(read_letter, dead_letters_path(journal.folder, "fake").read_bytes().splitlines())
+        assert letter is not None
+        assert (letter.among, letter.content, letter.offset) == (50, b"", 0)
+        assert letter.reason == "it refused 3 records: too old"
+    assert "3 of 100 records refused for good: it refused 3 records: too old" in caplog.text
+
+
+@pytest.mark.parametrize("refused", [2, 100])
+def test_records_that_are_all_refused_at_once_are_dead_letters(journal: Journal, sink: FakeSink, refused: int) -> None:
+    lines = journal.lines(0, 2)
+    sink.answers = [PartlyRefusedError("it refused 2 records", refused)]
+    destination = make_destination(sink)
+    destination.add(make_tail(journal, sink))
+    deliver(destination, lambda: cursor_of(journal).offset == journal.writer.offset)
+    letters = [read_letter(line) for line in dead_letters_path(journal.folder, "fake").read_bytes().splitlines()]
+    assert [letter.content for letter in letters if letter and not letter.among] == lines
+    assert (destination.state.dead, destination.state.records) == (2, 0)
 
 
 def test_a_destination_that_refuses_is_not_down(journal: Journal, sink: FakeSink) -> None:
