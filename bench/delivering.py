@@ -26,6 +26,7 @@ RECEIVERS = {
     "splunk": "http",
     "http": "http",
     "elasticsearch": "elasticsearch",
+    "otlp": "http",
 }
 """The kind of receiver for each sink that has one."""
 SINKS = (*RECEIVERS, "json-file")
@@ -90,6 +91,7 @@ def log_options(sink: str, port: int, folder: Path) -> dict[str, str]:
         "splunk": {"splunk-url": f"http://{at}", "splunk-token": "4711"},
         "http": {"http-url": f"http://{at}"},
         "elasticsearch": {"elasticsearch-url": f"http://{at}"},
+        "otlp": {"otlp-endpoint": f"http://{at}"},
         "json-file": {"json-file-path": f"{folder}/{{{{.FullID}}}}.log", "json-file-max-size": "10g"},
     }[sink]
     return {"batch-wait": "50ms", **chosen}

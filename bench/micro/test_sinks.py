@@ -27,6 +27,9 @@ SINKS: dict[str, dict[str, str]] = {
     "http, zstd": {"http_url": "http://127.0.0.1", "http_compression": "zstd"},
     "elasticsearch": {"elasticsearch_url": "http://127.0.0.1"},
     "elasticsearch, gzip": {"elasticsearch_url": "http://127.0.0.1", "elasticsearch_compression": "gzip"},
+    "otlp": {"otlp_endpoint": "http://127.0.0.1"},
+    "otlp, gzip": {"otlp_endpoint": "http://127.0.0.1", "otlp_compression": "gzip"},
+    "otlp, zstd": {"otlp_endpoint": "http://127.0.0.1", "otlp_compression": "zstd"},
     "json-file": {"json_file_path": "/var/log/containers/web.log"},
 }
 
