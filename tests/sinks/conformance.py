@@ -38,6 +38,8 @@ class Entry:
         the log-opt that says how long it waits for an answer, where its protocol has answers
     ``secret_options``
         further log-opts that hold `SECRET`
+    ``exactly_once``
+        whether what is sent again is never there twice
     """
 
     name: str
@@ -49,6 +51,7 @@ class Entry:
     patience: str = ""
     secret_options: Callable[[Any], Mapping[str, str]] | None = None
     refused_line: bytes = b""
+    exactly_once: bool = False
 
     def __str__(self) -> str:
         return self.name

@@ -44,6 +44,11 @@ def has_rsyslog() -> bool:
     return has_program("rsyslogd")() and any(Path("/usr/lib").glob("**/rsyslog/lmnsd_ossl.so"))
 
 
+def has_receivers() -> bool:
+    """Return whether the real servers are there that sinks are tested with."""
+    return has_rsyslog() and has_program("redis-server", "nats-server")()
+
+
 @dataclass(frozen=True)
 class Need:
     """Something the tests use: what for, how to see that it is there, and Debian's packages that bring it."""
@@ -65,7 +70,11 @@ NEEDS = {
     ),
     "image": Need("testing as a managed plugin", has_program("debootstrap"), ("debootstrap",)),
     "registry": Need("testing plugin push and install", has_program("docker-registry"), ("docker-registry",)),
-    "receivers": Need("testing syslog with rsyslog", has_rsyslog, ("rsyslog", "rsyslog-openssl")),
+    "receivers": Need(
+        "testing syslog with rsyslog, redis and nats with their servers",
+        has_receivers,
+        ("rsyslog", "rsyslog-openssl", "redis-server", "nats-server"),
+    ),
     "unit": Need("rating the systemd unit", has_program("systemd-analyze"), ("systemd",)),
     "node": Need("testing fluentd with a Forward server from npm", has_program("node", "npm"), ("nodejs", "npm")),
 }
