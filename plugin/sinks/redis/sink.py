@@ -1,0 +1,77 @@
+"""``redis``: streams of Redis, and of servers that speak as it does.
+
+Commands: https://redis.io/docs/latest/commands/xadd/.
+"""
+
+from collections.abc import Sequence
+
+from plugin.config.secrets import Secret
+from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
+from plugin.sinks.redis.client import RedisClient
+from plugin.sinks.redis.connection import Login, RedisConnection
+from plugin.sinks.redis.encoder import Stream, encode_commands, make_stream
+from plugin.sinks.redis.options import RedisOptions
+from plugin.sinks.transport.dial import Address, Limits
+
+_OWN_FIELDS = frozenset({"timestamp", "source", "log", "offset", "severity", "fields"})
+
+
+class RedisSink(Sink[Stream]):
+    """Adds entries to a stream per container; acknowledged by the reply, and by replicas where asked for."""
+
+    declaration = RedisOptions
+
+    def __init__(self, options: RedisOptions) -> None:
+        """Take the options; see `Sink`."""
+        url = options.url
+        tls = options.tls.open() if url.tls else None
+        login = Login(options.username or url.user, options.password or url.password or Secret(""), url.database)
+        limits = Limits(connect=min(10.0, options.timeout), write=options.timeout, read=options.timeout)
+
+        def connect(address: Address) -> RedisConnection:
+            return RedisConnection(address, login, tls, limits)
+
+        self._template = options.stream
+        self._most = options.max_length
+        self._metadata = options.metadata
+        self._waits = options.wait_replicas > 0
+        self._client = RedisClient(url.addresses, connect, replicas=options.wait_replicas, patience=options.timeout / 2)
+
+    def prepare(self, origin: Origin) -> Stream:
+        """Make the stream's key, and the fields that all entries of a container share; its labels replace none."""
+        info = origin.info
+        key = self._template.render(info)
+        if not key:
+            raise MisconfiguredError("redis-stream gives no key for this container: its template renders to nothing")
+        fields = {
+            "container_id": info.container_id,
+            "container_name": info.name,
+            "image": info.container_image_name,
+            "host": origin.host,
+            "tag": origin.tag,
+            **origin.services,
+        }
+        constant = {**origin.attributes, **fields} if self._metadata else {}
+        return make_stream(
+            key.encode(errors="replace"),
+            origin.birth,
+            self._most,
+            ours=info.id in key,
+            touches=self._waits,
+            constant={name: value for name, value in constant.items() if value and name not in _OWN_FIELDS},
+        )
+
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """Encode a command for each stream."""
+        return encode_commands(records)
+
+    async def send(self, payload: bytes) -> None:
+        """Send the commands; return when all streams have their entries."""
+        await self._client.send(payload)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+SINK = RedisSink
