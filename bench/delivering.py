@@ -27,6 +27,8 @@ RECEIVERS = {
     "http": "http",
     "elasticsearch": "elasticsearch",
     "otlp": "http",
+    "redis": "redis",
+    "nats": "nats",
 }
 """The kind of receiver for each sink that has one."""
 SINKS = (*RECEIVERS, "json-file")
@@ -92,6 +94,8 @@ def log_options(sink: str, port: int, folder: Path) -> dict[str, str]:
         "http": {"http-url": f"http://{at}"},
         "elasticsearch": {"elasticsearch-url": f"http://{at}"},
         "otlp": {"otlp-endpoint": f"http://{at}"},
+        "redis": {"redis-url": f"redis://{at}"},
+        "nats": {"nats-url": f"nats://{at}"},
         "json-file": {"json-file-path": f"{folder}/{{{{.FullID}}}}.log", "json-file-max-size": "10g"},
     }[sink]
     return {"batch-wait": "50ms", **chosen}

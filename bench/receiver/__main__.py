@@ -28,7 +28,9 @@ def serve(kind: str, listener: socket.socket, tally: Tally) -> None:
             for key, _ in selector.select():
                 if key.fileobj is listener:
                     accepted, _ = listener.accept()
-                    selector.register(accepted, selectors.EVENT_READ, KINDS[kind]())
+                    connection = KINDS[kind]()
+                    accepted.sendall(connection.greeting)
+                    selector.register(accepted, selectors.EVENT_READ, connection)
                 elif not take(key, view, tally):
                     selector.unregister(key.fileobj)
                     key.fileobj.close()  # type: ignore[union-attr]  # it is a socket

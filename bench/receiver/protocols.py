@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import cramjam
+import hiredis
 import msgpack
 import zstandard
 
@@ -26,14 +27,81 @@ class Taken:
 
 
 class Connection(Protocol):
-    """One connection of a receiver."""
+    """One connection of a receiver, which begins with its greeting."""
+
+    greeting: bytes
 
     def feed(self, piece: bytes) -> Taken:
         """Take the bytes that came next."""
 
 
+class Redis:
+    """Redis, as far as the sink of that name needs it: whatever it is asked to run, it has added one entry."""
+
+    greeting = b""
+
+    def __init__(self) -> None:
+        self._commands = hiredis.Reader()
+
+    def feed(self, piece: bytes) -> Taken:
+        """Count the markers in the commands that are complete."""
+        self._commands.feed(piece)
+        lines = requests = 0
+        while (command := self._commands.gets()) is not False:
+            lines += sum(MARKER in argument for argument in command)
+            requests += 1
+        return Taken(lines, requests, b":1\r\n" * requests)
+
+
+class Nats:
+    """NATS JetStream, as far as the sink of that name needs it: every message is stored."""
+
+    greeting = b'INFO {"version":"2.9.10","max_payload":1048576,"headers":true,"jetstream":true,"proto":1}\r\n'
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._sid = b"1"
+        self._sequence = 0
+
+    def feed(self, piece: bytes) -> Taken:
+        """Count the markers in the messages that are complete, and answer them."""
+        buffer = self._rest + piece
+        position = lines = requests = 0
+        answers = []
+        while (end := buffer.find(b"\r\n", position)) >= 0:
+            words = buffer[position:end].split()
+            behind = end + 2
+            if words and words[0] in {b"PUB", b"HPUB"}:
+                size = int(words[-1])
+                if len(buffer) < behind + size + 2:
+                    break
+                lines += buffer[behind : behind + size].count(MARKER)
+                requests += 1
+                answers.append(self._answer(words[1], words[2]))
+                behind += size + 2
+            elif words and words[0] == b"SUB":
+                self._sid = words[-1]
+            elif words == [b"PING"]:
+                answers.append(b"PONG\r\n")
+            position = behind
+        self._rest = buffer[position:]
+        return Taken(lines, requests, b"".join(answers))
+
+    def _answer(self, subject: bytes, reply: bytes) -> bytes:
+        if subject == b"$JS.API.STREAM.NAMES":
+            text = b'{"streams":["logs"]}'
+        elif subject.startswith(b"$JS.API."):
+            text = b'{"error":{"code":404,"err_code":10037,"description":"no message found"}}'
+        else:
+            self._sequence += 1
+            text = b'{"stream":"logs","seq":%d}' % self._sequence
+        return b"MSG %b %b %d\r\n%b\r\n" % (reply, self._sid, len(text), text)
+
+
 class Plain:
     """A protocol without answers: syslog and GELF over TCP, Fluentd's Forward without acknowledgements."""
+
+    greeting = b""
 
     def __init__(self) -> None:
         self._text = _Text()
@@ -49,6 +117,8 @@ class Http:
     ``answer`` makes the answer to a request of the number of lines in it; ``compression`` is how bodies are compressed
     that do not say.
     """
+
+    greeting = b""
 
     def __init__(self, answer: Callable[[int], bytes], compression: bytes = b"") -> None:
         self._answer = answer
@@ -118,6 +188,8 @@ class _Packed:
 class Forward:
     """Fluentd's Forward protocol in PackedForward mode: each message with a chunk's name is acknowledged by it."""
 
+    greeting = b""
+
     def __init__(self) -> None:
         self._messages = msgpack.Unpacker(raw=False, max_buffer_size=1 << 28)
 
@@ -168,5 +240,7 @@ KINDS: dict[str, Callable[[], Connection]] = {
     "loki": lambda: Http(lambda _: _NO_CONTENT, b"snappy"),
     "elasticsearch": lambda: Http(_bulk_answer),
     "forward": Forward,
+    "redis": Redis,
+    "nats": Nats,
 }
 """The kinds of receivers, by the names that they are started with."""

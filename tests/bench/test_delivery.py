@@ -17,7 +17,7 @@ def test_the_options_lead_to_this_sink_alone(sink: str, tmp_path: Path) -> None:
     assert not choice.faults
 
 
-@pytest.mark.parametrize("sink", ["loki", "fluentd", "syslog", "elasticsearch", "otlp", "json-file"])
+@pytest.mark.parametrize("sink", ["loki", "fluentd", "syslog", "elasticsearch", "otlp", "redis", "nats", "json-file"])
 def test_all_lines_are_delivered_and_counted(sink: str, tmp_path: Path) -> None:
     journals = write_journals(tmp_path / "journals", 2, 1_000)
     delivered = deliver(sink, journals, 1_000, Start(0, 0), tmp_path / "work")

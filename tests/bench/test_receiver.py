@@ -10,6 +10,7 @@ import zstandard
 
 from bench.receiver import MARKER, LinesMissingError, Receiver
 from bench.receiver.protocols import KINDS, Taken
+from plugin.sinks.redis.encoder import pack
 
 LINE = MARKER + b" and more\n"
 
@@ -98,3 +99,26 @@ def test_messages_of_the_forward_protocol_are_counted_and_acknowledged(size: int
     answers = msgpack.Unpacker()
     answers.feed(b"".join(piece.answer for piece in taken))
     assert list(answers) == [{"ack": "one"}, {"ack": "two"}]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_commands_of_redis_are_counted_in_pieces_of_any_size(size: int) -> None:
+    connection = KINDS["redis"]()
+    text = pack(b"EVALSHA", LINE, b"x", LINE) + pack(b"SCRIPT", b"LOAD", b"x")
+    taken = [connection.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert sum(piece.lines for piece in taken) == 2
+    assert b"".join(piece.answer for piece in taken) == b":1\r\n:1\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_messages_of_nats_are_counted_in_pieces_of_any_size(size: int) -> None:
+    connection = KINDS["nats"]()
+    header = b"NATS/1.0\r\na: b\r\n\r\n"
+    text = b"CONNECT {}\r\nPING\r\nSUB inbox.* 5\r\n"
+    text += b"HPUB logs.a inbox.1 %d %d\r\n%b%b\r\n" % (len(header), len(header + LINE), header, LINE)
+    text += b"PUB logs.a inbox.2 %d\r\n%b\r\n" % (len(LINE * 2), LINE * 2)
+    taken = [connection.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert sum(piece.lines for piece in taken) == 3
+    assert b"".join(piece.answer for piece in taken) == (
+        b'PONG\r\nMSG inbox.1 5 25\r\n{"stream":"logs","seq":1}\r\nMSG inbox.2 5 25\r\n{"stream":"logs","seq":2}\r\n'
+    )

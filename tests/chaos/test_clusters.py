@@ -1,0 +1,73 @@
+"""Clusters whose nodes are killed again and again under load: every line is there once, in order."""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.sinks.killed_delivery import Backlog, lines_by_container
+from tests.sinks.nats.server import lines_of, nats_cluster
+from tests.sinks.redis.server import received_of, redis_cluster
+
+SHORT, LONG = 50_000, 1_000_000  # lines
+CONTAINERS = 5
+LONGEST_ABSENCE = 0.5  # seconds
+OPTIONS = {"batch-size": "20k", "batch-wait": "10ms", "retry-min": "10ms", "retry-max": "200ms"}
+
+
+@pytest.mark.chaos
+def test_masters_of_redis_are_killed(tmp_path: Path, seed: int, is_long: bool) -> None:
+    chance = random.Random(seed)  # noqa: S311  (no secret)
+    with redis_cluster(tmp_path) as cluster:
+        backlog = _backlog(tmp_path, "redis", {"redis-url": cluster.url, "redis-max-length": "0"}, is_long)
+        kills = 0
+
+        def kill_one() -> None:
+            nonlocal kills
+            node = chance.choice(cluster.nodes)
+            # A master takes no writes for two seconds after its start.
+            _peace_and(chance, 4.0, node.stop, node.start)
+            kills += 1
+
+        backlog.deliver(kill_one)
+        print(f"{kills} masters were killed")
+        found = [received_of(fields) for stream in cluster.streams().values() for _, fields in stream]
+        assert kills
+        assert lines_by_container([(r.container, r.line) for r in found]) == dict.fromkeys(backlog.names, backlog.lines)
+
+
+@pytest.mark.chaos
+def test_leaders_of_nats_are_killed(tmp_path: Path, seed: int, is_long: bool) -> None:
+    chance = random.Random(seed)  # noqa: S311  (no secret)
+    with nats_cluster(tmp_path) as cluster:
+        options = {"nats-url": cluster.url, "nats-timeout": "2s", "nats-lines-per-message": "20"}
+        backlog = _backlog(tmp_path, "nats", options, is_long)
+        kills = 0
+
+        def kill_leader() -> None:
+            nonlocal kills
+            leader = cluster.leader()
+            if leader >= 0:
+                _peace_and(chance, 0.5, cluster.nodes[leader].stop, cluster.nodes[leader].start)
+                kills += 1
+
+        backlog.deliver(kill_leader)
+        print(f"{kills} leaders were killed")
+        found = lines_of(cluster.published())
+        assert kills
+        assert lines_by_container([(r.container, r.line) for r in found]) == dict.fromkeys(backlog.names, backlog.lines)
+
+
+def _backlog(folder: Path, sink: str, options: dict[str, str], is_long: bool) -> Backlog:
+    lines = (LONG if is_long else SHORT) // CONTAINERS
+    return Backlog(folder, sink, OPTIONS | options, containers=CONTAINERS, lines=lines)
+
+
+def _peace_and(chance: random.Random, longest: float, kill: Callable[[], None], start: Callable[[], None]) -> None:
+    """Kill a server after at most so many seconds, and start it again."""
+    time.sleep(chance.random() * longest)
+    kill()
+    time.sleep(chance.random() * LONGEST_ABSENCE)
+    start()
