@@ -235,7 +235,19 @@ def whose_receiver_can(fault: str) -> pytest.MarkDecorator:
 
 
 def test_every_sink_is_listed() -> None:
-    chosen = {"elasticsearch", "loki", "http", "splunk", "fluentd", "syslog", "gelf", "json-file", "otlp"}
+    chosen = {
+        "elasticsearch",
+        "loki",
+        "http",
+        "splunk",
+        "fluentd",
+        "syslog",
+        "gelf",
+        "json-file",
+        "nats",
+        "otlp",
+        "redis",
+    }
     assert {sink.name for sink in schema().sinks} >= chosen
     assert {entry.name.partition(" ")[0] for entry in ENTRIES} == {sink.name for sink in schema().sinks}
 

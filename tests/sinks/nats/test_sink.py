@@ -155,19 +155,19 @@ def test_lines_that_end_at_one_position_are_all_there_once(server: NatsServer) -
 
 def test_a_message_whose_answer_is_lost_comes_late_and_once(server: NatsServer) -> None:
     """The one that was under way is stored while we ask where to go on: the server refuses whichever comes second."""
-    sink = make(server)
-    records = batch(sink, (0, 30, b"a"))
+    sinks = [make(server), make(server)]
+    first, late, again = (0, 30, b"a"), (30, 60, b"b"), (60, 90, b"c")
 
     async def run() -> None:
-        await sink.send(sink.encode(records))
-        late = batch(sink, (30, 60, b"b"))
-        other = make(server)
-        await asyncio.gather(sink.send(sink.encode(late)), other.send(other.encode(late)))
-        await sink.close()
-        await other.close()
+        for sink in sinks:  # both know where the subject ends
+            await sink.send(sink.encode(batch(sink, first)))
+        payloads = [sinks[0].encode(batch(sinks[0], late)), sinks[1].encode(batch(sinks[1], late, again))]
+        await asyncio.gather(*(sink.send(payload) for sink, payload in zip(sinks, payloads, strict=True)))
+        for sink in sinks:
+            await sink.close()
 
     asyncio.run(run())
-    assert lines(server) == [b"a", b"b"]
+    assert lines(server) == [b"a", b"b", b"c"]
 
 
 def test_a_journal_that_began_anew_goes_on(server: NatsServer) -> None:
