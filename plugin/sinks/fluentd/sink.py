@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from plugin.config.secrets import Secret
 from plugin.sinks.base import Origin, Record, Sink
+from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.fluentd import protocol
 from plugin.sinks.fluentd.client import ForwardClient
 from plugin.sinks.fluentd.encoder import PreparedEntries, encode_entries, record_start, records_by_tag
@@ -16,6 +17,7 @@ _TIME_LIMIT = 30.0
 
 # Fluent Bit refuses messages of more than 6 MB, and prefers them below 2.
 _MESSAGE_SIZE = 1024 * 1024
+_ATTRIBUTES = Bounds(size=256 * 1024, value=256 * 1024)
 
 
 class FluentdSink(Sink[PreparedEntries]):
@@ -29,6 +31,7 @@ class FluentdSink(Sink[PreparedEntries]):
 
     def __init__(self, options: FluentdOptions) -> None:
         server = options.address
+        self._label = f"fluentd@{server.address}"
         tls = options.tls.open() if server.tls else None
         patience = options.read_timeout or _TIME_LIMIT
         limits = Limits(write=options.write_timeout or _TIME_LIMIT, read=patience)
@@ -51,6 +54,7 @@ class FluentdSink(Sink[PreparedEntries]):
 
     def prepare(self, origin: Origin) -> PreparedEntries:
         """Pack what Docker's driver sends; a label or variable of the same name replaces a field, but not the line."""
+        origin = bounded(origin, self._label, _ATTRIBUTES)
         info = origin.info
         fields = {"container_id": info.container_id, "container_name": info.container_name}
         attributes = {name: value for name, value in origin.attributes.items() if name != "log"}

@@ -11,6 +11,7 @@ import orjson
 
 from plugin.records.record import Record
 from plugin.sinks.base import Origin
+from plugin.sinks.encoding.bounds import cut
 from plugin.sinks.encoding.json_strings import strings
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS, before_1970
 
@@ -20,6 +21,7 @@ _ERR = 3
 _NO_TIME = "0001-01-01T00:00:00Z"
 
 _PIECES = 7
+_LONGEST_COMMAND = 8192
 
 # What Graylog takes in the name of a field; it drops fields with other names.
 _UNNAMEABLE = re.compile(r"[^\w.-]", re.ASCII)
@@ -40,7 +42,7 @@ def prepare_frame(origin: Origin, end: bytes) -> Frame:
     """Write all fields but the line and its time; ``end`` ends each message."""
     info = origin.info
     extra = {
-        "_command": info.command,
+        "_command": cut(info.command, _LONGEST_COMMAND),
         "_container_id": info.container_id,
         "_container_name": info.name,
         "_created": info.container_created or _NO_TIME,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from plugin.sinks.base import Origin, Record, RejectError, Sink, Trouble
+from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.gelf.encoder import Frame, encode_each, encode_stream, prepare_frame
 from plugin.sinks.gelf.options import GelfOptions
 from plugin.sinks.transport import datagram
@@ -21,6 +22,11 @@ _LONGEST_DATAGRAM = 1420
 _LONGEST_CHUNK = _LONGEST_DATAGRAM - 12
 _MOST_CHUNKS = 128
 
+# Graylog stores fields as keywords, and its index refuses a message with one above 32,766 bytes. Its inputs take
+# messages of up to 2 MiB over TCP; over UDP 128 chunks hold 180,224 bytes, compressed or not.
+_OVER_TCP = Bounds(size=256 * 1024, value=32_766)
+_OVER_UDP = Bounds(size=16 * 1024, value=16 * 1024)
+
 
 class GelfSink(Sink[Frame]):
     """One GELF server."""
@@ -30,6 +36,7 @@ class GelfSink(Sink[Frame]):
     def __init__(self, options: GelfOptions) -> None:
         target = options.address
         self._is_udp = target.scheme == "udp"
+        self._label = f"gelf@{target.address}"
         level = options.compression_level
         self._level = _BEST_SPEED if level is None else level
         self._window = _WINDOWS[options.compression_type or "gzip"]
@@ -44,7 +51,8 @@ class GelfSink(Sink[Frame]):
 
     def prepare(self, origin: Origin) -> Frame:
         """Write all fields but the line and its time."""
-        return prepare_frame(origin, end=b"" if self._is_udp else b"\0")
+        bounds = _OVER_UDP if self._is_udp else _OVER_TCP
+        return prepare_frame(bounded(origin, self._label, bounds), end=b"" if self._is_udp else b"\0")
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Write the messages, over UDP compressed and in chunks; blank lines are left out.

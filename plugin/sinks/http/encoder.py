@@ -8,9 +8,11 @@ import orjson
 from plugin.docker.times import format_second
 from plugin.records.record import Record
 from plugin.sinks.base import Origin
+from plugin.sinks.encoding.bounds import cut
 from plugin.sinks.encoding.json_strings import strings
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
 
+_LONGEST_COMMAND = 65_536
 _LAST_DIGITS = [digits + b'Z","log":"' for digits in THREE_DIGITS]
 
 
@@ -30,7 +32,7 @@ def prepare_objects(origin: Origin) -> PreparedObjects:
         "container_created": info.container_created,
         "image": info.container_image_name,
         "image_id": info.container_image_id,
-        "command": info.command,
+        "command": cut(info.command, _LONGEST_COMMAND),
         "tag": origin.tag,
         "host": origin.host,
         **origin.services,

@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 import zstandard
 
 from plugin.sinks.base import Origin, Record, Sink
+from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.http.encoder import PreparedObjects, encode_objects, prepare_objects
 from plugin.sinks.http.options import HttpOptions
 from plugin.sinks.transport.http.client import HttpClient
+
+# Web servers take bodies of 1 MiB where nobody has set more, and a line alone must fit.
+_ATTRIBUTES = Bounds(size=256 * 1024, value=256 * 1024)
 
 _CONTENT_TYPES = {"ndjson": "application/x-ndjson", "json": "application/json"}
 
@@ -38,11 +42,12 @@ class HttpSink(Sink[PreparedObjects]):
         headers = {"Content-Type": _CONTENT_TYPES[options.format]}
         if compression != "none":
             headers["Content-Encoding"] = compression
+        self._label = f"http@{options.url.site}"
         self._client = HttpClient(options.http.settings(options.url, headers, options.headers))
 
     def prepare(self, origin: Origin) -> PreparedObjects:
         """Make what is the same for all records of a container."""
-        return prepare_objects(origin)
+        return prepare_objects(bounded(origin, self._label, _ATTRIBUTES))
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode objects, one a line or as an array, compressed where asked for."""

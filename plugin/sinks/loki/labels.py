@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from plugin.config.parsing import quote
 from plugin.docker.tag import Tag, TagError, compile_tag
 from plugin.sinks.base import MisconfiguredError, Origin
+from plugin.sinks.encoding.bounds import cut
 from plugin.sinks.loki.relabel import Rule, relabel
 
 ExternalLabels = tuple[tuple[str, Tag], ...]
@@ -13,7 +14,8 @@ ExternalLabels = tuple[tuple[str, Tag], ...]
 _DEFAULT = (("container_name", compile_tag("{{.Name}}")),)
 _FILENAME = "filename"
 _TENANT = "__tenant_id__"
-# Loki's own limit (its limits_config: max_label_value_length), in bytes.
+# Loki's own limits (its limits_config: max_label_name_length, max_label_value_length), in bytes.
+_LONGEST_NAME = 1024
 _LONGEST_VALUE = 2048
 
 _COMMA_OR_ACTION = re.compile(r",|\{\{")
@@ -78,7 +80,7 @@ def container_labels(origin: Origin, external: ExternalLabels, rules: Iterable[R
         return None
     if relabelled.get(_FILENAME) == filename:
         del relabelled[_FILENAME]
-    return {label_name(name): value for name, value in relabelled.items()}
+    return {label_name(name): value for name, value in relabelled.items() if name}
 
 
 def part_labels(
@@ -86,11 +88,16 @@ def part_labels(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Part labels into those that Loki takes as such and the others, since it refuses all lines of a stream beyond.
 
-    It takes at most ``most`` that are not empty, and no value above 2 KiB. The last to be taken are ``attributes``,
-    the names of chosen labels and environment variables: these are many where a pattern chooses them.
+    It takes at most ``most`` that are not empty, no name above 1 KiB, and no value above 2 KiB. The last to
+    be taken are ``attributes``, the names of chosen labels and environment variables: these are many where a pattern
+    chooses them.
     """
     last = {label_name(name) for name in attributes}
-    fitting = [name for name, value in labels.items() if value and len(value.encode()) <= _LONGEST_VALUE]
+    fitting = [
+        name
+        for name, value in labels.items()
+        if value and len(value.encode(errors="replace")) <= _LONGEST_VALUE and len(name) <= _LONGEST_NAME
+    ]
     taken = set(sorted(fitting, key=lambda name: name in last)[:most])
     return (
         {name: value for name, value in labels.items() if name in taken},
@@ -106,5 +113,5 @@ def label_name(name: str) -> str:
 
 def container_metadata(origin: Origin) -> Mapping[str, str]:
     """Return what names a container but would make too many streams as a label: Loki's structured metadata."""
-    tag = origin.tag if origin.tag != origin.info.id else ""
+    tag = cut(origin.tag, _LONGEST_VALUE) if origin.tag != origin.info.id else ""
     return {"container_id": origin.info.container_id, "image": origin.info.container_image_name, "tag": tag}

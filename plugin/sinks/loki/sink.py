@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from plugin.sinks.base import Origin, Record, RejectError, Sink, SinkError, TooLargeError
+from plugin.sinks.encoding.bounds import Bounds, fitting, tell_left_out
 from plugin.sinks.loki.answers import StreamLimitError, judge
 from plugin.sinks.loki.encoder import ContainerStream, encode_streams, labels_field, metadata_fields
 from plugin.sinks.loki.labels import container_labels, container_metadata, part_labels
@@ -20,6 +21,10 @@ _SOURCES = ("stdout", "stderr")
 # long one waits. Short lines can be there within one batch, since the metadata comes with each of them.
 _LARGEST_PUSH = 4 << 20
 
+
+# Loki's limits_config has 64 KB (max_structured_metadata_size) and 128 names (max_structured_metadata_entries_count) of
+# an entry, of which it adds some itself.
+_METADATA = Bounds(size=60_000, value=60_000, count=120)
 
 Prepared = Mapping[str, ContainerStream]
 
@@ -40,6 +45,7 @@ class LokiSink(Sink[Prepared]):
         if tenant := options.tenant_id:
             headers["X-Scope-OrgID"] = tenant
         url = options.url.with_default_path(PUSH_PATH)
+        self._label = f"loki@{url.site}"
         self._client = HttpClient(options.http.settings(url, headers), judge)
         self._streams = Streams(_LARGEST_PUSH, alone=options.single_streams)
         self._taken = Taken()
@@ -50,8 +56,16 @@ class LokiSink(Sink[Prepared]):
         if labels is None:
             return {}
         labels, others = part_labels(labels, origin.attributes, self._most_labels)
-        metadata = metadata_fields({**others, **container_metadata(origin)}) if self._with_metadata else b""
+        metadata = self._metadata(origin, others)
         return {source: ContainerStream(labels_field(labels | {"source": source}), metadata) for source in _SOURCES}
+
+    def _metadata(self, origin: Origin, others: Mapping[str, str]) -> bytes:
+        """Write structured metadata: what names the container, and what of the ``others`` Loki takes besides."""
+        own = container_metadata(origin)
+        more = {name: value for name, value in others.items() if value and name not in own}
+        sent = fitting({**own, **more}, _METADATA) if self._with_metadata else {}
+        tell_left_out(origin, self._label, more.keys() - sent.keys())
+        return metadata_fields(sent)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode streams, each compressed; empty if all records are blank or of containers that a rule drops.

@@ -62,7 +62,7 @@ class _ClientOptions(HttpClientOptions):
         default="10s",
         help="How long one request may take, until its answer is complete.",
     )
-    tls = Nested(_OtlpTlsOptions, "")
+    tls: Nested[TlsOptions] = Nested(_OtlpTlsOptions, "")
 
 
 class OtlpOptions(SinkOptions):

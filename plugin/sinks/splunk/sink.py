@@ -16,6 +16,7 @@ import orjson
 
 from plugin.config.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, RetryError, Sink, SinkError
+from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.splunk.encoder import ENCODERS, EventFields, PreparedEvents, prepare_events
 from plugin.sinks.splunk.options import SplunkOptions
 from plugin.sinks.transport.http.client import HttpClient
@@ -25,6 +26,8 @@ from plugin.sinks.transport.http.settings import HttpSettings
 logger = logging.getLogger(__name__)
 
 _COLLECTOR = "/services/collector"
+# Collectors before Splunk 7 take requests of 1 MB, and a line alone must fit.
+_ATTRIBUTES = Bounds(size=256 * 1024, value=256 * 1024)
 _FIRST_POLL, _LAST_POLL = 0.1, 5.0
 
 # Of the answers with status 400, those that are about how the token is set up, and not about the events: incorrect
@@ -84,11 +87,12 @@ class SplunkSink(Sink[PreparedEvents]):
             verify=not options.skip_verify,
             secrets=(token,),
         )
+        self._label = f"splunk@{options.url.site}"
         self._client = HttpClient(settings, _judge)
 
     def prepare(self, origin: Origin) -> PreparedEvents:
         """Make what is the same for all events of a container."""
-        return prepare_events(origin, self._fields)
+        return prepare_events(bounded(origin, self._label, _ATTRIBUTES), self._fields)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode events one after the other, compressed where asked for; empty if there is none."""

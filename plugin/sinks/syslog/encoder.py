@@ -5,6 +5,7 @@ Source: moby's ``daemon/logger/syslog`` and the formatters of github.com/RackSec
 """
 
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -12,10 +13,19 @@ from dataclasses import dataclass
 
 from plugin.records.record import Record
 from plugin.sinks.base import Origin, RejectError
+from plugin.sinks.encoding.bounds import cut
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
 
 _INFO = 6
 _ERR = 3
+
+# RFC 5424, 6: the fields of a header are ASCII without blanks, and no longer.
+_NOT_PRINTUSASCII = re.compile(r"[^!-~]")
+_LONGEST_HOST = 255
+_LONGEST_APP_NAME = 48
+_LONGEST_MSGID = 32
+# Elsewhere, so that a datagram has room for the line.
+_LONGEST_TAG = 1024
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -41,13 +51,17 @@ class MessageFormat:
     def head(self, origin: Origin) -> Head:
         """Write all of a container's header but the time."""
         # srslog puts its program's name where there is no tag.
-        tag = _clean(origin.tag or "peavey", keeps_blanks=not self.is_rfc5424)
-        host = f" {_clean(origin.host, keeps_blanks=False) or 'localhost'}" if self._has_host else ""
+        tag = origin.tag or "peavey"
+        host = f" {_ascii(origin.host)[:_LONGEST_HOST] or 'localhost'}" if self._has_host else ""
         pid = os.getpid()
-        tail = f"{host} {tag} {pid} {tag} - " if self.is_rfc5424 else f"{host} {tag}[{pid}]: "
+        if self.is_rfc5424:
+            name = _ascii(tag)
+            tail = f"{host} {name[:_LONGEST_APP_NAME]} {pid} {name[:_LONGEST_MSGID]} {_structured_data(tag)} "
+        else:
+            tail = f"{host} {cut(_clean(tag), _LONGEST_TAG)}[{pid}]: "
         version = "1 " if self.is_rfc5424 else ""
         out, err = (f"<{self._facility << 3 | severity}>{version}".encode() for severity in (_INFO, _ERR))
-        return Head(out, err, tail.encode())
+        return Head(out, err, tail.encode(errors="replace"))
 
     def messages(
         self, records: Sequence[Record], newline: bytes, nul: bytes, longest: int = sys.maxsize
@@ -124,6 +138,24 @@ def _local(second: int) -> time.struct_time:
     return local
 
 
-def _clean(text: str, *, keeps_blanks: bool) -> str:
-    """Replace what would end a field of a header, or a whole message."""
-    return "".join(c if c.isprintable() and (keeps_blanks or not c.isspace()) else "_" for c in text)
+def _clean(text: str) -> str:
+    """Replace what would end a whole message."""
+    return "".join(c if c.isprintable() else "_" for c in text)
+
+
+def _ascii(text: str) -> str:
+    """Replace what a field of RFC 5424's header cannot hold: all but PRINTUSASCII (RFC 5424, 6)."""
+    return _NOT_PRINTUSASCII.sub("_", text)
+
+
+def _structured_data(tag: str) -> str:
+    """Write the whole tag as structured data where it is not what the header has of it; else nil, as Docker's driver.
+
+    Its name has the enterprise number that RFC 5612 reserves for whom has none.
+    """
+    if len(tag) <= _LONGEST_MSGID and not _NOT_PRINTUSASCII.search(tag):
+        return "-"
+    value = _clean(cut(tag, _LONGEST_TAG))
+    for character in ("\\", '"', "]"):
+        value = value.replace(character, f"\\{character}")
+    return f'[peavey@32473 tag="{value}"]'

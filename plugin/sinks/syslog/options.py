@@ -1,5 +1,7 @@
 """The options of the sink ``syslog``: those of Docker's driver."""
 
+from collections.abc import Iterator
+
 from plugin.config import types
 from plugin.config.parsing import hint, parse_int, quote
 from plugin.config.schema import Nested, Option, SinkOptions
@@ -9,6 +11,8 @@ from plugin.sinks.transport.tls.options import TlsOptions, ca_option
 
 _SCHEMES = ("udp", "tcp", "tcp+tls", "unix", "unixgram")
 _PORT = 514
+OCTET_COUNTING = "octet-counting"
+"""The framing in which each message has its length before it."""
 _FACILITIES = (
     *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
     *("", "", "", ""),
@@ -69,9 +73,15 @@ class SyslogOptions(SinkOptions):
         name="syslog-format",
         kind=types.choice("rfc3164", "rfc5424", "rfc5424micro"),
         shown_default="the local form, which has no host name",
+        help=("The form of messages. Times are those of the lines, in whole seconds; rfc5424micro has microseconds."),
+    )
+    framing: Option[str | None] = Option(
+        name="syslog-framing",
+        kind=types.choice(OCTET_COUNTING, "non-transparent"),
+        shown_default=f"{OCTET_COUNTING} for RFC 5424 over tcp+tls, else non-transparent, as Docker's driver",
         help=(
-            "The form of messages. Times are those of the lines, in whole seconds; rfc5424micro has microseconds. Over "
-            "tcp+tls, RFC 5424 messages are framed by octet counting; over tcp each ends with a newline."
+            "How messages are told apart in a stream (RFC 6587): each has its length before it, or a newline at its "
+            "end. For tcp, tcp+tls and unix only."
         ),
     )
     tls = Nested(_BesidesTlsOptions, "syslog-tls-")
@@ -80,6 +90,13 @@ class SyslogOptions(SinkOptions):
     def destination(self) -> str:
         """Where it sends to: scheme and address."""
         return str(self.address or "local")
+
+    def check(self) -> Iterator[str]:
+        """Yield the framing of what is not a stream."""
+        yield from super().check()
+        if self.framing and (self.address is None or self.address.scheme in ("udp", "unixgram")):
+            given = self.name_of(SyslogOptions.framing)
+            yield f"log-opt {quote(given)} needs a syslog-address that is a stream: tcp://, tcp+tls:// or unix://"
 
 
 OPTIONS = SyslogOptions

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from plugin.sinks.base import Origin, Record, Sink, Trouble
 from plugin.sinks.syslog.encoder import Head, MessageFormat
 from plugin.sinks.syslog.local_socket import LocalSyslog
-from plugin.sinks.syslog.options import SyslogOptions
+from plugin.sinks.syslog.options import OCTET_COUNTING, SyslogOptions
 from plugin.sinks.transport import datagram
 from plugin.sinks.transport.datagram import DatagramConnection
 from plugin.sinks.transport.resending_stream import UnansweredStream
@@ -23,7 +23,7 @@ class SyslogSink(Sink[Head]):
     def __init__(self, options: SyslogOptions) -> None:
         target = options.address
         self._format = MessageFormat(options.format or "", options.facility)
-        self._counts_octets = False
+        self._counts_octets = options.framing == OCTET_COUNTING
         # The local socket may be of either kind: what is packed as datagrams can be sent as a stream too.
         self._is_datagrams = target is None or target.scheme in ("udp", "unixgram")
         self._route: LocalSyslog | DatagramConnection | StreamConnection | UnansweredStream
@@ -32,7 +32,7 @@ class SyslogSink(Sink[Head]):
         elif self._is_datagrams:
             self._route = DatagramConnection(target.address)
         elif target.scheme == "tcp+tls":
-            self._counts_octets = self._format.is_rfc5424
+            self._counts_octets = self._counts_octets or (self._format.is_rfc5424 and not options.framing)
             # The system's as well, as Docker's go-connections/tlsconfig does.
             tls = options.tls.open(system_roots=True)
             self._route = UnansweredStream(StreamConnection(target.address, tls))

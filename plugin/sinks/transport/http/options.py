@@ -52,7 +52,7 @@ class HttpClientOptions(Options):
 
     timeout = timeout_option("timeout", "10s")
     proxy_url = proxy_option("proxy-url")
-    tls = Nested(_HttpTlsOptions, "tls-")
+    tls: Nested[TlsOptions] = Nested(_HttpTlsOptions, "tls-")
     server_name = server_name_option("tls-server-name")
     username = Option(
         name="username",
