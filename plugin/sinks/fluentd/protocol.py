@@ -62,7 +62,7 @@ class Answers:
         try:
             self._unpacker.feed(data)
             yield from self._unpacker
-        except (ValueError, msgpack.UnpackException) as error:
+        except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
             raise AnswerError(type(error).__name__) from error
 
 

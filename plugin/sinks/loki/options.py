@@ -12,6 +12,7 @@ from plugin.docker.info import Info
 from plugin.docker.tag import TagError
 from plugin.sinks.loki.labels import ExternalLabels, parse_external_labels
 from plugin.sinks.loki.relabel import Rule, parse_rules
+from plugin.sinks.transport.http.headers import HEADER_TEXT
 from plugin.sinks.transport.http.options import HttpClientOptions
 from plugin.sinks.transport.http.url import URL_KIND, HttpUrl
 
@@ -66,7 +67,7 @@ class LokiOptions(SinkOptions):
         help="Rules that change the labels of a container, or drop it, once when its logging begins.",
     )
     tenant_id = Option(
-        name="loki-tenant-id", kind=types.TEXT, default="", shown_default="none", help="Sent as X-Scope-OrgID."
+        name="loki-tenant-id", kind=HEADER_TEXT, default="", shown_default="none", help="Sent as X-Scope-OrgID."
     )
     structured_metadata = Option(
         name="loki-structured-metadata",

@@ -8,6 +8,7 @@ from plugin.config.schema import Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
 from plugin.docker.info import Info
+from plugin.sinks.transport.http.headers import HEADER_SECRET
 from plugin.sinks.transport.http.options import proxy_option, timeout_option
 from plugin.sinks.transport.http.url import HttpUrl, parse_url
 from plugin.sinks.transport.tls.options import ca_option, file_faults, server_name_option, skip_verify_option
@@ -50,7 +51,7 @@ class SplunkOptions(SinkOptions):
         help="The path of the event endpoint.",
     )
     token: Option[Secret] = Option(
-        name="splunk-token", kind=types.SECRET, required=True, help="The token of the HTTP event collector."
+        name="splunk-token", kind=HEADER_SECRET, required=True, help="The token of the HTTP event collector."
     )
     source = Option(
         name="splunk-source", kind=types.TEXT, default="", shown_default="the token's", help="The events' source."

@@ -35,9 +35,10 @@ _FIRST_POLL, _LAST_POLL = 0.1, 5.0
 _SETUP_CODES = (7, 10, 11, 14)
 
 
-def _judge(
+def judge(
     site: str, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[Secret]
 ) -> SinkError | None:
+    """Return the failure that an answer stands for, with the collector's own codes; None for 2xx."""
     fault = failure(site, status, headers, body, secrets)
     if isinstance(fault, RejectError) and _object(body).get("code") in _SETUP_CODES:
         return MisconfiguredError(f"{fault} (check the token's settings, and log-opts splunk-index and others)")
@@ -88,7 +89,7 @@ class SplunkSink(Sink[PreparedEvents]):
             secrets=(token,),
         )
         self._label = f"splunk@{options.url.site}"
-        self._client = HttpClient(settings, _judge)
+        self._client = HttpClient(settings, judge)
 
     def prepare(self, origin: Origin) -> PreparedEvents:
         """Make what is the same for all events of a container."""

@@ -52,6 +52,7 @@ class HttpClient:
             headers["Proxy-Authorization"] = proxy_authorization.reveal()
         self._secrets = (
             *filter(None, (authorization, self._proxy and self._proxy.password)),
+            *filter(None, (self._proxy and self._proxy.authorization, settings.url.authorization)),
             *settings.url.secrets,
             *settings.secrets,
             *(Secret(value) for value in settings.given_headers.values()),
@@ -89,7 +90,7 @@ class HttpClient:
             raise RetryError(f"{self._site} did not answer within {self._settings.timeout:g} s") from error
         except aiohttp.ClientHttpProxyError as error:
             raise self._proxy_failure(error) from error
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._connection_failure(error) from error
         if fault := self._judge(self._site, status, answer_headers, answer, self._secrets):
             raise fault
@@ -146,8 +147,8 @@ class HttpClient:
             )
         if tls_fault is not None and is_lasting(tls_fault):
             return MisconfiguredError(f"no TLS with {self._site}: {tls_fault.reason.replace('_', ' ').lower()}")
-        if isinstance(error, aiohttp.InvalidURL | UnicodeError):
-            return MisconfiguredError(f"{self._site}: the URL cannot be used")
+        if isinstance(error, aiohttp.InvalidURL | ValueError):
+            return MisconfiguredError(f"{self._site}: the URL, or a header, cannot be used")
         if isinstance(error, aiohttp.ClientConnectorError):
             return UnavailableError(f"cannot connect to {self._site}: {_reason(error)}")
         return RetryError(f"the connection to {self._site} failed: {_reason(error)}")

@@ -4,12 +4,29 @@ import re
 
 import orjson
 
+from plugin.config.secrets import Secret
 from plugin.config.types import Kind
 
 # RFC 9110, 5.6.2 (token) and 5.5 (field-content); what frames the request is the client's business.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _OURS = ("host", "content-length", "transfer-encoding", "content-encoding", "connection")
+
+
+def header_text(text: str) -> str:
+    """Return a text that a header can hold; raises `ValueError`, whose message does not show it."""
+    if not _VALUE.fullmatch(text) or "\t" in text or text != text.strip():
+        raise ValueError(
+            "it holds a control character, such as a newline, or a blank at an end, which no HTTP header can hold"
+        )
+    return text
+
+
+HEADER_TEXT: Kind[str] = Kind(parse=header_text, accepts="text without control characters", keeps_empty=True)
+
+HEADER_SECRET: Kind[Secret] = Kind(
+    parse=lambda text: Secret(header_text(text)), accepts="text without control characters", secret=True
+)
 
 
 class Headers(dict[str, str]):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from plugin.config import types
 from plugin.config.schema import Nested, Option, Options
 from plugin.config.secrets import Secret
-from plugin.sinks.transport.http.headers import Headers
+from plugin.sinks.transport.http.headers import HEADER_SECRET, Headers
 from plugin.sinks.transport.http.settings import HttpSettings
 from plugin.sinks.transport.http.url import URL_KIND, HttpUrl, basic_authorization
 from plugin.sinks.transport.tls.options import (
@@ -69,7 +69,7 @@ class HttpClientOptions(Options):
     )
     bearer_token: Option[Secret | None] = Option(
         name="bearer-token",
-        kind=types.SECRET,
+        kind=HEADER_SECRET,
         shown_default="none",
         help="A token that is sent as Authorization: Bearer.",
     )

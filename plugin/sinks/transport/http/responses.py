@@ -1,10 +1,13 @@
 """What the answer of an HTTP server means: acknowledged, or one of the three failures."""
 
+import html
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from urllib.parse import quote, quote_plus
 
 from plugin.config.parsing import printable
 from plugin.config.secrets import Secret
@@ -39,14 +42,16 @@ def failure(
 ) -> SinkError | None:
     """Return the failure that an answer stands for, None for 2xx.
 
-    408, 425, 429 and 5xx may pass: `RetryError`. 401, 403, 404, 405, 407, 415 and redirects, which are not followed,
-    need somebody to change something: `MisconfiguredError`. All others are about this batch: `RejectError`, and for 413
-    `TooLargeError`. ``site`` is how the message names the server.
+    408, 425, 429 and 5xx may pass, and so may what is not the status of an answer at all: `RetryError`. 401, 403, 404,
+    405, 407, 415 and redirects, which are not followed, need somebody to change something: `MisconfiguredError`. All
+    others are about this batch: `RejectError`, and for 413 `TooLargeError`. ``site`` is how the message names the server.
     """
     if 200 <= status < 300:
         return None
     message = f"{site} answered {status} {_PHRASES.get(status, '')}".rstrip()
     shown = shorten(body, secrets)
+    if status < 200 or status >= 600:
+        return RetryError(f"{message}, which is not the status of an answer{shown}")
     if 300 <= status < 400:
         return MisconfiguredError(f"{message}, a redirect, which is not followed: give the URL that it leads to")
     if status == HTTPStatus.BAD_REQUEST and _WRONG_FORMAT.search(body):
@@ -62,13 +67,27 @@ def failure(
 
 def shorten(body: bytes, secrets: Iterable[Secret] = ()) -> str:
     """Return the start of an answer's body for a message, on one line after a colon; secrets are masked."""
-    content = " ".join(text(body).split())
-    hidden = [shown for secret in secrets if len(shown := secret.reveal()) >= _SHORTEST_SECRET]
-    for one in sorted(hidden, key=len, reverse=True):  # one may be a part of another
-        content = content.replace(one, "***")
+    content = mask(" ".join(text(body).split()), secrets)
     if not content:
         return ""
     return ": " + printable(content if len(content) <= _SHOWN else content[: _SHOWN - 1] + "…")
+
+
+def mask(content: str, secrets: Iterable[Secret]) -> str:
+    """Replace secrets in a text that came from a server, in the forms that servers write texts in."""
+    hidden = {form for secret in secrets for form in _forms(secret.reveal()) if len(form) >= _SHORTEST_SECRET}
+    for one in sorted(hidden, key=len, reverse=True):  # one may be a part of another
+        content = content.replace(one, "***")
+    return content
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield a secret, and the credentials of an ``Authorization``, as they are and as JSON, HTML and URLs have them."""
+    _, blank, credentials = secret.partition(" ")
+    for plain in {secret, " ".join(secret.split()), credentials if blank else secret}:
+        escaped = json.dumps(plain)[1:-1]
+        yield from (plain, escaped, escaped.replace("/", "\\/"), json.dumps(plain, ensure_ascii=False)[1:-1])
+        yield from (html.escape(plain), quote(plain, safe=""), quote_plus(plain))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -89,6 +108,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError, LookupError):  # whatever is in the text
         return None
     return moment if moment.tzinfo else None

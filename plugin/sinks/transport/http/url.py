@@ -71,7 +71,7 @@ def parse_url(text: str) -> HttpUrl:
     try:
         url = URL(text)
         port = url.port
-    except ValueError:
+    except (ValueError, LookupError):  # yarl looks for the host of [..]@, which is empty
         raise ValueError("it is not a URL (example: https://logs.example.com:3100/path)") from None
     if url.scheme not in ("http", "https") or not url.host or port is None or any(c.isspace() for c in text):
         raise ValueError("it is not an http:// or https:// URL with a host (example: https://logs.example.com:3100)")

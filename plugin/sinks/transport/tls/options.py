@@ -1,16 +1,32 @@
 """The options for TLS, which sinks have in common under prefixes and some names of their own."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from plugin.config import types
 from plugin.config.parsing import quote
 from plugin.config.schema import Option, Options
+from plugin.config.types import Kind
 from plugin.docker.info import Info
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.transport.tls.context import ClientTls, check_files
 
+_HOST = re.compile(r"[\w:][\w.:-]*")
 _FILES = "In the managed plugin, files of the host are below /etc/peavey; one that changes is read anew."
+
+
+def _parse_server_name(text: str) -> str:
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"{quote(text)} is not the name of a host") from None
+    if text and not _HOST.fullmatch(text):
+        raise ValueError(f"{quote(text)} is not the name of a host (example: logs.example.com)")
+    return text
+
+
+_SERVER_NAME: Kind[str] = Kind(parse=_parse_server_name, accepts="name of a host", keeps_empty=True)
 
 
 def ca_option(name: str, *, besides: bool = False) -> Option[Path | None]:
@@ -58,7 +74,7 @@ def server_name_option(name: str) -> Option[str]:
     """Declare the name that the server's certificate must have."""
     return Option(
         name=name,
-        kind=types.TEXT,
+        kind=_SERVER_NAME,
         default="",
         shown_default="the URL's host",
         help="The name that the server's certificate must have.",
