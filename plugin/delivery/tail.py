@@ -1,6 +1,7 @@
 """Tails: one container's journal on its way to one destination."""
 
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,13 @@ from typing import Any, NamedTuple
 
 from plugin.delivery.dead_letters import bury
 from plugin.delivery.timing import Timing
-from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, entry_size
+from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.docker.info import short_id
+from plugin.journal.corruption import damage_at
 from plugin.journal.cursors.store import Cursor, move_cursor
 from plugin.journal.gap_reason import NO_ENTRIES, why_missing
 from plugin.journal.layout import CLOCK_TICK, is_gone
 from plugin.journal.reader import JournalReader
-from plugin.journal.scanner import frame_behind
 from plugin.records.decoder import Decoder
 from plugin.records.position import Position, position_behind
 from plugin.sinks.base import Record, Sink
@@ -29,7 +30,6 @@ LONGEST_TURN = 0.005
 
 _SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
-_LOOK_AHEAD = 2 << 20
 
 
 class Chunk(NamedTuple):
@@ -79,6 +79,8 @@ class Tail:
         self.patience = patience
         self._gaps: list[tuple[int, int]] = []
         self._held_since = 0.0
+        self._stuck_since = math.inf
+        self._stuck_size = 0
         self._unsaved = False
         self._buried = 0
         self._next_word = 0.0
@@ -125,7 +127,12 @@ class Tail:
             news = news or folder != self._seen_folder
             self._seen_folder = folder if time.time_ns() - folder > CLOCK_TICK else -1
         self._looks += 1
-        return news or self._is_overdue() or (self._pipeline is not None and self._pipeline.holds)
+        return (
+            news
+            or self._is_overdue()
+            or self._is_stuck_too_long()
+            or (self._pipeline is not None and self._pipeline.holds)
+        )
 
     def rest(self) -> None:
         """Close what is open, unless there is more to read, or something that was read is still to be noted."""
@@ -136,7 +143,7 @@ class Tail:
     @property
     def holds(self) -> bool:
         """Whether something waits for its rest: then there is something to do although the journal does not grow."""
-        return self._decoder.holds or (self._pipeline is not None and self._pipeline.holds)
+        return self._decoder.holds or self._is_stuck or (self._pipeline is not None and self._pipeline.holds)
 
     @property
     def dropped(self) -> Mapping[Reason, int]:
@@ -172,7 +179,8 @@ class Tail:
             records += self._take()
             if used:
                 self._held_since = time.monotonic()
-            elif self._skip_malformed(chunk):
+                self._stuck_since = math.inf
+            elif chunk and self._skip_damage(len(chunk)):
                 records += self._gap(NO_ENTRIES)
             elif not chunk or not self._reader.next_segment():
                 records += self._release()
@@ -195,16 +203,27 @@ class Tail:
         self._pipeline.feed_again(self._decoder.take_earlier())
         return self._pipeline.feed(self._decoder.take())
 
-    def _skip_malformed(self, chunk: bytes) -> bool:
-        """Go on behind bytes that are not a frame; false if ``chunk``, of which nothing was used, may become one.
+    def _skip_damage(self, size: int) -> bool:
+        """Go on behind bytes that are not a frame; false if what is there, ``size`` bytes of it, may become one.
 
-        Intake sets such bytes aside, but a cursor that a power cut left behind can be in the middle of a frame.
+        Intake sets such bytes aside, but a segment can be damaged later, and a cursor that a power cut left behind can
+        be in the middle of a frame. An incomplete frame that has been waited for long enough will not be completed.
         """
-        if len(chunk) < HEADER_SIZE or len(chunk) < HEADER_SIZE + entry_size(chunk, 0) <= MAX_FRAME_SIZE:
-            return False
-        following = frame_behind(self._reader.peek(_LOOK_AHEAD))
-        self._reader.advance(max(0, following))
-        return following > 0
+        now = time.monotonic()
+        if size > self._stuck_size:
+            self._stuck_since = min(self._stuck_since, now)
+        overdue = now - self._stuck_since > self.patience
+        skipped = damage_at(self._reader, ended=overdue)
+        self._reader.advance(skipped)
+        self._stuck_size = 0 if skipped else size
+        if skipped or overdue:  # what has been tried in vain is tried again when it has grown
+            self._stuck_since = math.inf
+        return skipped > 0
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether an incomplete frame is waited for, until it is taken for damaged."""
+        return self._stuck_since < math.inf
 
     def acknowledge(self, upto: Position, count: int) -> None:
         """Note that all up to a position is done with, of which ``count`` records are delivered now."""
@@ -298,6 +317,9 @@ class Tail:
     def _is_overdue(self) -> bool:
         """Return whether the decoder has waited long enough for the rest of a line."""
         return self._decoder.holds and time.monotonic() - self._held_since > self.patience
+
+    def _is_stuck_too_long(self) -> bool:
+        return time.monotonic() - self._stuck_since > self.patience
 
     def _release(self) -> list[Record]:
         """Return what has waited for its rest long enough, as far as it is there."""

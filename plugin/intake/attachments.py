@@ -15,6 +15,7 @@ import msgspec
 from plugin.docker.info import Info
 from plugin.intake.disk_reserve import Reserve
 from plugin.journal.layout import write_atomically
+from plugin.journal.regular_files import NotRegularError, read_regular
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Attachments:
     def find(self, name: str) -> Attachment | None:
         """Read the attachment of a stream; ``None`` if there is none, or none that can be used."""
         try:
-            return msgspec.json.decode(self._path(name).read_bytes(), type=Attachment)
+            return msgspec.json.decode(read_regular(self._path(name)), type=Attachment)
         except (OSError, ValueError, *_DAMAGED):
             return None
 
@@ -88,9 +89,12 @@ class Attachments:
             return Scan([], [], unreadable=True)
         for path in (self._folder / name for name in names if name.endswith(".json")):
             try:
-                found.append(msgspec.json.decode(path.read_bytes(), type=Attachment))
+                found.append(msgspec.json.decode(read_regular(path), type=Attachment))
             except FileNotFoundError:
                 continue
+            except NotRegularError as error:
+                damaged.append(path.stem)
+                logger.warning("attachment %s is damaged: %s", path, error.strerror)
             except OSError as error:
                 unreadable = True
                 logger.warning("cannot read attachment %s; retrying: %s", path, error)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
 
+from plugin.journal.regular_files import open_regular
+
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
@@ -51,7 +53,7 @@ def _tried(action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool
 def _give(spare: Path, path: Path, content: bytes) -> None:
     if len(content) > _SIZE:
         raise OSError(f"{len(content)} bytes are too many for it")
-    file = os.open(spare, os.O_WRONLY | os.O_CLOEXEC)
+    file = open_regular(spare, os.O_WRONLY)
     try:
         written = 0
         while written < len(content):
@@ -63,7 +65,7 @@ def _give(spare: Path, path: Path, content: bytes) -> None:
 
 
 def _allocate(spare: Path) -> None:
-    file = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = open_regular(spare, os.O_WRONLY | os.O_CREAT)
     try:
         if os.fstat(file).st_size != _SIZE:
             os.posix_fallocate(file, 0, _SIZE)

@@ -10,6 +10,7 @@ from pathlib import Path
 from plugin.intake.journal_state import KeptJournal
 from plugin.journal.layout import CLOCK_TICK
 from plugin.journal.metadata import container_label
+from plugin.journal.regular_files import open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def _sync_all(folder: Path, paths: list[str]) -> None:
 
 def _fsync(path: str) -> None:
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = open_regular(path)
     except FileNotFoundError:  # compressed meanwhile, and synced for that, or removed
         return
     try:

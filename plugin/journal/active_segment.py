@@ -7,6 +7,7 @@ from pathlib import Path
 
 from plugin.journal.index import pack_points
 from plugin.journal.layout import create_atomically, index_path, segment_path
+from plugin.journal.regular_files import open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def create_segment(folder: Path, base: int, content: bytes) -> NewestSegment:
 
 def open_segment(folder: Path, base: int, known: Sequence[tuple[int, int, int, int]]) -> NewestSegment:
     """Open a segment that exists, and its index, of which only ``known`` points are kept. Raises ``OSError``."""
-    file = os.open(segment_path(folder, base), os.O_RDWR | os.O_CLOEXEC)
+    file = open_regular(segment_path(folder, base), os.O_RDWR)
     index = _open_index(folder, base, 0)
     index_end = len(pack_points(known))
     _cut(index, index_end)
@@ -95,14 +96,18 @@ def cut_closed_segment(folder: Path, base: int, end: int) -> None:
     """Cut off what lies behind an offset in a segment that is open no more; it stays where the disk refuses that."""
     path = segment_path(folder, base)
     try:
-        os.truncate(path, end - base)
+        file = open_regular(path, os.O_WRONLY)
+        try:
+            os.ftruncate(file, end - base)
+        finally:
+            os.close(file)
     except OSError as error:
         logger.debug("cannot truncate %s: %s", path, error)
 
 
 def _open_index(folder: Path, base: int, flags: int) -> int:
     try:
-        return os.open(index_path(folder, base), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
+        return open_regular(index_path(folder, base), os.O_RDWR | os.O_CREAT | flags)
     except OSError as error:
         logger.debug("%s: cannot create index: %s", folder, error)
         return -1

@@ -11,6 +11,7 @@ import zlib
 from array import array
 
 from plugin.journal.layout import DataFolder
+from plugin.journal.regular_files import open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class GrowthTeller:
 
     def _open(self) -> None:
         """Go on with the counters of an earlier process; have room for all of them now, as the disk may fill up."""
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         self._counters = _read(os.pread(self._file, _SIZE, 0))
         os.pwrite(self._file, self._counters.tobytes(), 0)
 
@@ -63,7 +64,7 @@ class GrowthListener:
         """Return the counters that have changed since the last call; ``None`` if there are none."""
         try:
             if self._file < 0:
-                self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                self._file = open_regular(self._path)
             content = os.pread(self._file, _SIZE, 0)
         except OSError:
             return None

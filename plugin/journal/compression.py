@@ -7,6 +7,7 @@ from pathlib import Path
 import zstandard
 
 from plugin.journal.layout import Segment, list_segments
+from plugin.journal.regular_files import open_regular
 
 _LEVEL = 3
 _CHUNK = 1 << 20
@@ -32,7 +33,7 @@ def compress_closed(folder: Path, needed_from: int | None = None) -> int:
 
 def _compress(segment: Segment) -> None:
     unfinished = f"{segment.path}.zst{_UNFINISHED}"
-    with open(segment.path, "rb") as source, open(unfinished, "wb", opener=_private) as target:
+    with os.fdopen(open_regular(segment.path), "rb") as source, open(unfinished, "wb", opener=_private) as target:
         status = os.fstat(source.fileno())
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         compressor.copy_stream(source, target, size=status.st_size, read_size=_CHUNK, write_size=_CHUNK)

@@ -6,12 +6,15 @@ room: even a disk without any lets the note be made, and moved, which is to rena
 
 import logging
 import os
+import re
 from pathlib import Path
 
 from plugin.docker.info import short_id
-from plugin.journal.layout import gap_path
+from plugin.journal.layout import MAX_OFFSET, gap_path
 
 logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"(\d{20})\.gap", re.ASCII)
 
 
 class GapNote:
@@ -56,5 +59,5 @@ def noted_gap(folder: Path) -> int:
         names = os.listdir(folder)
     except FileNotFoundError:
         return 0
-    digits = (name.removesuffix(".gap") for name in names if name.endswith(".gap"))
-    return max((int(offset) for offset in digits if offset.isdecimal()), default=0)
+    found = (int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+    return max((offset for offset in found if offset < MAX_OFFSET), default=0)

@@ -1,13 +1,13 @@
 """Why bytes of a journal are missing: by what was recorded when they were given up, else by what is left of it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from plugin.journal.layout import corrupt_path, list_segments
-from plugin.journal.losses import Cause, Loss, read_losses
+from plugin.journal.losses import Cause, cover, read_losses
 from plugin.journal.reader import segment_end
 
 NO_ENTRIES = "they are not log entries"
+DAMAGED = "the journal is damaged there"
 
 _REASONS = {
     Cause.RETENTION: "max-size and max-file do not keep them",
@@ -31,23 +31,14 @@ def why_missing(folder: Path, start: int, end: int) -> str:
         if aside.exists() and aside.stat().st_size == end - start:
             return f"{NO_ENTRIES}, and are set aside in {aside.name}"
         if before and segment_end(before[-1]) > start:
-            return "the journal is damaged there"
+            return DAMAGED
     except FileNotFoundError:  # removed meanwhile
         before = []
     losses = [loss for loss in read_losses(folder) if loss.start < end and loss.end > start]
     reasons = list(dict.fromkeys(_REASONS[loss.cause] for loss in losses))
-    if not _cover(losses, start, end):
+    if not cover(losses, start, end):
         reasons.append(_guess(may_have_been_full=bool(before)))
     return ", or ".join(reasons)
-
-
-def _cover(losses: Sequence[Loss], start: int, end: int) -> bool:
-    """Return whether losses, which are in order, make up all of a gap."""
-    for loss in losses:
-        if loss.start > start:
-            return False
-        start = max(start, loss.end)
-    return start >= end
 
 
 def _guess(*, may_have_been_full: bool) -> str:

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
+from plugin.journal.regular_files import NotRegularError, open_regular
+
 logger = logging.getLogger(__name__)
 
 _RECORD = struct.Struct("<qqqq")
@@ -37,9 +39,9 @@ def read_points(path: str | os.PathLike[str], base: int, end: int, last: int | N
     an empty list if there is no index, its beginning is damaged, or it cannot be read: the segment tells all of it.
     """
     try:
-        with open(path, "rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             content = file.read() if last is None else _ends(file, last)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotRegularError):
         return []
     except OSError as error:
         logger.debug("%s cannot be read: %s", path, error)

@@ -15,6 +15,7 @@ from plugin.docker.partials import Joiner
 from plugin.journal.index import Point, read_points
 from plugin.journal.layout import Segment, index_path
 from plugin.journal.reader import JournalReader, segment_end
+from plugin.journal.regular_files import open_regular
 from plugin.journal.retention import SegmentUse
 from plugin.journal.scanner import Walker
 
@@ -124,5 +125,8 @@ def _read(segment: Segment, offset: int, size: int) -> bytes:
             return reader.peek(size)
         finally:
             reader.close()
-    with open(segment.path, "rb", buffering=0) as file:
-        return os.pread(file.fileno(), size, offset - segment.base)
+    file = open_regular(segment.path)
+    try:
+        return os.pread(file, size, offset - segment.base)
+    finally:
+        os.close(file)

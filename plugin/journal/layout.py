@@ -26,12 +26,16 @@ from pathlib import Path
 
 from plugin.docker.info import is_container_id
 from plugin.errors import JournalError
+from plugin.journal.regular_files import open_lock, open_regular
 
 logger = logging.getLogger(__name__)
 
 CLOCK_TICK = 100_000_000
 """Nanoseconds within which two changes of a file can have the same time, and more: file systems tell times by a clock
 that stands still for some milliseconds."""
+
+MAX_OFFSET = 1 << 62
+"""No journal ever grows so large: a name, or a cursor, with such an offset is not one of ours."""
 
 _DIGITS = 20
 _SEGMENT_NAME = re.compile(rf"\d{{{_DIGITS}}}\.log(\.zst)?", re.ASCII)
@@ -69,7 +73,10 @@ class DataFolder:
 
         Raises ``JournalError`` if another process has it.
         """
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = open_lock(self.path / "lock")
+        except OSError as error:
+            raise JournalError(f"cannot lock the data folder {self.path}: {error}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -154,7 +161,7 @@ def may_be_folder(path: Path) -> bool:
 def free_at_once(path: Path) -> None:
     """Empty a file that is about to be removed: what a reader has open would take its room until it is closed."""
     try:
-        os.truncate(path, 0)
+        os.close(open_regular(path, os.O_WRONLY | os.O_TRUNC))
     except OSError as error:
         logger.debug("cannot truncate %s before removing it: %s", path, error)
 
@@ -184,9 +191,14 @@ def list_segments(folder: Path) -> list[Segment]:
 
 def _segment_names(folder: Path) -> set[str]:
     try:
-        return {name for name in os.listdir(folder) if _SEGMENT_NAME.fullmatch(name)}
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if _SEGMENT_NAME.fullmatch(entry.name) and _is_segment(entry)}
     except FileNotFoundError:
         return set()
+
+
+def _is_segment(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False) and int(entry.name[:_DIGITS]) < MAX_OFFSET
 
 
 def last_change(folder: Path) -> int:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from plugin.docker.frames import MAX_FRAME_SIZE
 from plugin.docker.partials import MAX_JOINED, Joiner
+from plugin.journal.corruption import walk_to
 from plugin.journal.index import clean_points, read_points
 from plugin.journal.layout import index_path, list_segments
 from plugin.journal.reader import JournalReader
@@ -20,15 +20,11 @@ def joiner_at(folder: Path, base: int) -> Joiner:
     reader = JournalReader(folder, start)
     try:
         while reader.offset < base:
-            chunk = reader.peek(min(MAX_FRAME_SIZE, base - reader.offset))
-            if reader.offset >= base:
+            walk_to(reader, walker, base)
+            if reader.offset < base and reader.offset == walker.offset and not reader.next_segment():
                 break
             if reader.offset != walker.offset:
                 walker.restart(reader.offset, 0, NO_TIME)
-            walked = walker.walk(chunk)
-            reader.advance(walked)
-            if not walked and not reader.next_segment():
-                break
     finally:
         reader.close()
     return walker.joiner

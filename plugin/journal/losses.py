@@ -8,11 +8,13 @@ do not know these files leave them alone.
 import logging
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from plugin.docker.info import short_id
+from plugin.journal.layout import MAX_OFFSET
 
 logger = logging.getLogger(__name__)
 
@@ -73,4 +75,14 @@ def read_losses(folder: Path) -> list[Loss]:
         return []
     causes = {cause.value: cause for cause in Cause}
     found = (match for name in names if (match := _NAME.fullmatch(name)))
-    return sorted(Loss(int(match[1]), int(match[2]), causes[match[3]]) for match in found if match[3] in causes)
+    losses = (Loss(int(match[1]), int(match[2]), causes[match[3]]) for match in found if match[3] in causes)
+    return sorted(loss for loss in losses if loss.start < loss.end < MAX_OFFSET)
+
+
+def cover(losses: Sequence[Loss], start: int, end: int) -> bool:
+    """Return whether losses, which are in order, make up all from ``start`` to ``end``."""
+    for loss in losses:
+        if start >= end or loss.start > start:
+            break
+        start = max(start, loss.end)
+    return start >= end

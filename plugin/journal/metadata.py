@@ -2,14 +2,19 @@
 
 import time
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from plugin.docker.info import Info, short_id
 from plugin.errors import JournalError
 from plugin.journal.layout import write_atomically
+from plugin.journal.regular_files import read_regular
 
 _NAME = "info.json"
+
+Time = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+"""Nanoseconds since 1970 UTC."""
 
 
 class JournalNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +29,8 @@ class JournalNote(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     info: Info
-    birth: int
-    last_seen: int
+    birth: Time
+    last_seen: Time
     stream: str
 
 
@@ -33,7 +38,7 @@ def read_note(folder: Path) -> JournalNote | None:
     """Read a journal's note; ``None`` if there is no journal. Raises ``JournalError`` if it is damaged."""
     path = folder / _NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=JournalNote)
+        return msgspec.json.decode(read_regular(path), type=JournalNote)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -84,6 +84,18 @@ class Reframer:
             if not self.done:
                 self._emit_held(offset, source, 0)
 
+    def insert(self, offset: int, time_nano: int, line: bytes) -> None:
+        """Emit a line of our own on stderr in the place of what is missing before an offset, if it is within bounds.
+
+        Lines that were incomplete there stay so.
+        """
+        for source in (0, 1):
+            self._joiner.give_up(source)
+            if not self.done:
+                self._emit_held(offset, source, 0)
+        if not self.done and offset >= self._first and self._skip <= 0 and time_nano >= self._since:
+            self._append(b"\x0a\x06stderr\x10" + encode_varint(time_nano), line, 1)
+
     def _handle_part(self, buffer: bytes, offset: int, start: int, action: int, source: int) -> None:
         fields = self._fields
         if action & FLUSH_BEFORE:

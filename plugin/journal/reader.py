@@ -7,6 +7,7 @@ from pathlib import Path
 import zstandard
 
 from plugin.journal.layout import Segment, last_change, list_segments
+from plugin.journal.regular_files import open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ class JournalReader:
     ``offset``
         of the next byte; it jumps where segments are missing between two others, because they were removed, dropped
         on a full disk, or set aside as corrupt
+    ``unread``
+        the offsets from which to which it has jumped although there are bytes: they are damaged
     """
 
     def __init__(self, folder: Path, offset: int = 0) -> None:
@@ -37,6 +40,7 @@ class JournalReader:
         self._ahead: list[Segment] = []  # the next one last
         self._listed = 0
         self._rests_in = ""
+        self.unread: list[tuple[int, int]] = []
 
     def hold(self) -> None:
         """Open the segments ahead now, so that retention cannot tear a hole into what is being read.
@@ -104,6 +108,8 @@ class JournalReader:
             return False
         if unlimited and segment.read(self.offset, 1):
             return True
+        if segment.end() > self.offset:
+            self.unread.append((self.offset, segment.limit))
         self.offset = max(self.offset, segment.limit)
         segment.close()
         self._segment = None
@@ -196,7 +202,7 @@ class _OpenSegment:
         self.base = segment.base
         self.limit = limit
         self.path = segment.path
-        self._file = open(segment.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
+        self._file = os.fdopen(open_regular(segment.path), "rb", buffering=0)
         self._compressed = segment.compressed
         self._damaged = False
         self._stream: zstandard.ZstdDecompressionReader | None = None
@@ -213,8 +219,16 @@ class _OpenSegment:
             return b"" if self._damaged else self._read_compressed(offset - self.base, size)
         except zstandard.ZstdError as error:
             self._damaged = True
-            logger.warning("%s is damaged; skipping the rest of it: %s", self._file.name, error)
+            logger.warning("%s is damaged; skipping the rest of it: %s", self.path, error)
             return b""
+
+    def end(self) -> int:
+        """Return the offset behind its last byte, whether that can be read or not."""
+        if not self._compressed:
+            return min(self.limit, self.base + self.size())
+        return min(
+            self.limit, self.base + _content_size(os.pread(self._file.fileno(), _ZSTD_HEADER_SIZE, 0), self.path)
+        )
 
     def size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
@@ -245,10 +259,14 @@ def segment_end(segment: Segment) -> int:
     """Return the offset behind a segment's last byte; a compressed one has its size in its header (RFC 8878, 3.1.1)."""
     if not segment.compressed:
         return segment.base + os.stat(segment.path).st_size
-    with open(segment.path, "rb") as file:
+    with os.fdopen(open_regular(segment.path), "rb") as file:
         header = file.read(_ZSTD_HEADER_SIZE)
+    return segment.base + _content_size(header, segment.path)
+
+
+def _content_size(header: bytes, path: str) -> int:
     try:
-        return segment.base + max(0, zstandard.frame_content_size(header))
+        return max(0, zstandard.frame_content_size(header))
     except zstandard.ZstdError as error:
-        logger.warning("%s is damaged: %s", segment.path, error)
-        return segment.base
+        logger.warning("%s is damaged: %s", path, error)
+        return 0

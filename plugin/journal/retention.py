@@ -11,6 +11,7 @@ from pathlib import Path
 from plugin.docker.frames import HEADER_SIZE, Fields, entry_size
 from plugin.journal.layout import Segment, free_at_once, index_path, list_segments
 from plugin.journal.losses import Cause, record_loss
+from plugin.journal.regular_files import open_regular
 
 LEAST_SEGMENT = 1 << 18
 """Bytes; each segment costs files that are made, opened, compressed and removed, so smaller ones do not pay."""
@@ -100,7 +101,7 @@ def undelivered(segments: list[SegmentUse], floor: int | None) -> int:
 
 def begun(use: SegmentUse) -> int:
     """Return when a plain segment was begun, by the time of its first entry; when it was modified, if it has none."""
-    with open(use.segment.path, "rb") as file:
+    with os.fdopen(open_regular(use.segment.path), "rb") as file:
         header = file.read(HEADER_SIZE)
         entry = file.read(entry_size(header, 0)) if len(header) == HEADER_SIZE else b""
     fields = Fields()
@@ -142,4 +143,4 @@ def remove_corrupt(folder: Path, kept: int) -> int:
     files = sorted(folder.glob("*.corrupt"), reverse=True)
     for path in files[kept:]:
         path.unlink(missing_ok=True)
-    return sum(path.stat().st_size for path in files[:kept])
+    return sum(path.lstat().st_size for path in files[:kept])

@@ -4,7 +4,7 @@ The walk is what intake does for each byte that it takes and what recovery does 
 compiled (see ``scanner.pxd``).
 """
 
-from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, Fields, entry_size
+from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, MAX_FRAME_SIZE, Fields, entry_size
 from plugin.docker.partials import COMPLETE, FLUSH_AFTER, FLUSH_BEFORE, Joiner
 
 POINT_SPACING = 1 << 16
@@ -140,6 +140,17 @@ def resynchronise(buffer: bytes, start: int) -> int:
 
 
 _ENTRY_START = b"\x0a\x06std"
+
+
+def is_frame(buffer: bytes) -> bool:
+    """Return whether a buffer begins with a complete frame."""
+    end = HEADER_SIZE + entry_size(buffer, 0) if len(buffer) >= HEADER_SIZE else 0
+    return HEADER_SIZE < end <= min(len(buffer), MAX_FRAME_SIZE) and Fields().locate(buffer, HEADER_SIZE, end)
+
+
+def may_be_entry(buffer: bytes) -> bool:
+    """Return whether an incomplete frame begins, as far as it is there, with the source as the engine's frames do."""
+    return _ENTRY_START.startswith(buffer[HEADER_SIZE : HEADER_SIZE + len(_ENTRY_START)])
 
 
 def _is_frame(fields: Fields, buffer: bytes, position: int) -> bool:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from plugin.docker.frames import MAX_FRAME_SIZE
 from plugin.docker.partials import Joiner
+from plugin.journal.corruption import walk_to
 from plugin.journal.index import Point, clean_points, read_points
 from plugin.journal.layout import Segment, index_path, list_segments
 from plugin.journal.line_spans import joiner_at
@@ -52,11 +52,7 @@ def frames_end(folder: Path) -> int:
     walker = Walker(points[-1].offset if points else base, Joiner())
     reader = JournalReader(folder, walker.offset)
     try:
-        while walker.offset < end and reader.offset == walker.offset:
-            walked = walker.walk(reader.peek(min(MAX_FRAME_SIZE, end - walker.offset)))
-            if not walked:
-                break
-            reader.advance(walked)
+        walk_to(reader, walker, end)
     finally:
         reader.close()
     return walker.offset
@@ -128,12 +124,7 @@ def _points(folder: Path, base: int, limit: int, *, newest: bool, last: int | No
     points = points or [Point(*walker.point())]
     reader = JournalReader(folder, walker.offset)
     try:
-        while walker.offset < limit and reader.offset == walker.offset:
-            chunk = reader.peek(min(MAX_FRAME_SIZE, limit - walker.offset))
-            walked = walker.walk(chunk) if reader.offset == walker.offset else 0
-            if not walked:
-                break
-            reader.advance(walked)
+        walk_to(reader, walker, limit)
     finally:
         reader.close()
     points.extend(Point(*point) for point in walker.points)

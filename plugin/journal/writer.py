@@ -12,14 +12,14 @@ from plugin.docker.frames import HEADER_SIZE
 from plugin.docker.partials import Joiner
 from plugin.errors import HeldError
 from plugin.journal.active_segment import NewestSegment, create_segment, cut_closed_segment, open_segment
-from plugin.journal.corruption import bytes_to_skip, set_aside
+from plugin.journal.corruption import bytes_to_skip, keep_copy, set_aside
 from plugin.journal.drop_mode import Dropper, require_room
 from plugin.journal.gap_marker import GapNote
 from plugin.journal.index import read_points
 from plugin.journal.layout import index_path
 from plugin.journal.losses import Cause, record_loss
 from plugin.journal.recovery import find_end
-from plugin.journal.scanner import NO_TIME, Walker, missing_bytes
+from plugin.journal.scanner import NO_TIME, Walker, frame_behind, missing_bytes, resynchronise
 from plugin.journal.splice import UnwrittenError, move, waiting
 from plugin.journal.write_errors import WriteFault, classify
 
@@ -164,24 +164,36 @@ class JournalWriter:
         return True
 
     def cut_tail(self) -> int:
-        """Cut off an incomplete frame at the end, which nothing can complete any more; returns its bytes."""
+        """Cut off an incomplete frame at the end, which nothing can complete any more; returns its bytes.
+
+        Its length may be wrong: frames that lie behind its beginning stay. What is cut off is kept apart.
+        """
         if self.dropped.active:
             return self.dropped.forget_tail()
         if self._unwalked:
             self._advance()
             if self._unwalked:  # what is complete is not known; whoever opens the journal next finds it out
                 return 0
-        torn = self._end - self._walker.offset
-        if torn and self._walker.malformed:
+        lost = 0
+        while torn := self._end - self._walker.offset:
+            lost += torn
+            bad = self._walker.offset
             try:
-                self._set_aside(self._end)
+                rest = self._segment.read(bad, self._end)
+                following = frame_behind(rest) if self._walker.malformed else resynchronise(rest, 1)
+                if following <= 0 and not self._walker.malformed:
+                    keep_copy(self.folder, bad, rest)
+                    self._end = bad
+                    self._segment.cut(bad)
+                    break
+                self._set_aside(bad + following if following > 0 else self._end)
+                self._walk()
             except OSError as error:
                 self._begin_dropping(error)
                 self.dropped.forget_tail()
-        elif torn:
-            self._end = self._walker.offset
-            self._segment.cut(self._end)
-        return torn
+                break
+            lost -= self._end - bad - following if following > 0 else 0
+        return lost
 
     def close(self) -> None:
         """Close the files; the journal stays as it is."""

@@ -2,6 +2,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -398,3 +399,51 @@ def test_a_turn_ends_where_many_small_segments_bring_no_record(
     turns = [tail.read(50_000) for _ in range(50)]
     assert all(chunk.more for chunk in turns)
     assert [len(chunk.records) for chunk in turns] == [0] * 49 + [1]
+
+
+def damage_length(folder: Path, number: int, length: int = 900_000) -> None:
+    """Let the length of a frame of the first segment, all frames of which are of one size, be a wrong one."""
+    with (folder / f"{0:020}.log").open("r+b") as file:
+        file.seek(number * len(encode_frame(Entry("stdout", 1_000, b"line 000000"))))
+        file.write(length.to_bytes(4, "big"))
+
+
+def test_a_damaged_length_in_a_closed_segment_costs_no_more_than_its_frame(journal: Journal, sink: FakeSink) -> None:
+    lines = journal.lines(0, 10)
+    assert journal.writer.rotate()
+    lines += journal.lines(10, 10)
+    damage_length(journal.folder, 4)
+    found = read_all(make_tail(journal, sink))
+    assert found[:4] == lines[:4]
+    assert found[4].startswith(b"peavey: ")
+    assert found[5:] == lines[5:]
+
+
+def test_a_damaged_length_in_the_newest_segment_is_not_waited_for_for_ever(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = journal.lines(0, 10)
+    damage_length(journal.folder, 4)
+    tail = make_tail(journal, sink)
+    assert read_all(tail) == lines[:4]
+    assert tail.holds
+    monkeypatch.setattr(tail_module, "_PATIENCE", -1)
+    assert tail.has_news()
+    gap, *rest = read_all(tail)
+    assert gap.startswith(b"peavey: ")
+    assert rest == lines[5:]
+    assert not tail.holds
+
+
+def test_an_incomplete_frame_that_nothing_follows_is_not_asked_for_again_and_again(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = journal.lines(0, 3)
+    journal.write_bytes(encode_frame(Entry("stdout", 1, b"torn"))[:-2])
+    tail = make_tail(journal, sink)
+    assert read_all(tail) == lines
+    monkeypatch.setattr(tail_module, "_PATIENCE", -1)
+    assert read_all(tail) == []
+    while tail.has_news():
+        assert read_all(tail) == []
+    assert not tail.holds

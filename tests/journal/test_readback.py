@@ -276,13 +276,131 @@ class TestOneReading:
         compress(folder, segments[1].base)
         packed = folder / f"{segments[1].base:020}.log.zst"
         packed.write_bytes(packed.read_bytes()[:-30] + b"\xff" * 30)
-        texts = [line.text for line in answer(folder, LogQuery())]
+        (missing,) = missing_in(answer(folder, LogQuery()))
+        assert missing > 0
+        texts = [line.text for line in answer(folder, LogQuery()) if not is_mark(line)]
         expected = [line.text for line in lines_of(sent)]
         assert set(texts) <= set(expected)
         first = len(decode(Path(segments[0].path).read_bytes()))
         last = len(decode(b"".join(Path(segment.path).read_bytes() for segment in segments[2:])))
         assert texts[:first] == expected[:first]
         assert texts[-last:] == expected[-last:]
+
+
+GARBLED = {
+    "overwritten": b"\xff" * 27,
+    "zeroed": bytes(27),
+    "with a length that never completes": (900_000).to_bytes(4, "big") + b"\x99" * 23,
+}
+
+
+class TestDamage:
+    """Reading goes on behind damaged bytes, and says in their place how many are missing."""
+
+    SENT = numbered(400, size=50)
+
+    @pytest.fixture(params=["newest", "closed", "compressed"])
+    def damaged(self, folder: Path, request: pytest.FixtureRequest) -> Callable[[bytes], list[Entry]]:
+        """Damages a frame in the middle of such a segment; gives the entries that are whole."""
+
+        def damage(garbled: bytes) -> list[Entry]:
+            write_journal(folder, encode(self.SENT), segment_size=10_000)
+            segments = list_segments(folder)
+            segment = segments[-1] if request.param == "newest" else segments[1]
+            before = sum(len(decode(Path(one.path).read_bytes())) for one in segments if one.base < segment.base)
+            hit = before + 10
+            start = len(encode(self.SENT[:hit])) - segment.base
+            with Path(segment.path).open("r+b") as file:
+                file.seek(start)
+                file.write(garbled)
+            if request.param == "compressed":
+                compress(folder, segment.base)
+            return self.SENT[:hit] + self.SENT[hit + 1 :]
+
+        return damage
+
+    @pytest.mark.parametrize("garbled", GARBLED.values(), ids=GARBLED)
+    def test_what_is_behind_it_is_read(
+        self, folder: Path, damaged: Callable[[bytes], list[Entry]], garbled: bytes
+    ) -> None:
+        whole = damaged(garbled)
+        found = answer(folder, LogQuery())
+        assert [line for line in found if not is_mark(line)] == lines_of(whole)
+        assert missing_in(found) == [len(encode(self.SENT[-1:]))]
+        position = next(number for number, line in enumerate(found) if is_mark(line))
+        assert found[:position] == lines_of(whole)[:position]
+        assert found[position].time == found[position + 1].time
+
+    @pytest.mark.parametrize("garbled", GARBLED.values(), ids=GARBLED)
+    def test_without_an_index_the_last_lines_are_counted_behind_it(
+        self, folder: Path, damaged: Callable[[bytes], list[Entry]], garbled: bytes
+    ) -> None:
+        whole = damaged(garbled)
+        for index in folder.glob("*.idx"):
+            index.unlink()
+        assert answer(folder, LogQuery(tail=5)) == lines_of(whole)[-5:]
+        found = answer(folder, LogQuery(tail=390))
+        assert [line for line in found if not is_mark(line)] == lines_of(whole)[-390:]
+
+    def test_lines_that_are_not_wanted_hide_what_is_missing(
+        self, folder: Path, damaged: Callable[[bytes], list[Entry]]
+    ) -> None:
+        whole = damaged(GARBLED["overwritten"])
+        last = lines_of(whole)[-1].time
+        assert missing_in(answer(folder, LogQuery(since=last))) == []
+        assert missing_in(answer(folder, LogQuery(until=1))) == []
+
+    @pytest.mark.parametrize("garbled", list(GARBLED.values())[:2], ids=list(GARBLED)[:2])
+    def test_a_follower_goes_on(self, folder: Path, damaged: Callable[[bytes], list[Entry]], garbled: bytes) -> None:
+        whole = damaged(garbled)
+        reading = LogReading(folder, LogQuery(follow=True))
+        content = read_all(reading)
+        later = numbered(5, start=1000)
+        write_journal(folder, encode(later), segment_size=10_000)
+        content += read_all(reading)
+        content += reading.finish()
+        reading.close()
+        found = read_lines(content)
+        assert [line for line in found if not is_mark(line)] == lines_of(whole + later)
+        assert len(missing_in(found)) == 1
+
+    def test_a_follower_does_not_wait_for_a_frame_for_ever(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Only its length is damaged: it may be one that is still being written."""
+        write_journal(folder, encode(numbered(9)))
+        with (folder / f"{0:020}.log").open("r+b") as file:
+            file.seek(len(encode(numbered(4))))
+            file.write((900_000).to_bytes(4, "big"))
+        reading = LogReading(folder, LogQuery(follow=True))
+        assert read_lines(read_all(reading)) == lines_of(numbered(4))
+        monkeypatch.setattr(readback, "_PATIENCE", -1)
+        mark, *rest = read_lines(read_all(reading))
+        assert is_mark(mark)
+        assert rest == lines_of(numbered(9))[5:]
+        reading.close()
+
+    def test_a_rest_without_any_frame_is_missing(self, folder: Path) -> None:
+        write_journal(folder, encode(numbered(20)), segment_size=len(encode(numbered(10))))
+        with (folder / f"{0:020}.log").open("r+b") as file:
+            file.seek(len(encode(numbered(5))))
+            file.write(b"\xff" * len(encode(numbered(5))))
+        found = answer(folder, LogQuery())
+        assert [line for line in found if not is_mark(line)] == lines_of(numbered(20))[:5] + lines_of(numbered(20))[10:]
+        assert missing_in(found) == [len(encode(numbered(5)))]
+
+    def test_a_frame_that_is_being_written_is_not_missing(self, folder: Path) -> None:
+        frame = encode(numbered(1))
+        write_journal(folder, encode(numbered(3)) + frame[:-5])
+        assert answer(folder, LogQuery()) == lines_of(numbered(3))
+
+
+def is_mark(line: Line) -> bool:
+    """Return whether a line says what is missing."""
+    return line.text.startswith(b"peavey: ") and line.source == "stderr"
+
+
+def missing_in(lines: list[Line]) -> list[int]:
+    """How many bytes are missing by what the lines say."""
+    return [int(line.text.split()[1]) for line in lines if is_mark(line)]
 
 
 class TestMemory:

@@ -352,6 +352,43 @@ class TestMalformedBytes:
         writer.close()
         assert read_back(folder) == texts(numbered(4))
 
+    def test_a_length_that_never_completes_costs_no_frame_behind_it(self, folder: Path) -> None:
+        garbage = (1 << 20).to_bytes(4, "big")
+        content = encode(numbered(2)) + garbage + encode(numbered(50, start=2))
+        writer = JournalWriter(folder, 1 << 20)
+        with pipe() as fifo:
+            append(writer, fifo, content)
+            assert not writer.at_boundary
+            assert writer.cut_tail() == len(garbage)
+            assert writer.at_boundary
+            assert writer.offset == len(content)
+            append(writer, fifo, encode(numbered(2, start=52)))
+        writer.close()
+        assert read_back(folder) == texts(numbered(54))
+        (aside,) = folder.glob("*.corrupt")
+        assert aside.read_bytes() == garbage
+
+    def test_what_is_cut_off_is_kept_apart(self, folder: Path) -> None:
+        torn = encode(numbered(1))[:-3]
+        writer = JournalWriter(folder, 1 << 20)
+        with pipe() as fifo:
+            append(writer, fifo, encode(numbered(2)) + torn)
+            assert writer.cut_tail() == len(torn)
+        writer.close()
+        assert journal_bytes(folder) == encode(numbered(2))
+        (aside,) = folder.glob("*.corrupt")
+        assert aside.read_bytes() == torn
+
+    def test_several_of_them_and_a_torn_frame_at_the_end(self, folder: Path) -> None:
+        garbage = (1 << 20).to_bytes(4, "big")
+        torn = encode(numbered(1))[:-3]
+        writer = JournalWriter(folder, 1 << 20)
+        with pipe() as fifo:
+            append(writer, fifo, (garbage + encode(numbered(3))) * 4 + torn)
+            assert writer.cut_tail() == 4 * len(garbage) + len(torn)
+        writer.close()
+        assert read_back(folder) == texts(numbered(3)) * 4
+
     def test_are_told_of_once(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         write_journal(folder, encode(numbered(2)) + b"\xff" * 20 + encode(numbered(2)))
         (record,) = caplog.records

@@ -21,7 +21,8 @@ import msgspec
 
 from plugin.config.options import SinkChoice
 from plugin.errors import DamagedCursorError, JournalError
-from plugin.journal.layout import write_atomically
+from plugin.journal.layout import MAX_OFFSET, write_atomically
+from plugin.journal.regular_files import NotRegularError, open_regular, read_regular
 
 _SUFFIX = ".msgpack"
 _DAMAGED_SUFFIX = ".damaged"
@@ -53,7 +54,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` for offsets that no journal has, which makes a file with them a damaged one."""
-        if not 0 <= self.resume <= self.offset:
+        if not 0 <= self.resume <= self.offset < MAX_OFFSET:
             raise ValueError(f"offset {self.offset} and resume {self.resume} make no sense")
 
 
@@ -80,9 +81,11 @@ def read_cursor(folder: Path, instance: str) -> Cursor | None:
     path = cursor_path(folder, instance)
     for _ in range(_READINGS):
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
         except FileNotFoundError:
             return None
+        except NotRegularError as error:
+            raise DamagedCursorError(f"{path} is damaged: {error.strerror}") from error
         except OSError as error:
             raise JournalError(f"cannot use {path}: {error}") from error
         try:
@@ -146,7 +149,7 @@ def move_cursor(folder: int, instance: str, cursor: Cursor) -> None:
     No room is needed for it, on file systems that write where a file lies.
     """
     try:
-        file = os.open(f"cursors/{instance}{_SUFFIX}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=folder)
+        file = open_regular(f"cursors/{instance}{_SUFFIX}", os.O_WRONLY, dir_fd=folder)
     except FileNotFoundError:
         write_cursor(Path(f"/proc/self/fd/{folder}"), instance, cursor)
         return
@@ -180,7 +183,10 @@ def keep_damaged(folder: Path, instance: str) -> Path:
     """
     path = cursor_path(folder, instance)
     copy = path.with_suffix(_DAMAGED_SUFFIX)
-    write_atomically(copy, path.read_bytes())
+    try:
+        write_atomically(copy, read_regular(path))
+    except NotRegularError:
+        path.replace(copy)
     return copy
 
 
