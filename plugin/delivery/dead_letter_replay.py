@@ -22,6 +22,7 @@ from plugin.delivery.origin import make_origin
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import JournalNote
+from plugin.journal.regular_files import open_lock, read_regular
 from plugin.sinks.base import MisconfiguredError, PartlyRefusedError, RejectError, Sink
 from plugin.sinks.registry import make_sink
 
@@ -46,7 +47,7 @@ def exclusive(data: DataFolder) -> Iterator[None]:
 
     Raises ``JournalError`` if one does.
     """
-    descriptor = os.open(data.path / "dead.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_lock(data.path / "dead.lock")
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -155,6 +156,6 @@ def _give_back(path: Path, aside: Path, content: bytes) -> None:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return b""

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from plugin.journal.layout import write_atomically
+from plugin.journal.regular_files import open_regular
 from plugin.records.record import Record
 
 _BOUND = 10_000_000
@@ -103,7 +104,7 @@ def appending(path: Path) -> Iterator[BinaryIO]:
     Raises ``OSError``.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         with os.fdopen(descriptor, "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if _is_at(descriptor, path):

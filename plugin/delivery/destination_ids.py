@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from plugin.journal.layout import DataFolder
+from plugin.journal.regular_files import read_regular
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def _take_key(path: Path) -> bytes:
                 file.write(secrets.token_bytes(_KEY_SIZE))
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, path)
-        key = path.read_bytes()
+        key = read_regular(path)
     except OSError as error:
         logger.warning("cannot use %s; destinations get other ids at the next start: %s", path, error)
         key = b""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from plugin.journal.layout import DataFolder, write_atomically
+from plugin.journal.regular_files import read_regular
 from plugin.sinks.base import MisconfiguredError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def read_status(data: DataFolder) -> list[ShareStatus]:
         return []
     for name in names:
         try:
-            found.append(msgspec.json.decode((folder / name).read_bytes(), type=ShareStatus))
+            found.append(msgspec.json.decode(read_regular(folder / name), type=ShareStatus))
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
     return found

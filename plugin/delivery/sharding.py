@@ -16,6 +16,7 @@ from pathlib import Path
 
 from plugin.errors import JournalError, SettingError
 from plugin.journal.layout import DataFolder
+from plugin.journal.regular_files import NotRegularError, open_lock
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,10 @@ def _lock(path: Path, share: Share) -> int:
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        return open_lock(path)
+    except NotRegularError as error:
+        raise JournalError(f"{path} is not a regular file: remove it, so that logs can be delivered") from error
 
 
 def _try(descriptor: int) -> bool:
