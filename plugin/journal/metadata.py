@@ -13,7 +13,7 @@ from plugin.journal.regular_files import read_regular
 
 _NAME = "info.json"
 
-Time = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+Time = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
 """Nanoseconds since 1970 UTC."""
 
 
