@@ -31,6 +31,12 @@ def _file_access() -> Iterator[None]:
 
 
 @pytest.fixture
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether chaos was asked for, and this is not the everyday run."""
+    return bool(request.config.option.markexpr == "chaos")
+
+
+@pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder for the server and its engine."""
     with short_folder() as path:

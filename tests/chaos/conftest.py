@@ -21,12 +21,6 @@ def seed() -> int:
 
 
 @pytest.fixture
-def is_long(request: pytest.FixtureRequest) -> bool:
-    """Whether chaos was asked for, and this is not the everyday run."""
-    return bool(request.config.option.markexpr == "chaos")
-
-
-@pytest.fixture
 def receivers(folder: Path) -> Iterator[Receivers]:
     """Return a function that makes receivers for the test."""
     with Receivers(folder) as receivers:
