@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.transport.http.url import HttpUrl, parse_url
 
-_ITEM = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
+_ITEM = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]{1,5}))?")
 _BETWEEN_ITEMS = re.compile(r"[\s,]+")
 
 

@@ -55,6 +55,7 @@ def test_it_excepts(host: str, no_proxy: str) -> None:
         ("fd00::1", "10.0.0.0/8"),
         ("fd00::1", "[fd00::1]:443"),
         ("fd00::1", "[fd00::1"),
+        pytest.param("logs.corp", "logs.corp:" + "9" * 5_000, id="a port of 5,000 digits"),
     ],
 )
 def test_it_does_not_except(host: str, no_proxy: str) -> None:
