@@ -125,6 +125,6 @@ def read_letter(line: bytes) -> Letter | None:
     try:
         letter = msgspec.json.decode(line, type=Letter)
         letter.content  # noqa: B018 (its base64 may be damaged)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
         return None
     return letter

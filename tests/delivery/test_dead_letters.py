@@ -48,3 +48,7 @@ def test_what_another_process_adds_does_not_go_with_the_older_half(
         file.write(given_back)
     cutting.join()
     assert lines_of(tmp_path)[-2:] == [b"given back", b"newest"]
+
+
+def test_a_nest_without_end_is_a_damaged_one() -> None:
+    assert read_letter(b'{"a":' * 100_000) is None
