@@ -166,7 +166,7 @@ class Victim:
             self.start()
         self.print([b"probe %d\n" % len(self.printed)])
         found = self.read()
-        return bool(found) and found[-1:] == self.printed[-1:]
+        return found is not None and found[-1:] == self.printed[-1:]
 
 
 class Refusing(BaseHTTPRequestHandler):
