@@ -18,6 +18,8 @@ QUICK ?=
 BENCH_FLAGS ?=
 # Over how many processes the tests are spread: they wait more than they compute. 0 means one after the other.
 WORKERS ?= 3
+# How many examples `make fuzz` has each test try; `make test` has it try a hundred.
+FUZZ_EXAMPLES ?= 10000
 # Where all that is made goes, but for .venv.
 BUILD ?= build
 
@@ -63,7 +65,7 @@ test: $(VENV)/installed ## Run the tests, on the pure modules and then on the co
 
 # The tests whose paths lead through the compiled modules. They, and the pages that they compare, lie beside the compiled
 # package: no path leads them to the pure one.
-REACHING := test_compiled.py docker config gotemplate journal records transforms delivery scenarios chaos sinks/loki/test_encoder.py \
+REACHING := test_compiled.py docker config fuzz gotemplate journal records transforms delivery scenarios chaos sinks/loki/test_encoder.py \
 	$(patsubst %,sinks/%,elasticsearch fluentd gelf http json_file nats otlp redis splunk syslog)
 .PHONY: test-compiled
 test-compiled: $(COMPILED)/installed
@@ -76,6 +78,10 @@ test-compiled: $(COMPILED)/installed
 chaos: $(VENV)/installed ## Kill the driver a hundred times and more under full load (long)
 	@$(HOST) engine compiler
 	$(VENV)/bin/python $(PYTEST) -m chaos
+
+.PHONY: fuzz
+fuzz: $(VENV)/installed ## Feed every parser with odd input, FUZZ_EXAMPLES a test (long)
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV)/bin/python $(PYTEST) $(SPREAD) tests/fuzz
 
 # The benchmarks measure the `plugin` that Python finds: here the compiled one, which is what gets installed.
 .PHONY: bench
