@@ -12,9 +12,9 @@ from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from plugin.api.tcp_listener import FurtherAddress
+from plugin.api.tcp_protocol import BoundedProtocol, Connections
 from plugin.errors import SettingError
 
 logger = logging.getLogger(__name__)
@@ -122,12 +122,13 @@ class _Server(uvicorn.Server):
     async def _listen_further(self, further: FurtherAddress) -> None:
         while (listener := further.listen()) is None:  # noqa: ASYNC110 (nothing announces that an address is free)
             await asyncio.sleep(_LISTEN_AGAIN)
-        server = await asyncio.get_running_loop().create_server(self._protocol, sock=listener)
-        self.servers.append(server)
+        connections = Connections()
 
-    def _protocol(self) -> asyncio.Protocol:
-        """Make a connection's protocol, as uvicorn does."""
-        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
+        def protocol() -> asyncio.Protocol:
+            return BoundedProtocol(self.config, self.server_state, self.lifespan.state, connections, further.hosts)
+
+        server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
+        self.servers.append(server)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # That readers who do not read are cut off after a grace time is as intended, and no error worth a stack trace.

@@ -7,17 +7,18 @@ from plugin.config.listen_address import ListenAddress
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 1024
-_KEEP_ALIVE_AFTER = 60
+_BACKLOG = 64
 
 
 class FurtherAddress:
     """A further address of the server. While it is unavailable, the plugin keeps running and containers start.
 
-    ``fault`` is why it is unavailable, empty once it is listened on.
+    ``fault`` is why it is unavailable, empty once it is listened on. ``hosts`` are further names by which it may be
+    called.
     """
 
-    def __init__(self, address: ListenAddress) -> None:
+    def __init__(self, address: ListenAddress, hosts: tuple[str, ...] = ()) -> None:
+        self.hosts = hosts
         self._address = address
         self._listener: socket.socket | None = None
         self.fault = ""
@@ -47,9 +48,6 @@ def _listener(address: ListenAddress) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # The server never closes connections for idleness: those of clients that vanished must end otherwise.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_AFTER)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((address.host, address.port))

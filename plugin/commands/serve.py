@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     data.create()
     lock = data.lock()
     end_on_signals()
-    further = None if settings.http is None else FurtherAddress(settings.http)
+    further = None if settings.http is None else FurtherAddress(settings.http, settings.http_hosts)
     if further is not None:
         further.listen()
     listener = bind(settings.socket)

@@ -16,7 +16,7 @@ from plugin.config.defaults import parse_defaults
 from plugin.config.files import FileAccess, FileRoot, parse_roots
 from plugin.config.listen_address import LISTEN_ADDRESS, ListenAddress
 from plugin.config.options import defaults_faults
-from plugin.config.parsing import hint, printable, quote
+from plugin.config.parsing import hint, parse_list, printable, quote
 from plugin.config.schema import Schema
 from plugin.config.types import Kind
 from plugin.errors import SettingError
@@ -161,6 +161,16 @@ HTTP = Setting(
         "read them."
     ),
 )
+HTTP_HOSTS = Setting(
+    name="http_hosts",
+    variable="PEAVEY_HTTP_HOSTS",
+    kind=Kind(parse=parse_list, accepts="names with commas"),
+    default="",
+    help=(
+        "Names by which PEAVEY_HTTP may be called, besides IP addresses, localhost and this host's own name: a request "
+        "with another Host is refused, since a page in somebody's browser could send it."
+    ),
+)
 LOG_LEVEL = Setting(
     name="log_level",
     variable="LOG_LEVEL",
@@ -181,6 +191,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     MAX_FOLLOWERS,
     DELIVERY_WORKERS,
     HTTP,
+    HTTP_HOSTS,
     LOG_LEVEL,
 )
 
@@ -200,6 +211,7 @@ class Settings:
     max_followers: int
     delivery_workers: int
     http: ListenAddress | None
+    http_hosts: tuple[str, ...]
     log_level: str
     warnings: tuple[str, ...] = ()
     """Variables that look like a setting but are not: worth a line in the log, not a reason to stop."""
@@ -245,6 +257,7 @@ def load_settings(
         max_followers=read(MAX_FOLLOWERS),
         delivery_workers=read(DELIVERY_WORKERS),
         http=read(HTTP),
+        http_hosts=read(HTTP_HOSTS),
         log_level=read(LOG_LEVEL),
         warnings=tuple(_unknown_variables(environ)),
     )

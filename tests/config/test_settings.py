@@ -41,6 +41,7 @@ DEFAULTS = Settings(
     max_followers=1000,
     delivery_workers=1,
     http=None,
+    http_hosts=(),
     log_level="info",
 )
 
@@ -74,6 +75,7 @@ class TestSources:
             "PEAVEY_MAX_FOLLOWERS": "10",
             "PEAVEY_DELIVERY_WORKERS": "2",
             "PEAVEY_HTTP": "127.0.0.1:9464",
+            "PEAVEY_HTTP_HOSTS": "logs.example.com, logs",
             "LOG_LEVEL": "Debug",
         }
         assert set(environ) == {setting.variable for setting in SETTINGS}
@@ -93,6 +95,7 @@ class TestSources:
             max_followers=10,
             delivery_workers=2,
             http=ListenAddress("127.0.0.1", 9464),
+            http_hosts=("logs.example.com", "logs"),
             log_level="debug",
         )
 
@@ -281,6 +284,7 @@ class TestManagedPlugin:
             "PEAVEY_MAX_FOLLOWERS",
             "PEAVEY_DELIVERY_WORKERS",
             "PEAVEY_HTTP",
+            "PEAVEY_HTTP_HOSTS",
             "LOG_LEVEL",
         ]
 
