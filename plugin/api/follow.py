@@ -1,7 +1,8 @@
 """Answer ReadLogs: frames as fast as the client reads them, live ones as they come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -15,14 +16,22 @@ from plugin.journal.readback import LogQuery, LogReading
 P = ParamSpec("P")
 T = TypeVar("T")
 
+MOST_READINGS = 256
+"""How many readings that do not follow may be open; those whose client does not read stay for as long as it likes."""
 _READERS = 8
+_REST_AFTER = 5.0
 
 
 class LogReader:
-    """Journals read back for the engine; at most ``max_followers`` clients may follow at once."""
+    """Journals read back for the engine.
 
-    def __init__(self, intake: Intake, max_followers: int) -> None:
+    ``max_followers`` bounds how many readers may follow at once, ``max_others`` how many may read what is there.
+    """
+
+    def __init__(self, intake: Intake, max_followers: int, max_others: int = MOST_READINGS) -> None:
         self._intake = intake
+        self._max_others = max_others
+        self._others: set[Session] = set()
         self._max_followers = max_followers
         self._following: set[Session] = set()
         self._limiter: CapacityLimiter | None = None
@@ -36,9 +45,10 @@ class LogReader:
             raise RequestError(
                 f"ReadLogs: {self._max_followers} readers follow logs already; end some, or raise PEAVEY_MAX_FOLLOWERS"
             )
+        if not query.follow and len(self._others) >= self._max_others:
+            raise RequestError(f"ReadLogs: {self._max_others} readers that do not follow are open already; end some")
         session = Session(self, self._intake, container_id, query)
-        if query.follow:
-            self._following.add(session)
+        (self._following if query.follow else self._others).add(session)
         try:
             await session.begin()
         except BaseException:
@@ -54,6 +64,7 @@ class LogReader:
     def forget(self, session: "Session") -> None:
         """Stop counting a reading that has ended."""
         self._following.discard(session)
+        self._others.discard(session)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function that reads from the disk in one of a few threads, apart from those that requests need."""
@@ -66,7 +77,8 @@ class Session:
     """One reading, from ReadLogs to its end.
 
     The first piece is read at once. From then on the next piece is read only when the last one has been taken: a client
-    that stops reading costs one piece of memory, and one that waits for more costs nothing else.
+    that stops reading costs one piece of memory, and one that waits for more costs nothing else. If a piece is not
+    taken for some seconds, as by ``docker logs | less``, the journal's files are closed meanwhile.
     """
 
     def __init__(self, reader: LogReader, intake: Intake, container_id: str, query: LogQuery) -> None:
@@ -104,18 +116,31 @@ class Session:
             return
         frames, self._first_frames = self._first_frames, b""  # a follower may wait for long, and need not keep them
         if frames:
-            yield frames
+            with self._resting():
+                yield frames
         ended = not self._query.follow
         while True:
             self._changed.clear()
             ended = ended or self._stopped or all(stream.closed for stream in self._streams)
             while not reading.done and (frames := await self._reader.in_thread(reading.read)):
-                yield frames
+                with self._resting():
+                    yield frames
             if ended or reading.done:
                 break
             await self._changed.wait()
         if remainder := reading.finish():
             yield remainder
+
+    @contextlib.contextmanager
+    def _resting(self) -> Iterator[None]:
+        """Let go of the journal's files while what was read is not taken for long."""
+        reading = self._reading
+        timer = None if reading is None else self._loop.call_later(_REST_AFTER, reading.rest)
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def stop(self) -> None:
         """End the reading as if its streams had ended."""

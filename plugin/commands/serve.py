@@ -9,12 +9,12 @@ from contextlib import ExitStack
 
 from plugin import __version__
 from plugin.api.app import create_app
-from plugin.api.follow import LogReader
+from plugin.api.follow import MOST_READINGS, LogReader
 from plugin.api.server import bind, end_on_signals, serve
 from plugin.api.status_routes import Observer
 from plugin.api.tcp_listener import FurtherAddress
 from plugin.commands.logging_setup import log_to_stdout
-from plugin.commands.rlimits import raise_file_limit
+from plugin.commands.rlimits import raise_file_limit, within_limit
 from plugin.config.files import restrict
 from plugin.config.settings import SETTINGS as ALL_SETTINGS
 from plugin.config.settings import load_settings, written_settings
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         at_end.callback(supervisor.stop)
         bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
         intake = Intake(data, settings.logging_dir, bounds, admission.outline_of, supervisor.need)
-        reader = LogReader(intake, settings.max_followers)
+        reader = LogReader(intake, *within_limit(settings.max_followers, MOST_READINGS))
         overview = Overview(
             data, intake, supervisor, bounds, admission.options_of, lambda: further.fault if further else ""
         )

@@ -138,6 +138,10 @@ class LogReading:
             )
             self._reframer.insert(end, time_nano, line.encode())
 
+    def rest(self) -> None:
+        """Close the journal's files until the next ``read``: retention may take meanwhile what is not read yet."""
+        self._reader.close()
+
     def close(self) -> None:
         """Close the journal's files."""
         self._reader.close()

@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 
 import pytest
 
+from plugin.api import follow
 from plugin.api.follow import LogReader, Session
 from plugin.config.options import validate
 from plugin.docker.frames import Entry
 from plugin.errors import RequestError
 from plugin.intake.service import Intake
+from plugin.journal import readback
 from plugin.journal.readback import LogQuery, LogReading
 from tests.intake.pump_bench import ONE, OTHER, Bench, Fifo, frames, info_of
 from tests.journal.entries import encode, part, read_lines
@@ -210,6 +212,46 @@ class TestBounds:
             third = await reader.open(ONE, FOLLOW)
             for session in (second, third):
                 session.close()
+
+        run(main())
+
+    def test_so_may_those_that_do_not_follow(self, bench: Bench, intake: Intake) -> None:
+        begin(bench, intake)
+
+        async def main() -> None:
+            reader = LogReader(intake, 1, 2)
+            first, second = [await reader.open(ONE, LogQuery()) for _ in range(2)]
+            with pytest.raises(RequestError, match="2 readers that do not follow are open already"):
+                await reader.open(ONE, LogQuery())
+            (await reader.open(ONE, FOLLOW)).close()
+            first.close()
+            (await reader.open(ONE, LogQuery())).close()
+            second.close()
+
+        run(main())
+
+    @pytest.mark.parametrize("query", [LogQuery(), FOLLOW])
+    def test_one_who_does_not_read_holds_no_file_and_gets_all_later(
+        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, query: LogQuery
+    ) -> None:
+        monkeypatch.setattr(follow, "_REST_AFTER", 0)
+        monkeypatch.setattr(readback, "_CHUNK", 64)
+        begin(bench, intake, content=frames(50))
+
+        async def main() -> None:
+            reader = LogReader(intake, 1)
+            session = await reader.open(ONE, query)
+            given = session.frames()
+            got = [await anext(given)]
+            reading = session._reading
+            assert reading is not None
+            while reading._reader._segment is not None or reading._reader._held:  # noqa: ASYNC110 (nothing tells)
+                await asyncio.sleep(0.001)
+            got.append(await anext(given))
+            reader.stop()
+            got += [piece async for piece in given]
+            session.close()
+            assert [line.text for line in read_lines(b"".join(got))] == lines(50)
 
         run(main())
 
