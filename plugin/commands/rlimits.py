@@ -29,7 +29,7 @@ def within_limit(followers: int, readings: int) -> tuple[int, int]:
     part = soft // _STREAMS_PART // 2
     bounded = max(1, min(followers, part // _PER_FOLLOWER)), max(1, min(readings, part // _PER_READING))
     if bounded != (followers, readings):
-        logger.warning(
+        logger.debug(
             "RLIMIT_NOFILE is %d: at most %d 'docker logs --follow' and %d others at the same time", soft, *bounded
         )
     return bounded

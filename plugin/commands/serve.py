@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         further.listen()
     listener = bind(settings.socket)
     with ExitStack() as at_end:  # a signal may come before we serve, too
+        at_end.callback(logging.shutdown)
         at_end.callback(logger.info, "peavey %s stopped", __version__)
         at_end.callback(os.close, lock)
         at_end.callback(settings.socket.unlink, missing_ok=True)

@@ -96,6 +96,7 @@ def _end_on_bug(task: asyncio.Task[None]) -> None:
     """End the process when a destination's task failed: the next one begins again at what is acknowledged."""
     if not task.cancelled() and task.exception() is not None:
         logger.critical("%s: failed; ending delivery to restart it", task.get_name(), exc_info=task.exception())
+        logging.shutdown()  # what is not written yet
         os._exit(os.EX_SOFTWARE)
 
 

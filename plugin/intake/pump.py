@@ -70,6 +70,7 @@ class Pump(threading.Thread):
             self._pump()
         except BaseException:
             logger.critical("the pump failed, the plugin ends so that it is started again", exc_info=True)
+            logging.shutdown()  # what is not written yet
             os._exit(os.EX_SOFTWARE)
 
     def _pump(self) -> None:

@@ -1,3 +1,4 @@
+import logging
 import resource
 
 import pytest
@@ -24,5 +25,6 @@ def test_readers_leave_descriptors_for_streams(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: int, bounded: tuple[int, int]
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    caplog.set_level(logging.DEBUG)
     assert within_limit(1000, 256) == bounded
     assert ("RLIMIT_NOFILE is" in caplog.text) == (bounded != (1000, 256))
