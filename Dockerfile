@@ -34,3 +34,4 @@ COPY --from=build /opt/peavey /opt/peavey
 # Shows that the image works, and leaves the standard library's modules byte-compiled, so that the plugin starts fast.
 RUN /opt/peavey/bin/python -m plugin --help
 ENTRYPOINT ["/opt/peavey/bin/peavey"]
+CMD ["serve"]

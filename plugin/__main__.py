@@ -18,7 +18,7 @@ and reads it back for 'docker logs'. A container never waits for its logs, and n
 
 _EPILOG = """\
 examples:
-  peavey serve                          answer the engine (what the plugin does; also without a command)
+  peavey serve                          answer the engine (what the plugin does)
   docker run --log-driver peavey …      use it
   peavey status                         what came in, what went out, what waits or fails
   peavey options                        what --log-opt accepts
@@ -32,7 +32,10 @@ _COMMANDS = ("serve", "deliver", "status", "dead", "options", "logs", "try")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, 1 for an error that was printed, 2 for wrong usage."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
+    if not given:  # a person who looks what this is, for whom a driver on the real socket would be a surprise
+        _parser(_COMMANDS).print_help()
+        return 0
+    if given[0].startswith("-") and given[0] not in ("-h", "--help", "--version"):
         given.insert(0, "serve")
     parsed = _parser([given[0]] if given[0] in _COMMANDS else _COMMANDS).parse_args(given)
     command: Callable[[argparse.Namespace], int] = parsed.run

@@ -35,7 +35,6 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, argparse.Namespace
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "serve"),
         (["serve"], "serve"),
         (["--data", "/srv"], "serve"),
         (["serve", "--data", "/srv"], "serve"),
@@ -51,6 +50,14 @@ def test_a_command_is_run_serve_without_one(
     ((name, parsed),) = given
     assert name == expected
     assert getattr(parsed, "data", None) == ("/srv" if any("/srv" in argument for argument in arguments) else None)
+
+
+def test_without_any_the_help_is_printed_and_nothing_is_run(
+    given: list[tuple[str, argparse.Namespace]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 0
+    assert given == []
+    assert capsys.readouterr().out.startswith("usage: peavey")
 
 
 def test_arguments_are_those_of_the_process(

@@ -18,6 +18,7 @@ from plugin.config.settings import load_settings
 from plugin.delivery.sharding import Share, claimed, parse_share
 from plugin.delivery.worker import Worker
 from plugin.docker.info import Info
+from plugin.errors import SettingError
 from plugin.journal.layout import DataFolder
 from plugin.memory import keep_memory
 from plugin.sinks.registry import schema
@@ -57,7 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     restrict(settings.file_access)
     share = parse_share(arguments.share)
     data = DataFolder(settings.data)
-    data.create()
+    if arguments.supervised:
+        data.create()
+    elif not data.path.is_dir():
+        raise SettingError(f"there is no data folder {data.path} (--data names another)")
     os.nice(_NICE)
     with claimed(data, share, _PREDECESSOR_ENDS_WITHIN if arguments.supervised else 0):
         worker = Worker(data, settings.log_opts, share.number, share.count, _make_stages)

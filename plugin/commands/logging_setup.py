@@ -1,5 +1,6 @@
 """Set up the log of the plugin's processes: one line a record on stdout, which the engine puts into its own log."""
 
+import contextlib
 import io
 import logging
 import os
@@ -85,7 +86,8 @@ class BoundedHandler(logging.Handler):
         try:
             descriptor = self._stream.fileno()
         except (io.UnsupportedOperation, ValueError):
-            self._stream.write(text)
+            with contextlib.suppress(ValueError):  # it is closed
+                self._stream.write(text)
             return
         data = text.encode(errors="backslashreplace")
         try:

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from plugin import __version__
@@ -16,8 +17,8 @@ from plugin.api.tcp_listener import FurtherAddress
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit, within_limit
 from plugin.config.files import restrict
+from plugin.config.settings import LOGGING_DIR, Settings, load_settings, written_settings
 from plugin.config.settings import SETTINGS as ALL_SETTINGS
-from plugin.config.settings import load_settings, written_settings
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
@@ -48,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     log_to_stdout(settings.log_level)
     logger.info("peavey %s starting; settings: %s", __version__, written_settings(vars(arguments), os.environ))
     for warning in settings.warnings:
+        logger.warning("%s", warning)
+    for warning in _doubts(arguments, settings):
         logger.warning("%s", warning)
     sys.setswitchinterval(_SWITCH_INTERVAL)  # intake's thread must not wait long for one that reads back
     raise_file_limit()
@@ -80,6 +83,19 @@ def run(arguments: argparse.Namespace) -> int:
         supervisor.start_if_needed()
         serve(app, listener, reader.stop, further)
     return 0
+
+
+def _doubts(arguments: argparse.Namespace, settings: Settings) -> Iterator[str]:
+    """Yield what is hardly meant so."""
+    if settings.logging_dir != LOGGING_DIR.kind.parse(LOGGING_DIR.default) and not settings.logging_dir.is_dir():
+        yield f"there is no folder {settings.logging_dir} (PEAVEY_LOGGING_DIR): the engine's FIFOs lie in another"
+    written = arguments.log_opts or ""
+    known = [schema().find(name.rpartition(".")[2]) for name in settings.log_opts]
+    if not written.startswith("@") and written and any(k and k.option.kind.secret and not k.is_file for k in known):
+        yield (
+            "--log-opts holds a secret, which every user of this host can see in the list of processes:"
+            " give it by PEAVEY_LOG_OPTS, or as --log-opts @FILE"
+        )
 
 
 def _environment(arguments: argparse.Namespace) -> dict[str, str]:

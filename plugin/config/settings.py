@@ -92,7 +92,7 @@ LOGGING_DIR = Setting(
 LOG_OPTS = Setting(
     name="log_opts",
     variable="PEAVEY_LOG_OPTS",
-    kind=Kind(parse=parse_defaults, accepts="JSON object"),
+    kind=Kind(parse=parse_defaults, accepts="JSON object, or @FILE that holds one"),
     default="{}",
     help='Log-opts for all containers, such as {"max-size": "50m", "labels": "team,app"}; a container\'s own win.',
 )

@@ -40,6 +40,7 @@ MAX_OFFSET = 1 << 62
 _DIGITS = 20
 _SEGMENT_NAME = re.compile(rf"\d{{{_DIGITS}}}\.log(\.zst)?", re.ASCII)
 _LISTINGS = 5
+_NOT_FOR_OTHERS = 0o027  # a group may be let in to read
 _REMOVED_PREFIX = ".removed-"
 
 
@@ -61,12 +62,28 @@ class DataFolder:
         self.containers = self.path / "containers"
 
     def create(self) -> None:
-        """Make the folders. Raises ``JournalError`` if that cannot be done."""
+        """Make the folders, and take away what others may do with them.
+
+        Raises ``JournalError`` if that cannot be done, or if the data folder is another user's.
+        """
         try:
             for folder in (self.path, self.streams, self.containers):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_private()
         except OSError as error:
             raise JournalError(f"cannot make the data folder {self.path}: {error.strerror}") from error
+
+    def _make_private(self) -> None:
+        status = self.path.stat()
+        if status.st_uid != os.geteuid():
+            raise JournalError(
+                f"the data folder {self.path} belongs to user {status.st_uid}, who could change it: give it to user"
+                f" {os.geteuid()}, or choose another with --data"
+            )
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & _NOT_FOR_OTHERS:
+            self.path.chmod(mode & ~_NOT_FOR_OTHERS)
+            logger.warning("the data folder %s had mode %04o: others could use it, and no longer can", self.path, mode)
 
     def lock(self) -> int:
         """Take the lock that keeps a second writer out, for as long as the returned descriptor stays open.

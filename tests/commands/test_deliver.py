@@ -25,6 +25,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(*arguments: str, program: tuple[str, ...] = ("-m", "plugin"), **options: Any) -> subprocess.Popen[bytes]:
+        (tmp_path / "data").mkdir(mode=0o700, exist_ok=True)
         process = subprocess.Popen(
             [sys.executable, *program, "deliver", "--data", str(tmp_path / "data"), *arguments],
             cwd=REPOSITORY,
@@ -130,3 +131,13 @@ def output_is_open_in(process: subprocess.Popen[bytes], file: Path) -> bool:
             if link.readlink() == file:
                 return True
     return False
+
+
+def test_it_makes_no_data_folder_that_is_missing(start: Start, tmp_path: Path) -> None:
+    process = start("--data", f"{tmp_path}/missing", stderr=subprocess.PIPE)
+    assert process.wait(120) == 1
+    assert process.stderr is not None
+    assert (
+        process.stderr.read() == f"peavey: there is no data folder {tmp_path}/missing (--data names another)\n".encode()
+    )
+    assert not (tmp_path / "missing").exists()

@@ -128,6 +128,24 @@ def test_a_variable_that_is_none_is_told(
     ]
 
 
+@pytest.mark.parametrize(
+    ("flags", "warning"),
+    [
+        (["--logging-dir", "/nonexistent"], "there is no folder /nonexistent (PEAVEY_LOGGING_DIR)"),
+        (["--log-opts", '{"http-bearer-token": "hunter2"}'], "--log-opts holds a secret"),
+        (["--log-opts", '{"http-bearer-token-file": "/x"}'], None),
+        ([], None),
+    ],
+)
+def test_what_is_hardly_meant_is_told(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], flags: list[str], warning: str | None
+) -> None:
+    assert run(nothing, "--log-level", "warning", *flags) == 0
+    told = capsys.readouterr().out
+    assert "hunter2" not in told
+    assert (warning in told) if warning else (told == "")
+
+
 def test_a_record_of_the_log_is_one_line_also_with_a_stack_trace(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -209,6 +209,15 @@ class TestLogOpts:
     def test_they_are_a_json_object(self, text: str, log_opts: dict[str, str]) -> None:
         assert load_settings({}, {"PEAVEY_LOG_OPTS": text}).log_opts == log_opts
 
+    def test_they_may_be_in_a_file_so_that_secrets_show_nowhere(self, tmp_path: Path) -> None:
+        (tmp_path / "opts").write_text('{"tag": "x"}')
+        assert load_settings({}, {"PEAVEY_LOG_OPTS": f"@{tmp_path}/opts"}).log_opts == {"tag": "x"}
+        assert load_settings({"log_opts": f"@{tmp_path}/opts"}, {}).log_opts == {"tag": "x"}
+        (tmp_path / "odd").write_bytes(b"\xff")
+        (tmp_path / "large").write_text(" " * 1_100_000)
+        for name, reason in (("none", "No such file"), ("odd", "not UTF-8"), ("large", "more than"), ("", "director")):
+            assert reason in fault({"PEAVEY_LOG_OPTS": f"@{tmp_path}/{name}"})
+
     @given(st.dictionaries(st.text(), st.text()))
     def test_any_texts_read_back(self, log_opts: dict[str, str]) -> None:
         assert parse_defaults(json.dumps(log_opts)) == log_opts

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,29 @@ class TestWhatIsThere:
         monkeypatch.setattr(os, "stat", refuse)
         assert not is_gone(tmp_path)
         assert may_be_folder(tmp_path)
+
+
+@pytest.mark.parametrize(("mode", "mended"), [(0o777, 0o750), (0o755, 0o750), (0o1770, 0o1750), (0o701, 0o700)])
+def test_a_data_folder_that_others_may_use_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, mended: int
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(mode)
+    DataFolder(tmp_path / "data").create()
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == mended
+    assert f"had mode {mode:04o}" in caplog.text
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o500])
+def test_one_that_is_private_is_left_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int) -> None:
+    DataFolder(tmp_path / "data").create()
+    (tmp_path / "data").chmod(mode)
+    DataFolder(tmp_path / "data").create()
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == mode
+    assert caplog.text == ""
+
+
+def test_one_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(JournalError, match=r"data folder .* belongs to user \d+, who could change it"):
+        DataFolder(tmp_path / "data").create()
