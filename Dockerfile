@@ -16,14 +16,17 @@ RUN set -eu; \
     fi
 
 FROM toolchain AS build
-# Two environments, so that the one that is shipped never holds pip or a build tool.
+# Two environments, so that the one that is shipped never holds pip or a build tool. All that comes from a registry is
+# pinned by its hash, build tools as well.
 RUN python3 -m venv /opt/tools && python3 -m venv --without-pip /opt/peavey
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PROGRESS_BAR=off PEAVEY_COMPILED=1
 WORKDIR /src
-COPY requirements.lock ./
-RUN /opt/tools/bin/pip --python /opt/peavey/bin/python install --no-deps --require-hashes --requirement requirements.lock
+COPY requirements.lock requirements-build.lock ./
+RUN /opt/tools/bin/pip install --no-deps --require-hashes --requirement requirements-build.lock && \
+    /opt/tools/bin/pip --python /opt/peavey/bin/python install --no-deps --require-hashes --requirement requirements.lock
 COPY . ./
-RUN /opt/tools/bin/pip --python /opt/peavey/bin/python install --no-deps .
+RUN /opt/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . && \
+    /opt/tools/bin/pip --python /opt/peavey/bin/python install --no-deps --no-index /wheels/*.whl
 
 FROM ${BASE}
 RUN set -eu; \

@@ -103,9 +103,12 @@ format: $(VENV)/installed ## Bring the source into the common format
 	$(VENV)/bin/ruff format
 
 .PHONY: lock
-lock: $(VENV)/installed ## Pin the run-time dependencies anew, with the hashes of every platform
+lock: $(VENV)/installed ## Pin the dependencies and build tools anew, with the hashes of every platform
 	$(VENV)/bin/pip install --quiet uv
 	$(VENV)/bin/uv pip compile pyproject.toml --output-file requirements.lock --quiet --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
+	$(VENV)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | \
+		$(VENV)/bin/uv pip compile - --output-file requirements-build.lock --quiet --upgrade --universal \
 		--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
 # ---- the managed plugin (docs/install.md)

@@ -91,6 +91,26 @@ class TestLock:
                     assert wanted.specifier.contains(_version(pinned)), f"make lock: {name} wants {wanted}"
 
 
+class TestBuildTools:
+    """requirements-build.lock, by which the image is built."""
+
+    def test_they_are_pinned_by_hashes(self) -> None:
+        lock = (REPOSITORY / "requirements-build.lock").read_text(encoding="utf-8")
+        pinned = dict(re.findall(r"^([a-z0-9-]+)==([0-9a-z.]+) \\$", lock, re.MULTILINE))
+        requires = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+        assert {Requirement(text).name for text in requires} == pinned.keys()
+        for text in requires:
+            assert Requirement(text).specifier.contains(pinned[Requirement(text).name])
+        assert lock.count("--hash=sha256:") >= len(pinned)
+
+    def test_nothing_is_installed_into_the_image_without_a_hash(self) -> None:
+        lines = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+        steps = [step for line in lines for step in line.removeprefix("RUN ").split("&&") if "bin/pip" in step]
+        assert len(steps) == 4
+        for step in steps:
+            assert "--require-hashes" in step or "--no-build-isolation" in step or "--no-index" in step
+
+
 def _version(pinned: Requirement) -> Version:
     return Version(str(pinned.specifier).removeprefix("=="))
 
