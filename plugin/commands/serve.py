@@ -14,6 +14,7 @@ from plugin.api.follow import MOST_READINGS, LogReader
 from plugin.api.server import bind, end_on_signals, serve
 from plugin.api.status_routes import Observer
 from plugin.api.tcp_listener import FurtherAddress
+from plugin.commands.local_time import is_known_zone
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit, within_limit
 from plugin.config.files import restrict
@@ -89,6 +90,8 @@ def _doubts(arguments: argparse.Namespace, settings: Settings) -> Iterator[str]:
     """Yield what is hardly meant so."""
     if settings.logging_dir != LOGGING_DIR.kind.parse(LOGGING_DIR.default) and not settings.logging_dir.is_dir():
         yield f"there is no folder {settings.logging_dir} (PEAVEY_LOGGING_DIR): the engine's FIFOs lie in another"
+    if settings.timezone and not is_known_zone(settings.timezone):
+        yield f"TZ={settings.timezone} is not a time zone that is known here: times are written in UTC"
     written = arguments.log_opts or ""
     known = [schema().find(name.rpartition(".")[2]) for name in settings.log_opts]
     if not written.startswith("@") and written and any(k and k.option.kind.secret and not k.is_file for k in known):

@@ -179,6 +179,17 @@ LOG_LEVEL = Setting(
     help="Log verbosity; the log goes to stdout.",
 )
 
+TIMEZONE = Setting(
+    name="timezone",
+    variable="TZ",
+    kind=types.TEXT,
+    default="",
+    help=(
+        "The time zone of times that are written in local time, as by syslog, such as Europe/Berlin. Empty: the host's "
+        "zone where the plugin sees it, which a managed one does not: there it is UTC."
+    ),
+)
+
 SETTINGS: tuple[Setting[Any], ...] = (
     SOCKET,
     DATA,
@@ -193,6 +204,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     HTTP,
     HTTP_HOSTS,
     LOG_LEVEL,
+    TIMEZONE,
 )
 
 
@@ -213,6 +225,7 @@ class Settings:
     http: ListenAddress | None
     http_hosts: tuple[str, ...]
     log_level: str
+    timezone: str
     warnings: tuple[str, ...] = ()
     """Variables that look like a setting but are not: worth a line in the log, not a reason to stop."""
 
@@ -259,6 +272,7 @@ def load_settings(
         http=read(HTTP),
         http_hosts=read(HTTP_HOSTS),
         log_level=read(LOG_LEVEL),
+        timezone=read(TIMEZONE),
         warnings=tuple(_unknown_variables(environ)),
     )
     source, _ = _given(LOG_OPTS, arguments, environ)

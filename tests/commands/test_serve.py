@@ -133,6 +133,8 @@ def test_a_variable_that_is_none_is_told(
     [
         (["--logging-dir", "/nonexistent"], "there is no folder /nonexistent (PEAVEY_LOGGING_DIR)"),
         (["--log-opts", '{"http-bearer-token": "hunter2"}'], "--log-opts holds a secret"),
+        (["--timezone", "Europe/Brelin"], "TZ=Europe/Brelin is not a time zone that is known here"),
+        (["--timezone", "CET-1"], None),
         (["--log-opts", '{"http-bearer-token-file": "/x"}'], None),
         ([], None),
     ],

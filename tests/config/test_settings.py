@@ -43,6 +43,7 @@ DEFAULTS = Settings(
     http=None,
     http_hosts=(),
     log_level="info",
+    timezone="",
 )
 
 
@@ -77,6 +78,7 @@ class TestSources:
             "PEAVEY_HTTP": "127.0.0.1:9464",
             "PEAVEY_HTTP_HOSTS": "logs.example.com, logs",
             "LOG_LEVEL": "Debug",
+            "TZ": "Europe/Berlin",
         }
         assert set(environ) == {setting.variable for setting in SETTINGS}
         assert load_settings({}, environ) == Settings(
@@ -97,6 +99,7 @@ class TestSources:
             http=ListenAddress("127.0.0.1", 9464),
             http_hosts=("logs.example.com", "logs"),
             log_level="debug",
+            timezone="Europe/Berlin",
         )
 
     def test_a_flag_wins_over_its_variable(self) -> None:
@@ -295,6 +298,7 @@ class TestManagedPlugin:
             "PEAVEY_HTTP",
             "PEAVEY_HTTP_HOSTS",
             "LOG_LEVEL",
+            "TZ",
         ]
 
     def test_its_data_folder_is_fixed_beneath_the_folder_that_survives_upgrades(self) -> None:
