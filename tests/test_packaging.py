@@ -97,7 +97,9 @@ class TestBuildTools:
     def test_they_are_pinned_by_hashes(self) -> None:
         lock = (REPOSITORY / "requirements-build.lock").read_text(encoding="utf-8")
         pinned = dict(re.findall(r"^([a-z0-9-]+)==([0-9a-z.]+) \\$", lock, re.MULTILINE))
-        requires = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+        requires = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["build-system"][
+            "requires"
+        ]
         assert {Requirement(text).name for text in requires} == pinned.keys()
         for text in requires:
             assert Requirement(text).specifier.contains(pinned[Requirement(text).name])

@@ -21,6 +21,8 @@ from plugin.config.parsing import WHICH_FILES_ARE_SEEN, quote
 
 T = TypeVar("T")
 
+MANAGED_DATA = "/run/docker/logging/peavey"
+"""The data folder of every managed plugin."""
 LARGEST_FILE = 1024 * 1024
 
 _WITHIN = 5.0
@@ -212,6 +214,11 @@ def _patience() -> float:
     return _WITHIN_ON_A_LOOP
 
 
+def hint_of_managed() -> str:
+    """Return, in brackets, which files of the host a managed plugin sees; nothing where this is known to be none."""
+    return f" ({WHICH_FILES_ARE_SEEN})" if _access.data in (None, MANAGED_DATA) else ""
+
+
 def _read(path: str, largest: int) -> bytes:
     try:
         # Opened as a mere place first: to open a device can have effects, and to open a FIFO may never return.
@@ -225,7 +232,7 @@ def _read(path: str, largest: int) -> bytes:
                 while len(content) <= largest and (part := file.read(largest + 1 - len(content))):
                     content += part
     except OSError as error:
-        raise ValueError(f"cannot read {quote(path)}: {error.strerror} ({WHICH_FILES_ARE_SEEN})") from error
+        raise ValueError(f"cannot read {quote(path)}: {error.strerror}{hint_of_managed()}") from error
     if len(content) > largest:
         raise ValueError(f"{quote(path)} is larger than {largest} bytes")
     return content

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from plugin.config import types
 from plugin.config.common_options import JOURNAL_ONLY
 from plugin.config.defaults import parse_defaults
-from plugin.config.files import FileAccess, FileRoot, parse_roots
+from plugin.config.files import MANAGED_DATA, FileAccess, FileRoot, parse_roots
 from plugin.config.listen_address import LISTEN_ADDRESS, ListenAddress
 from plugin.config.options import defaults_faults
 from plugin.config.parsing import hint, parse_list, printable, quote
@@ -79,7 +79,7 @@ DATA = Setting(
     default="/var/lib/peavey",
     help="The folder for journals and all else that must outlive the process.",
     managed="fixed",
-    managed_value="/run/docker/logging/peavey",
+    managed_value=MANAGED_DATA,
 )
 LOGGING_DIR = Setting(
     name="logging_dir",

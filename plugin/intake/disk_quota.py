@@ -34,6 +34,10 @@ class DiskBounds:
     free: int | None
     keep_stopped: float | None
 
+    def kept_free(self, disk: int) -> int | None:
+        """Return how much is left free of a disk of this size: never more than a part of it."""
+        return None if self.free is None else min(self.free, disk // _FREE_SHARE)
+
 
 @dataclass(frozen=True, slots=True)
 class _Shortage:
@@ -138,7 +142,7 @@ class DiskQuota:
             return _Shortage(wanted=wanted, vital=vital, beyond_limit=beyond_limit)
         disk, available = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
         if self._bounds.free is not None:
-            free = min(self._bounds.free, disk // _FREE_SHARE)
+            free = self._bounds.kept_free(disk) or 0
             wanted = max(wanted, int(free * (1 + margin)) - available)
             vital = free // _VITAL_SHARE - available
         errors = self._pump.call(self._pump.room_errors).result()

@@ -87,7 +87,7 @@ class Overview:
         self._known: dict[str, _Known] = {}
         self._filtered: dict[tuple[str, str], list[FilteredRecords]] = {}
         self._started = time.time_ns()
-        self._free = 0
+        self._free = self._disk_size = 0
 
     def gather(self) -> Status:
         """Gather the status of this moment; where the disk refuses, what is known from before, and the fault."""
@@ -102,7 +102,7 @@ class Overview:
             faults.append(f"the journals cannot be listed: {error}")
             kept = set(self._known)
         try:
-            self._free = _free_bytes(self._data)
+            self._free, self._disk_size = _disk_bytes(self._data)
         except OSError as error:
             faults.append(f"the room on the disk cannot be told: {error}")
         ids = by_id.keys() | kept
@@ -135,7 +135,7 @@ class Overview:
             used=sum(container.journal for container in containers),
             limit=self._bounds.limit,
             free=self._free,
-            keep_free=self._bounds.free,
+            keep_free=self._bounds.kept_free(self._disk_size),
             dropping=dropping,
         )
 
@@ -228,9 +228,10 @@ class Overview:
         )
 
 
-def _free_bytes(data: DataFolder) -> int:
+def _disk_bytes(data: DataFolder) -> tuple[int, int]:
+    """Return how many bytes of the disk are free, and how large it is. Raises ``OSError``."""
     status = os.statvfs(data.path)
-    return status.f_bavail * status.f_frsize
+    return status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
 
 
 def _size(segments: list[SegmentUse]) -> int:

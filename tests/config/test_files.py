@@ -108,6 +108,14 @@ class TestRules:
         assert parse_roots(",".join(map(str, roots))) == roots or "," in "".join(root.path for root in roots)
 
 
+class TestHints:
+    def test_only_a_managed_plugin_is_told_how_to_have_it_see_files(self, tmp_path: Path) -> None:
+        for data, told in ((files.MANAGED_DATA, True), (str(tmp_path / "data"), False)):
+            with restricted(FileAccess(None, data)), pytest.raises(ValueError, match="No such file") as caught:
+                read_file(tmp_path / "missing")
+            assert ("docker plugin set" in str(caught.value)) == told
+
+
 class TestReading:
     @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.mknod(path, 0o140600)])
     def test_what_is_not_a_regular_file_is_refused_at_once(self, tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]

@@ -319,3 +319,10 @@ def test_a_bound_that_is_off_needs_no_room(house: House) -> None:
     keeper._quota._bounds = DiskBounds(None, None, None)
     keeper.round()
     assert house.bases(ONE) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("free", "disk", "kept"), [(10**9, 12 * 10**6, 1_200_000), (10**9, 10**12, 10**9), (None, 10**12, None)]
+)
+def test_what_is_kept_free_is_a_tenth_at_most(free: int | None, disk: int, kept: int | None) -> None:
+    assert DiskBounds(limit=None, free=free, keep_stopped=None).kept_free(disk) == kept

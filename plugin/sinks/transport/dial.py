@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from plugin.config.parsing import WHICH_FILES_ARE_SEEN
+from plugin.config.files import hint_of_managed
 
 _KEEPALIVE_IDLE = 30
 _KEEPALIVE_INTERVAL = 10
@@ -105,7 +105,7 @@ def reason(error: OSError | UnicodeError, address: Address) -> str:
         return error.strerror or str(error)
     text = os.strerror(error.errno)
     if address.path and isinstance(error, (FileNotFoundError, PermissionError)):
-        return f"{text} ({WHICH_FILES_ARE_SEEN})"
+        return f"{text}{hint_of_managed()}"
     return text
 
 
