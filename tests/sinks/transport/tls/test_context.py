@@ -1,10 +1,13 @@
 import os
 import ssl
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from plugin.config import files
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.transport.tls.context import ClientTls, client_context, is_lasting
 from tests.sinks.http_servers import Authority, make_authority
@@ -119,6 +122,30 @@ class TestChanges:
 
         key.write_bytes(other.key_file.read_bytes())
         assert tls.context() is not before
+
+    def test_one_that_hangs_changes_nothing_and_holds_up_no_connection(
+        self, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tls = ClientTls(*self.put(authority, tmp_path))
+        before = tls.context()
+        go_on = threading.Event()
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "_WITHIN", 0.01)
+            patch.setattr(os, "stat", lambda _: go_on.wait())  # as on a network file system that is away
+            for _ in range(3):
+                assert tls.context() is before
+        assert caplog.text.count("does not answer") == 1, "told once"
+        go_on.set()
+        while files._running:
+            time.sleep(0.001)
+        assert tls.context() is before
+
+    @pytest.mark.parametrize("option", ["ca", "cert"])
+    def test_one_without_an_end_is_not_read_to_it(self, tmp_path: Path, option: str) -> None:
+        with open(tmp_path / "huge.pem", "wb") as huge:
+            huge.truncate(1 << 40)
+        with pytest.raises(MisconfiguredError, match="is larger than 1048576 bytes"):
+            ClientTls(**{option: tmp_path / "huge.pem"})
 
     def test_a_file_that_is_missing_from_the_start_is_a_misconfiguration(self, tmp_path: Path) -> None:
         with pytest.raises(MisconfiguredError, match=str(tmp_path)):
