@@ -7,9 +7,12 @@ from typing import Any
 from plugin.config.parsing import printable
 from plugin.sinks.base import MisconfiguredError, RetryError
 from plugin.sinks.fluentd import protocol
+from plugin.sinks.transport.http.responses import mask
 from plugin.sinks.transport.stream import StreamConnection
 
 _HANDSHAKE_LIMIT = 10.0
+_MOST_UNASKED = 65_536
+_LONGEST_REASON = 600
 
 
 class SilentError(RetryError):
@@ -118,6 +121,7 @@ class ForwardClient:
         except protocol.AnswerError as error:
             raise RetryError(f"{address} broke off the handshake: {error}") from error
         if fault:
+            fault = mask(fault, (credentials.shared_key,))[:_LONGEST_REASON]
             raise MisconfiguredError(f"{address} refuses us: {printable(fault)}")
         self._keepalive = helo.keepalive
 
@@ -138,20 +142,35 @@ class ForwardClient:
         texts = list(pending.values())[: None if self._keepalive else 1]
         remaining = len(pending) - len(texts)
         await self._connection.write(b"".join(texts))
+        now = asyncio.get_running_loop().time
+        unasked = 0
+        deadline = now() + self._patience
         try:
             while len(pending) > remaining:
-                for answer in self._take(await self._read_acknowledgement()):
+                missing = len(pending)
+                data = await self._read_acknowledgement(deadline)
+                for answer in self._take(data):
                     self._note(answer, pending, acknowledged)
+                if len(pending) < missing:
+                    unasked = 0
+                    deadline = now() + self._patience
+                else:
+                    unasked += len(data)
+                    self._require_end(unasked)
         except BaseException:
             await self._connection.close()
             raise
         if not self._keepalive:
             await self._connection.close()
 
-    async def _read_acknowledgement(self) -> bytes:
+    def _require_end(self, unasked: int) -> None:
+        if unasked > _MOST_UNASKED:
+            raise RetryError(f"{self._connection.address} answers without end, but does not acknowledge")
+
+    async def _read_acknowledgement(self, deadline: float) -> bytes:
         address, limit = self._connection.address, self._patience
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout_at(deadline):
                 return await self._connection.read(limit + 1)
         except TimeoutError:
             raise SilentError(f"{address} did not acknowledge within {limit:g} s{self._hint()}") from None

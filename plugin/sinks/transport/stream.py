@@ -24,6 +24,8 @@ from plugin.sinks.transport.tls.layer import TlsLayer, tls_failure
 _SEND_QUEUE: Final = termios.TIOCOUTQ
 
 _SLICE = 65_536
+# No protocol has a longer answer; a peer that says more before anybody reads it talks without end.
+_LONGEST_ANSWER = 65_536
 _FIRST_LOOK = 0.0005
 _LAST_LOOK = 0.01
 # What comes at the end of TLS, the peer's goodbye and how its kernel ends the connection, comes at once.
@@ -35,7 +37,8 @@ _ABORT = struct.pack("ii", 1, 0)
 class StreamConnection:
     """A connection to one address that is opened when needed, given up when it fails, and opened anew.
 
-    Every method raises `RetryError` or `MisconfiguredError` and has then closed the connection.
+    Every method raises `RetryError` or `MisconfiguredError` and has then closed the connection. A peer that sends more
+    than 64 KiB that is not read, nor dropped, is one that failed.
 
     ``ended_orderly`` says of the last connection whether the peer closed it having read everything that had come to it:
     a peer that leaves bytes unread resets the connection instead.
@@ -131,6 +134,7 @@ class StreamConnection:
                 raise RetryError(f"{self.address} has not answered within {seconds:g} s") from None
         data = bytes(self._received)
         self._received.clear()
+        await asyncio.sleep(0)  # what has come already is read without waiting, and others must have their turns
         return data
 
     async def ended(self) -> None:
@@ -173,6 +177,7 @@ class StreamConnection:
             queued = _unacknowledged(self._connected())
             # In this order: a peer that has closed by the time its kernel has everything may not have read it.
             self._take_incoming()
+            self._received.clear()
             if queued == 0:
                 return
             if least is None or queued < least:
@@ -215,11 +220,12 @@ class StreamConnection:
     def _feed(self, data: bytes) -> None:
         """Take bytes from the socket; no bytes is its end."""
         if self._tls is None or not data:
-            self._received += data
-            self._is_ended = not data
-            return
-        plain, self._is_ended = self._tls.read(data)
+            plain, self._is_ended = data, not data
+        else:
+            plain, self._is_ended = self._tls.read(data)
         self._received += plain
+        if len(self._received) > _LONGEST_ANSWER:
+            raise RetryError(f"{self.address} talks without end: {_LONGEST_ANSWER:,} bytes that nobody asked for")
 
     def _require_open_peer(self) -> None:
         if self._is_ended:
