@@ -57,6 +57,31 @@ def oldest_time(batch: Batch) -> int | None:
     return min((group.records[0].time_nano for group in batch if group.records), default=None)
 
 
+def parted(batch: Batch, index: int) -> tuple[Batch, Batch, Batch]:
+    """Cut a batch at one of its records: those in front of it, that one alone, those behind it."""
+    before: Batch = []
+    alone: Batch = []
+    behind: Batch = []
+    position = 0
+    for group in batch:
+        place = index - position
+        position += len(group.records)
+        if place >= len(group.records):
+            before.append(group)
+        elif place < 0:
+            behind.append(group)
+        else:
+            pieces = ((before, group.records[:place]), (alone, [group.records[place]]))
+            for part, records in pieces:
+                if records:
+                    part.append(Group(group.tail, records, position_behind(records[-1])))
+            if rest := group.records[place + 1 :]:
+                behind.append(Group(group.tail, rest, group.upto))
+            else:
+                alone[0].upto = group.upto
+    return before, alone, behind
+
+
 def split(batch: Batch) -> tuple[Batch, Batch]:
     """Cut a batch of more than one record in two."""
     if len(batch) > 1:

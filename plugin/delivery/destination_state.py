@@ -23,6 +23,10 @@ class DestinationState:
     def note_success(self, records: int, size: int) -> None:
         """Count a batch that was acknowledged, of so many bytes."""
         self.batches += 1
+        self.note_records(records, size)
+
+    def note_records(self, records: int, size: int) -> None:
+        """Count records that the destination has taken, of so many bytes as far as is known."""
         self.records += records
         self.bytes += size
         self.last_success = time.time_ns()

@@ -14,6 +14,7 @@ from plugin.delivery.batch import (
     is_one_record,
     journal_bytes,
     note_refusals,
+    parted,
     records_of,
     split,
 )
@@ -105,12 +106,21 @@ class Sender:
             logger.info("destination %s: recovered", self._name)
 
     def _narrow_down(self, batch: Batch, error: RejectError) -> tuple[Batch, ...]:
-        """Split a rejected batch, until the record at fault is alone and becomes a dead letter."""
+        """Split a rejected batch, until the record at fault is alone and becomes a dead letter.
+
+        Where the destination names it, it is parted from the others at once.
+        """
         if is_one_record(batch):
             self._state.dead += 1
             self._size.note_refusal()
             bury(batch, str(error))
             return ()
+        if error.index is not None and error.index < count_records(batch):
+            before, alone, behind = parted(batch, error.index)
+            if error.took_those_before:
+                self._state.note_records(acknowledge(before), 0)
+                return alone, behind
+            return before, alone, behind
         if isinstance(error, TooLargeError):
             self._size.note_cut(journal_bytes(batch))
         return split(batch)

@@ -63,7 +63,16 @@ class UnavailableError(RetryError):
 
 
 class RejectError(SinkError):
-    """The destination will never take this batch; delivery splits it to find the record at fault."""
+    """The destination will never take this batch; delivery splits it to find the record at fault.
+
+    ``index`` is the place in the batch of that record, where the destination names it, and ``took_those_before``
+    whether it has taken all records in front of it.
+    """
+
+    def __init__(self, message: str, index: int | None = None, *, took_those_before: bool = False) -> None:
+        super().__init__(message)
+        self.index = index
+        self.took_those_before = took_those_before
 
 
 class TooLargeError(RejectError):
