@@ -15,7 +15,16 @@ from typing import Any
 import orjson
 
 from plugin.config.secrets import Secret
-from plugin.sinks.base import MisconfiguredError, Origin, Record, RejectError, RetryError, Sink, SinkError
+from plugin.sinks.base import (
+    MisconfiguredError,
+    Origin,
+    Record,
+    RejectError,
+    RetryError,
+    Sink,
+    SinkError,
+    TooLargeError,
+)
 from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.splunk.encoder import ENCODERS, EventFields, PreparedEvents, prepare_events
 from plugin.sinks.splunk.options import SplunkOptions
@@ -40,8 +49,16 @@ def judge(
 ) -> SinkError | None:
     """Return the failure that an answer stands for, with the collector's own codes; None for 2xx."""
     fault = failure(site, status, headers, body, secrets)
-    if isinstance(fault, RejectError) and _object(body).get("code") in _SETUP_CODES:
+    if not isinstance(fault, RejectError):
+        return fault
+    content = _object(body)
+    if content.get("code") in _SETUP_CODES:
         return MisconfiguredError(f"{fault} (check the token's settings, and log-opts splunk-index and others)")
+    number = content.get("invalid-event-number")
+    if isinstance(number, int) and number >= 0 and not isinstance(fault, TooLargeError):
+        # Splunk takes events one by one, and the first that is invalid ends it. Others that speak its protocol number
+        # them alike, but take all events or none.
+        return RejectError(str(fault), number, took_those_before=headers.get("Server", "").startswith("Splunkd"))
     return fault
 
 
@@ -67,6 +84,8 @@ class SplunkSink(Sink[PreparedEvents]):
         )
         self._encode = ENCODERS[options.format]
         self._level = options.gzip_level if options.gzip else None
+        self._skips = options.format == "raw"
+        self._encoded: tuple[bytes, Sequence[Record]] = (b"", ())
         self._waits_for_index = options.index_acknowledgment
         self._ack_timeout = options.ack_timeout
         self._has_warned = False
@@ -98,9 +117,9 @@ class SplunkSink(Sink[PreparedEvents]):
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode events one after the other, compressed where asked for; empty if there is none."""
         events = self._encode(records)
-        if self._level is None or not events:
-            return events
-        return zlib.compress(events, self._level, wbits=31)
+        payload = events if self._level is None or not events else zlib.compress(events, self._level, wbits=31)
+        self._encoded = payload, records
+        return payload
 
     async def send(self, payload: bytes) -> None:
         """Post events, and wait until they are indexed where asked for; there is nothing to do for an empty payload."""
@@ -109,13 +128,29 @@ class SplunkSink(Sink[PreparedEvents]):
         headers = {"Content-Type": "application/json"}
         if self._level is not None:
             headers["Content-Encoding"] = "gzip"
-        answer = await self._client.send(payload, headers=headers)
+        try:
+            answer = await self._client.send(payload, headers=headers)
+        except RejectError as error:
+            self._locate(error, payload)
+            raise
         if self._waits_for_index:
             await self._wait_for_index(_object(answer).get("ackId"))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    def _locate(self, error: RejectError, payload: bytes) -> None:
+        """Make of the number of an event that of its record: blank lines make no event in the format ``raw``."""
+        encoded, records = self._encoded
+        if error.index is None or encoded is not payload:
+            error.index = None
+            return
+        numbers = [number for number, record in enumerate(records) if self._encode([record])] if self._skips else None
+        if numbers is not None:
+            error.index = numbers[error.index] if error.index < len(numbers) else None
+        # What is not known to be indexed is not known to be taken.
+        error.took_those_before = error.took_those_before and not self._waits_for_index
 
     async def _wait_for_index(self, ack: object) -> None:
         if not isinstance(ack, int):

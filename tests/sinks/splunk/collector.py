@@ -15,11 +15,16 @@ EVENTS = ("/services/collector", "/services/collector/event", "/services/collect
 
 
 class Collector:
-    """A collector for one token; with ``acknowledges`` it indexes a batch after so many questions, -1 for never."""
+    """A collector for one token; with ``acknowledges`` it indexes a batch after so many questions, -1 for never.
 
-    def __init__(self, token: str, acknowledges: int | None = None) -> None:
+    An event that is invalid ends a request, and those before it are taken; by one that is not ``splunk``, all or none.
+    """
+
+    def __init__(self, token: str, acknowledges: int | None = None, *, splunk: bool = True) -> None:
         self.events: list[dict[str, Any]] = []
         self.questions = 0
+        self.requests = 0
+        self._splunk = splunk
         self._token = token
         self._acknowledges = acknowledges
         self._given = 0
@@ -42,7 +47,8 @@ class Collector:
         return self._take(body.decode(), channel)
 
     def _take(self, content: str, channel: str) -> Response:
-        events = []
+        self.requests += 1
+        events: list[dict[str, Any]] = []
         decoder = json.JSONDecoder()
         position = 0
         while position < len(content):
@@ -50,8 +56,11 @@ class Collector:
                 event, position = decoder.raw_decode(content, position)
             except ValueError:
                 return _reply(400, "Invalid data format", 6)
-            if event.get("event") in ("", None):
-                return _reply(400, "Event field cannot be blank", 13)
+            content_of = event.get("event")
+            if content_of in ("", None) or "invalid" in str(content_of):
+                if self._splunk:
+                    self.events += events
+                return _reply(400, "Invalid data format", 6, **{"invalid-event-number": len(events)})
             if event.get("index") == "forbidden":
                 return _reply(400, "Incorrect index", 7)
             events.append(event)

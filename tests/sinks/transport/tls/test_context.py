@@ -145,7 +145,7 @@ class TestChanges:
         with open(tmp_path / "huge.pem", "wb") as huge:
             huge.truncate(1 << 40)
         with pytest.raises(MisconfiguredError, match="is larger than 1048576 bytes"):
-            ClientTls(**{option: tmp_path / "huge.pem"})
+            ClientTls(**{option: tmp_path / "huge.pem"})  # type: ignore[arg-type]
 
     def test_a_file_that_is_missing_from_the_start_is_a_misconfiguration(self, tmp_path: Path) -> None:
         with pytest.raises(MisconfiguredError, match=str(tmp_path)):
