@@ -57,7 +57,7 @@ def _variables(environment: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _listed(names: Iterable[str], option: str) -> list[str]:
-    listed = option.split(",") if option else []
+    listed = [item.strip() for item in option.split(",")] if option else []
     return [name for name in names if name in listed]
 
 

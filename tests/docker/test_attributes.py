@@ -19,7 +19,7 @@ INFO = Info(
         ({"labels": "", "labels-regex": "", "env": "", "env-regex": ""}, {}),
         ({"labels": "app"}, {"app": "web"}),
         ({"labels": "team,none,app"}, {"app": "web", "team": "blue"}),
-        ({"labels": "app, team"}, {"app": "web"}),
+        ({"labels": "app, team ", "env": " TIER"}, {"app": "web", "team": "blue", "TIER": "back"}),
         ({"labels-regex": "^com\\."}, {"com.example.tier": "front"}),
         ({"labels-regex": "p"}, {"app": "web", "com.example.tier": "front"}),
         ({"labels": "app", "labels-regex": "tier|team"}, {"app": "web", "team": "blue", "com.example.tier": "front"}),

@@ -12,7 +12,7 @@ import msgpack
 
 from plugin.records.record import Record
 from plugin.sinks.encoding.text import text
-from plugin.sinks.encoding.timestamps import NO_SECOND
+from plugin.sinks.encoding.timestamps import NO_SECOND, tell_out_of_range
 
 # The last second that every reader takes for a time. Fluent Bit reads the four bytes with a sign, takes -1 and -2 for
 # markers of groups and skips entries at other negative times (FLB_LOG_EVENT_GROUP_START in flb_log_event.h).
@@ -93,6 +93,7 @@ def encode_entries(records: Sequence[Record], start: int, room: int, precise: bo
             whole = record.prepared.starts[source]
         time_nano = record.time_nano
         if not 0 <= time_nano <= _LATEST:
+            tell_out_of_range(record.prepared.id, "fluentd", time_nano)
             time_nano = 0 if time_nano < 0 else _LATEST
         if time_nano // 1_000_000_000 != second:
             second = time_nano // 1_000_000_000

@@ -62,7 +62,9 @@ class FluentdSink(Sink[PreparedEntries]):
         for source in ("stdout", "stderr"):
             whole = fields | {"source": source} | attributes
             starts[source] = record_start(whole)
-        return PreparedEntries(info.container_id, origin.birth, origin.tag, fields | attributes, starts)
+        # Fluentd routes by the tag, and drops what has none.
+        tag = origin.tag if origin.tag.strip() else info.id
+        return PreparedEntries(info.container_id, origin.birth, tag, fields | attributes, starts)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode messages in PackedForward mode, tag by tag."""

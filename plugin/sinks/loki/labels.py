@@ -25,9 +25,10 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]")
 def parse_external_labels(text: str) -> ExternalLabels:
     """Read ``name=template,…``; raises ``ValueError`` or ``TagError`` with a message that says what is wrong."""
     labels = []
-    for pair in filter(None, _pairs(text)):
+    for pair in filter(str.strip, _pairs(text)):
         name, separator, template = pair.partition("=")
-        if not separator or not name.strip():
+        name = name.strip()
+        if not separator or not name:
             raise ValueError(f"{quote(pair)} is not a label (example: container_name={{{{.Name}}}},cluster=prod)")
         if name == _TENANT:
             raise ValueError(f"the label {_TENANT} cannot choose the tenant of one container: use loki-tenant-id")

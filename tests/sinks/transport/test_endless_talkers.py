@@ -80,7 +80,7 @@ def test_a_talker_is_given_up_where_an_answer_is_read_too_late() -> None:
         connection = StreamConnection(address, limits=LIMITS)
         await connection.open()
         assert len(await connection.read()) <= 65_536
-        while await connection.open() is False:  # noqa: ASYNC110 (nothing else tells)
+        while await connection.open() is False:  # noqa: ASYNC110 (what is waited for is what this call finds)
             await asyncio.sleep(0)
         await connection.close()
 
