@@ -16,7 +16,7 @@ SINKS = [
     {"splunk_url": "http://h", "splunk_token": "t"},
     {"fluentd_address": "h"},
     {"fluentd_address": "h", "fluentd_sub_second_precision": "false"},
-    {"json_file_path": "/tmp/x/{{.Name}}"},
+    {"json_file_path": "/var/log/x/{{.Name}}"},
     *({"syslog_address": "tcp://h", "syslog_format": form} for form in ("", "rfc3164", "rfc5424", "rfc5424micro")),
 ]
 

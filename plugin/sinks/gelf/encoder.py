@@ -23,6 +23,12 @@ _NO_TIME = "0001-01-01T00:00:00Z"
 _PIECES = 7
 _LONGEST_COMMAND = 8192
 
+# What Java's Character.isWhitespace finds, by which Graylog refuses a message as empty; Python's idea differs.
+_is_blank = re.compile(
+    rb"(?:[\t-\r\x1c- ]|\xe1\x9a\x80|\xe2\x80[\x80-\x86\x88-\x8a\xa8\xa9]|\xe2\x81\x9f|\xe3\x80\x80)*"
+).fullmatch
+_BLANK_STARTS = bytes((*range(0x09, 0x0E), *range(0x1C, 0x21), 0xE1, 0xE2, 0xE3))
+
 # What Graylog takes in the name of a field; it drops fields with other names.
 _UNNAMEABLE = re.compile(r"[^\w.-]", re.ASCII)
 
@@ -53,7 +59,7 @@ def prepare_frame(origin: Origin, end: bytes) -> Frame:
     }
     fields = orjson.dumps(extra, option=orjson.OPT_SORT_KEYS)[1:]
     return Frame(
-        start=b'{"version":"1.1","host":' + orjson.dumps(origin.host) + b',"short_message":"',
+        start=b'{"version":"1.1","host":' + orjson.dumps(origin.host.strip() or "localhost") + b',"short_message":"',
         out=b',"level":%d,%b%b' % (_INFO, fields, end),
         err=b',"level":%d,%b%b' % (_ERR, fields, end),
         identity=f"{info.container_id} {origin.birth}".encode(),
@@ -68,6 +74,11 @@ def _field(name: str) -> str:
     name = _UNNAMEABLE.sub("_", name)
     field = name if name.startswith("_") else f"_{name}"
     return "__id" if field == "_id" else field
+
+
+def is_blank(line: bytes) -> bool:
+    """Return whether Graylog would refuse a line as empty."""
+    return not line or (line[0] in _BLANK_STARTS and _is_blank(line) is not None)
 
 
 def encode_stream(records: Sequence[Record]) -> bytes:
@@ -85,14 +96,14 @@ def _pieces(records: Sequence[Record]) -> list[bytes]:
     """Return the pieces of all messages, `_PIECES` of each."""
     pieces: list[bytes] = []
     lines = strings([record.line for record in records])
-    digits = THREE_DIGITS
+    digits, blank_starts = THREE_DIGITS, _BLANK_STARTS
     frame: Frame | None = None
     source = ""
     second = NO_SECOND
     start = before_fraction = end = b""
     for number, record in enumerate(records):
         line = lines[number]
-        if not line or record.line.isspace():
+        if not line or (record.line[0] in blank_starts and _is_blank(record.line) is not None):
             continue
         if record.prepared is not frame or record.source != source:
             frame, source = record.prepared, record.source

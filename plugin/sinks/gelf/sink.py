@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from plugin.sinks.base import Origin, Record, RejectError, Sink, Trouble
 from plugin.sinks.encoding.bounds import Bounds, bounded
-from plugin.sinks.gelf.encoder import Frame, encode_each, encode_stream, prepare_frame
+from plugin.sinks.gelf.encoder import Frame, encode_each, encode_stream, is_blank, prepare_frame
 from plugin.sinks.gelf.options import GelfOptions
 from plugin.sinks.transport import datagram
 from plugin.sinks.transport.datagram import DatagramConnection
@@ -61,7 +61,7 @@ class GelfSink(Sink[Frame]):
         """
         if not self._is_udp:
             return encode_stream(records)
-        kept = [record for record in records if record.line and not record.line.isspace()]
+        kept = [record for record in records if not is_blank(record.line)]
         packets: list[bytes] = []
         for record, message in zip(kept, encode_each(kept), strict=True):
             packet = message if self._window is None else zlib.compress(message, self._level, self._window)

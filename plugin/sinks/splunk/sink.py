@@ -29,7 +29,7 @@ from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.splunk.encoder import ENCODERS, EventFields, PreparedEvents, prepare_events
 from plugin.sinks.splunk.options import SplunkOptions
 from plugin.sinks.transport.http.client import HttpClient
-from plugin.sinks.transport.http.responses import failure
+from plugin.sinks.transport.http.responses import failure, shorten
 from plugin.sinks.transport.http.settings import HttpSettings
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ _FIRST_POLL, _LAST_POLL = 0.1, 5.0
 # Of the answers with status 400, those that are about how the token is set up, and not about the events: incorrect
 # index, data channel missing, invalid data channel, acknowledgement disabled.
 _SETUP_CODES = (7, 10, 11, 14)
+# Those that are about events: no data, invalid data format, event field required or blank, indexed fields.
+_EVENT_CODES = (5, 6, 12, 13, 15, *_SETUP_CODES)
 
 
 def judge(
@@ -49,10 +51,14 @@ def judge(
 ) -> SinkError | None:
     """Return the failure that an answer stands for, with the collector's own codes; None for 2xx."""
     fault = failure(site, status, headers, body, secrets)
+    content = _object(body)
+    code = content.get("code", 0)
+    if fault is None and isinstance(code, int) and code != 0:
+        kind = RejectError if code in _EVENT_CODES else RetryError
+        fault = kind(f"{site} answered {status}, but with code {code}, not 0{shorten(body, secrets)}")
     if not isinstance(fault, RejectError):
         return fault
-    content = _object(body)
-    if content.get("code") in _SETUP_CODES:
+    if code in _SETUP_CODES:
         return MisconfiguredError(f"{fault} (check the token's settings, and log-opts splunk-index and others)")
     number = content.get("invalid-event-number")
     if isinstance(number, int) and number >= 0 and not isinstance(fault, TooLargeError):

@@ -105,7 +105,9 @@ def test_names_are_made_fit_for_loki() -> None:
 
 def test_blanks_round_labels_are_not_part_of_their_names() -> None:
     assert [name for name, _ in parse_external_labels("a=b, c=d ,\te =f, ")] == ["a", "c", "e"]
-    assert labels_of("job = x")["job"] == " x", "a value keeps its blanks"
+    labels = labels_of("job = x")
+    assert labels is not None
+    assert labels["job"] == " x", "a value keeps its blanks"
 
 
 @pytest.mark.parametrize(
