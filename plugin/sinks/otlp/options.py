@@ -18,7 +18,7 @@ from plugin.sinks.transport.tls.options import TlsOptions, ca_option, cert_optio
 HTTP, GRPC = "http/protobuf", "grpc"
 LOGS_PATH = "/v1/logs"
 _PORTS = {HTTP: 4318, GRPC: 4317}
-_SHORTEST_TIMEOUT = 0.1
+_TIMEOUT = types.duration(minimum=0.1, maximum=3600)
 
 
 def _parse_percent_headers(text: str) -> Headers:
@@ -27,10 +27,7 @@ def _parse_percent_headers(text: str) -> Headers:
 
 def _parse_timeout(text: str) -> float:
     """Read a duration; a bare number is in milliseconds, as in ``OTEL_EXPORTER_OTLP_TIMEOUT``."""
-    seconds = int(text) / 1000 if text.isascii() and text.isdigit() and len(text) < 10 else parsing.parse_duration(text)
-    if seconds < _SHORTEST_TIMEOUT:
-        raise ValueError(f"{parsing.quote(text)} is too short (at least {_SHORTEST_TIMEOUT:g}s)")
-    return seconds
+    return _TIMEOUT.parse(f"{text}ms" if text.isascii() and text.isdigit() else text)
 
 
 def _parse_attributes(text: str) -> Mapping[str, str]:
@@ -118,7 +115,7 @@ class OtlpOptions(SinkOptions):
     )
     max_request_size = Option(
         name="otlp-max-request-size",
-        kind=types.size(base=1024, minimum=64 * 1024),
+        kind=types.size(base=1024, minimum=64 << 10, maximum=64 << 20),
         default="4m",
         help="How large a request may be, before compression: servers refuse larger ones, by gRPC mostly above 4 MiB.",
     )

@@ -225,7 +225,7 @@ def test_where_it_sends_to(options: dict[str, str], destination: str) -> None:
         ({"otlp-endpoint": "s3cret"}, "log-opt 'otlp-endpoint': not accepted (expected: an http:// or https://"),
         ({"otlp-headers": "s3cret"}, "log-opt 'otlp-headers': not accepted (expected: Name="),
         ({"otlp-protocol": "http/json"}, "not one of http/protobuf, grpc"),
-        ({"otlp-timeout": "50"}, "'50' is too short (at least 0.1s)"),
+        ({"otlp-timeout": "50"}, "'50ms' is too short (at least 0.1s)"),
         ({"otlp-timeout": "soon"}, "is not a duration"),
         ({"otlp-service-name": "{{.Nam}}"}, "Nam"),
         ({"otlp-resource-attributes": "prod"}, "'prod' is not an attribute (example: "),
