@@ -159,6 +159,9 @@ UNUSABLE = [
     {"http-url": "https://h", "tag": "{{index .ContainerArgs 7}}"},
     {"loki-url": "http://loki", "loki-external-labels": "a={{index .ContainerArgs 7}}"},
     {"json-file-path": "/logs/{{.Name}}"},
+    {"elasticsearch-url": "http://es", "elasticsearch-index": "a-{{index .ContainerArgs 7}}"},
+    {"sink": "otlp", "otlp-service-name": "{{index .ContainerArgs 7}}"},
+    {"otlp-endpoint": "https://otel", "otlp-certificate": "/nowhere/ca.pem"},
 ]
 
 

@@ -7,7 +7,8 @@ from plugin.config.parsing import quote
 from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
-from plugin.docker.tag import Tag, compile_tag
+from plugin.docker.info import Info
+from plugin.docker.tag import Tag, TagError, compile_tag
 from plugin.sinks.elasticsearch.index_names import index_name
 from plugin.sinks.transport.http.headers import HEADERS_KIND, Headers
 from plugin.sinks.transport.http.options import HttpClientOptions, timeout_option
@@ -94,6 +95,14 @@ class ElasticsearchOptions(SinkOptions):
         if self.api_key is not None and (http.username or http.password is not None or http.bearer_token is not None):
             yield "elasticsearch-api-key is given with a user or a token: Elasticsearch takes one of them"
         yield from super().check()
+
+    def check_start(self, info: Info) -> Iterator[str]:
+        """Yield why the index cannot be named for this container."""
+        try:
+            self.index.render(info)
+        except TagError as error:
+            yield f"log-opt 'elasticsearch-index': {error}"
+        yield from super().check_start(info)
 
 
 OPTIONS = ElasticsearchOptions

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 from plugin.config import parsing, types
 from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.types import Kind
-from plugin.docker.tag import Tag, compile_tag
+from plugin.docker.info import Info
+from plugin.docker.tag import Tag, TagError, compile_tag
 from plugin.sinks.transport.http.headers import HEADERS_KIND, Headers, parse_headers
 from plugin.sinks.transport.http.options import HttpClientOptions
 from plugin.sinks.transport.http.url import URL_KIND, HttpUrl, parse_url
@@ -143,6 +144,15 @@ class OtlpOptions(SinkOptions):
             if self.http.proxy_url is not None:
                 yield "otlp-proxy-url is for otlp-protocol=http/protobuf"
         yield from super().check()
+
+    def check_start(self, info: Info) -> Iterator[str]:
+        """Yield why the service cannot be named for this container."""
+        if self.service_name is not None:
+            try:
+                self.service_name.render(info)
+            except TagError as error:
+                yield f"log-opt 'otlp-service-name': {error}"
+        yield from super().check_start(info)
 
 
 OPTIONS = OtlpOptions
