@@ -1,5 +1,6 @@
 """No choice of labels and variables makes a destination refuse all lines of a container."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from plugin.sinks.transport.datagram import LARGEST_UDP, unpack
 from tests.sinks.factories import INFO, NOISE, origin_of, records_of, sink_of
 from tests.sinks.gelf.decoder import Reassembly, decode_stream
 from tests.sinks.loki.payloads import decode_payload
+from tests.sinks.otlp.receiver import decode_logs
 
 KIB = 1024
 LINE = b"a line"
@@ -52,6 +54,24 @@ def syslog_udp(payload: bytes) -> None:
     assert all(len(datagram) <= LARGEST_UDP for datagram in unpack(payload))
 
 
+def elasticsearch(payload: bytes) -> None:
+    """What an index takes: a thousand fields of all containers, 32,766 bytes of a keyword, names that are not blank."""
+    action, document = payload.splitlines()
+    assert action.startswith(b'{"create":')
+    fields = json.loads(document)
+    labels = fields["labels"]
+    assert len(labels) <= 128
+    assert max(len(value.encode()) for value in (*labels.values(), *fields.get("tags", ()))) <= 32_766
+    assert all(name.strip() and "." not in name for name in labels)
+    assert len(payload) <= 128 * KIB
+
+
+def otlp(payload: bytes) -> None:
+    (record,) = decode_logs(payload)
+    assert record.line == LINE
+    assert len(payload) <= 512 * KIB
+
+
 def body(payload: bytes) -> None:
     assert len(payload) <= 512 * KIB
 
@@ -61,6 +81,8 @@ SINKS: list[tuple[dict[str, str], Callable[[bytes], None]]] = [
     ({"gelf_address": "tcp://h:1"}, gelf_tcp),
     ({"gelf_address": "udp://h:1", "gelf_compression_type": "none"}, gelf_udp),
     ({"http_url": "http://h"}, body),
+    ({"elasticsearch_url": "http://h"}, elasticsearch),
+    ({"otlp_endpoint": "http://h"}, otlp),
     ({"splunk_url": "http://h", "splunk_token": "t"}, body),
     ({"splunk_url": "http://h", "splunk_token": "t", "splunk_format": "raw"}, body),
     ({"fluentd_address": "h"}, body),
@@ -89,7 +111,7 @@ def test_one_line_is_within_what_the_destination_takes(
 
 def test_every_sink_with_a_receiver_is_asked() -> None:
     asked = {name.partition("_")[0] for options, _ in SINKS for name in options}
-    assert asked >= {"loki", "gelf", "http", "splunk", "fluentd", "syslog"}
+    assert asked >= {"loki", "elasticsearch", "gelf", "http", "otlp", "splunk", "fluentd", "syslog"}
 
 
 def test_what_is_left_out_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

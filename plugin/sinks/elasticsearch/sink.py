@@ -24,6 +24,7 @@ from plugin.sinks.elasticsearch.answers import (
 from plugin.sinks.elasticsearch.encoder import PreparedDocuments, encode_bulk, prepare_documents
 from plugin.sinks.elasticsearch.index_names import index_name
 from plugin.sinks.elasticsearch.options import ElasticsearchOptions
+from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.transport.http.client import HttpClient
 from plugin.sinks.transport.http.url import HttpUrl
 
@@ -32,6 +33,9 @@ _LARGEST_ANSWER = 16 << 20
 _GZIP_LEVEL = 1  # what is the same in all documents is nearly nothing at any level
 
 _PATH = "/_bulk"
+
+# An index takes 1,000 fields (index.mapping.total_fields.limit) of all containers, and a keyword 32,766 bytes.
+_ATTRIBUTES = Bounds(size=64 * 1024, value=8_000, count=120)
 
 
 class ElasticsearchSink(Sink[PreparedDocuments]):
@@ -45,6 +49,7 @@ class ElasticsearchSink(Sink[PreparedDocuments]):
 
     def __init__(self, options: ElasticsearchOptions) -> None:
         """Take the options; see `Sink`."""
+        self._label = f"{options.name}@{options.destination}"
         self._index = options.index
         self._is_gzip = options.compression == "gzip"
         headers = {"Content-Type": "application/x-ndjson"}
@@ -69,7 +74,7 @@ class ElasticsearchSink(Sink[PreparedDocuments]):
             index = index_name(self._index.render(origin.info))
         except TagError as error:
             raise MisconfiguredError(f"log-opt 'elasticsearch-index': {error}") from error
-        return prepare_documents(origin, index)
+        return prepare_documents(bounded(origin, self._label, _ATTRIBUTES), index)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode a bulk request, compressed where asked for."""

@@ -12,6 +12,7 @@ from typing import Protocol
 import zstandard
 
 from plugin.sinks.base import Origin, PartlyRefusedError, Record, Sink, TooLargeError
+from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.otlp.answers import judge, read_partial_success
 from plugin.sinks.otlp.encoder import PreparedLog, encode_logs, resource_field
 from plugin.sinks.otlp.options import GRPC, LOGS_PATH, OtlpOptions
@@ -23,6 +24,9 @@ from plugin.sinks.transport.http.settings import HttpSettings
 logger = logging.getLogger(__name__)
 
 _LONGEST_MESSAGE = 2_000
+
+# Each container of a batch brings its own into a request of 4 MiB at most.
+_ATTRIBUTES = Bounds(size=256 * 1024, value=64 * 1024)
 
 
 def _gzip(content: bytes) -> bytes:
@@ -53,6 +57,7 @@ class OtlpSink(Sink[PreparedLog]):
 
     def __init__(self, options: OtlpOptions) -> None:
         """Take the options; see `Sink`."""
+        self._label = f"{options.name}@{options.destination}"
         self._service_name = options.service_name
         self._attributes = options.resource_attributes
         self._largest = options.max_request_size
@@ -71,6 +76,7 @@ class OtlpSink(Sink[PreparedLog]):
 
         Raises `MisconfiguredError` if its service cannot be named.
         """
+        origin = bounded(origin, self._label, _ATTRIBUTES)
         resource = container_attributes(origin, self._service_name, self._attributes)
         return PreparedLog(resource_field(resource), f"{origin.info.id}-{origin.birth:x}-")
 

@@ -179,8 +179,8 @@ def test_an_index_that_cannot_be_written_is_misconfigured(cluster: Cluster, attr
 
 
 def test_an_index_full_of_fields_buries_no_line(cluster: Cluster) -> None:
-    for number in range(1, 9):
-        origin = origin_of(attributes={f"{number}-{name}": "x" for name in range(128)})
+    for number in range(1, 10):
+        origin = origin_of(attributes={f"{number}-{name}": "x" for name in range(120)})
         fault = cluster.send(records_of(cluster.sink, [b"x"], origin))
     assert isinstance(fault, MisconfiguredError)
     assert "Limit of total fields" in str(fault)
