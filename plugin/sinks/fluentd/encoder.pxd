@@ -14,3 +14,5 @@ cpdef dict records_by_tag(records)
 cpdef tuple encode_entries(records, Py_ssize_t start, Py_ssize_t room, bint precise)
 
 cdef bytes _part_start(Record record)
+
+cdef bytes _start_with_more(Record record)

@@ -7,10 +7,12 @@ Source: the ``Forward Protocol Specification v1`` in fluent/forward-protocol. Th
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack
 
 from plugin.records.record import Record
+from plugin.sinks.encoding.record_fields import with_level
 from plugin.sinks.encoding.text import text
 from plugin.sinks.encoding.timestamps import NO_SECOND, tell_out_of_range
 
@@ -45,7 +47,7 @@ class PreparedEntries:
     """The record of a whole line up to the line, packed, by source."""
 
 
-def record_start(fields: Mapping[str, str]) -> bytes:
+def record_start(fields: Mapping[str, Any]) -> bytes:
     """Pack a record with these fields up to its line, which is its last field."""
     packer = msgpack.Packer(autoreset=False, unicode_errors="replace")
     packer.pack_map_header(len(fields) + 1)
@@ -101,6 +103,8 @@ def encode_entries(records: Sequence[Record], start: int, room: int, precise: bo
         if precise:
             nanos = pack_32(time_nano % 1_000_000_000)
         fields = _part_start(record) if record.part_ordinal else whole
+        if record.fields is not None or record.severity:
+            fields = _start_with_more(record)
         line = record.line
         if not line.isascii():
             line = text(line).encode()
@@ -111,6 +115,13 @@ def encode_entries(records: Sequence[Record], start: int, room: int, precise: bo
         if room <= 0:
             break
     return b"".join(parts), end
+
+
+def _start_with_more(record: Record) -> bytes:
+    """Pack the record of a line that has a level or fields, up to the line; the container's stay where names agree."""
+    constant = {"source": record.source} | record.prepared.fields
+    own = {name: value for name, value in with_level(record).items() if name != "log" and name not in constant}
+    return record_start(constant | own)
 
 
 def _part_start(record: Record) -> bytes:

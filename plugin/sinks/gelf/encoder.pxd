@@ -14,3 +14,5 @@ cpdef list encode_each(records)
     end=bytes, number=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong, second=cython.longlong,
 )
 cdef list _pieces(records)
+
+cdef bytes _end_with_more(Record record)

@@ -13,6 +13,7 @@ from plugin.records.record import Record
 from plugin.sinks.base import Origin
 from plugin.sinks.encoding.bounds import cut
 from plugin.sinks.encoding.json_strings import strings
+from plugin.sinks.encoding.record_fields import json_of, syslog_level
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS, before_1970
 
 _INFO = 6
@@ -42,6 +43,10 @@ class Frame:
     err: bytes
     identity: bytes
     """Of the container and its journal, for ids of chunked messages."""
+    fields: bytes
+    """All fields at the end, behind the level."""
+    names: frozenset[str]
+    """Their names."""
 
 
 def prepare_frame(origin: Origin, end: bytes) -> Frame:
@@ -63,6 +68,8 @@ def prepare_frame(origin: Origin, end: bytes) -> Frame:
         out=b',"level":%d,%b%b' % (_INFO, fields, end),
         err=b',"level":%d,%b%b' % (_ERR, fields, end),
         identity=f"{info.container_id} {origin.birth}".encode(),
+        fields=fields + end,
+        names=frozenset(extra),
     )
 
 
@@ -125,7 +132,22 @@ def _pieces(records: Sequence[Record]) -> list[bytes]:
                 digits[nanos // 1_000_000],
                 digits[nanos // 1_000 % 1_000],
                 digits[nanos % 1_000],
-                end,
+                end if record.fields is None and record.severity == 0 else _end_with_more(record),
             )
         )
     return pieces
+
+
+def _end_with_more(record: Record) -> bytes:
+    """Write level and fields of a record that has some of its own; the container's stay where names are the same.
+
+    Values are texts or numbers, as GELF wants them.
+    """
+    frame: Frame = record.prepared
+    own: dict[str, object] = {}
+    for name, value in (record.fields or {}).items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if (field := _field(name)) not in frame.names and value is not None:
+            own[field] = value if isinstance(value, str) or is_number else json_of(value).decode()
+    level = syslog_level(record.severity) if record.severity else _ERR if record.source == "stderr" else _INFO
+    return b',"level":%d,%b%b' % (level, json_of(own)[1:-1] + b"," if own else b"", frame.fields)

@@ -7,3 +7,5 @@ from plugin.records.record cimport Record
     number=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong, second=cython.longlong,
 )
 cpdef bytes encode_objects(records, bytes opening, bytes separator, bytes closing)
+
+cdef bytes _end_with_more(Record record)

@@ -10,6 +10,7 @@ from plugin.records.record import Record
 from plugin.sinks.base import Origin
 from plugin.sinks.encoding.bounds import cut
 from plugin.sinks.encoding.json_strings import strings
+from plugin.sinks.encoding.record_fields import members_of
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
 
 _LONGEST_COMMAND = 65_536
@@ -78,9 +79,14 @@ def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, 
                 last_digits[nanos % 1_000],
                 lines[number],
                 after_line,
-                f'{record.offset}"}}'.encode(),
+                b'%d"}' % record.offset if record.fields is None and record.severity == 0 else _end_with_more(record),
                 separator,
             )
         )
     parts[-1] = closing
     return b"".join(parts)
+
+
+def _end_with_more(record: Record) -> bytes:
+    """Write the end of an object that has a level or fields."""
+    return b'%d"%b}' % (record.offset, members_of(record))

@@ -7,3 +7,5 @@ from plugin.records.record cimport Record
     time=bytes, number=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong, second=cython.longlong,
 )
 cpdef dict encode_lines(records)
+
+cdef bytes _after_with_more(Record record)

@@ -16,6 +16,7 @@ from typing import Final
 
 from plugin.docker.times import format_second
 from plugin.records.record import Record
+from plugin.sinks.encoding.record_fields import members_of
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
 
 _ASCII_ESCAPES = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
@@ -26,6 +27,7 @@ _CONTROLS = bytes(set(range(0x20)) - {0x0A})
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _ESCAPED_CONTROLS: Final = {bytes((code,)): b"\\u%04x" % code for code in range(0x20)} | {b"\n": b"\\n", b"\r": b"\\r"}
 
+_TIME: Final = b'"time":"'
 _ONE_EACH: Final = "peavey-one-escape-each"
 
 
@@ -68,6 +70,9 @@ def encode_lines(records: Sequence[Record]) -> dict[bytes, bytes]:
             second = time_nano // 1_000_000_000
             time = format_second(second).encode()
         line = lines[number]
+        if record.fields is not None or record.severity:
+            after = _after_with_more(record)
+            container = None
         if not record.part_ordinal or record.part_last:
             parts.extend((b'{"log":"', line, b"\\n", after, time))
         elif line:
@@ -80,6 +85,13 @@ def encode_lines(records: Sequence[Record]) -> dict[bytes, bytes]:
         else:
             parts.append(b'%bZ"}\n' % (b".%09d" % nanos).rstrip(b"0").rstrip(b"."))
     return {path: b"".join(parts) for path, parts in files.items()}
+
+
+def _after_with_more(record: Record) -> bytes:
+    """Return what comes between the line and the time of a record with a level or fields, which Docker's has not."""
+    after: bytes = record.prepared.after_line[record.source]
+    members = members_of(record)
+    return after.removesuffix(_TIME) + members[1:] + b"," + _TIME if members else after
 
 
 def escape(lines: Sequence[bytes]) -> list[bytes]:

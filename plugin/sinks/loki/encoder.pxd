@@ -6,7 +6,7 @@ cdef long long _SECOND, _NO_SECOND
 cdef Py_ssize_t _LOW, _LARGEST_OVERHEAD
 
 @cython.locals(
-    record=Record, streams=dict, parts=list, source=str, metadata=bytes, line=bytes, field=bytes, stamps=list,
+    record=Record, streams=dict, parts=list, source=str, metadata=bytes, more_metadata=bytes, line=bytes, field=bytes, stamps=list,
     stamp=bytes, middle=bytes, end=bytes, blank_starts=bytes, field_2=list, varints=list, more=list, wanted=bint,
     room=Py_ssize_t, size=Py_ssize_t, high=Py_ssize_t, nanos=Py_ssize_t, time_nano=cython.longlong,
     second=cython.longlong,

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from plugin.docker.frames import encode_varint
 from plugin.records.record import Record
+from plugin.sinks.encoding.record_fields import texts_of
 from plugin.sinks.encoding.text import text
 
 _SECOND = 1_000_000_000
@@ -28,6 +29,7 @@ _LARGEST_OVERHEAD = 32
 _is_blank = re.compile(
     rb"(?:[\t-\r ]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80)*"
 ).fullmatch
+_UNNAMEABLE = re.compile(r"^(?=[0-9])|[^a-zA-Z0-9_]")
 _BLANK_STARTS = b"\t\n\v\f\r \xc2\xe1\xe2\xe3"
 
 
@@ -171,6 +173,10 @@ def encode_streams(records: Sequence[Record], longest: int) -> list[EncodedStrea
             second = time_nano // _SECOND
             stamps = _stamps(second)
             encoded.note(second)
+        if metadata and (record.fields is not None or record.severity):  # without any, it is not wanted
+            more_metadata = metadata + metadata_fields(_metadata_of(record))
+            parts += [_entry(second, nanos, piece, more_metadata) for piece in _pieces(line, longest)]
+            continue
         size = len(line)
         high = nanos >> 14
         if not high or size > room:
@@ -195,6 +201,11 @@ def encode_streams(records: Sequence[Record], longest: int) -> list[EncodedStrea
             )
         )
     return list(streams.values())
+
+
+def _metadata_of(record: Record) -> dict[str, str]:
+    """Return the structured metadata of a record that has a level or fields, with names that Loki takes for labels."""
+    return {_UNNAMEABLE.sub("_", name): value for name, value in texts_of(record).items()}
 
 
 def _entry(second: int, nanos: int, line: bytes, metadata: bytes) -> bytes:

@@ -13,6 +13,7 @@ import orjson
 from plugin.records.record import Record
 from plugin.sinks.base import Origin
 from plugin.sinks.encoding.json_strings import strings
+from plugin.sinks.encoding.record_fields import members_of
 from plugin.sinks.encoding.text import text
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS, before_1970
 
@@ -110,7 +111,9 @@ def _encode(records: Sequence[Record], values: list[bytes], opening: bytes, clos
             (
                 opening,
                 values[number],
-                after_value,
+                after_value
+                if not is_object or (record.fields is None and record.severity == 0)
+                else closing + members_of(record) + record.prepared.after_line[source],
                 begin,
                 digits[nanos // 1_000_000],
                 digits[nanos // 1_000 % 1_000],

@@ -10,7 +10,7 @@ cdef class MessageFormat:
 
     @cython.locals(
         record=Record, messages=list, digits=list, source=str, line=bytes, lead=bytes, start=bytes, before=bytes,
-        after=bytes, rest=bytes, millis=bytes, micros=bytes, begin=Py_ssize_t, nanos=Py_ssize_t,
+        after=bytes, rest=bytes, millis=bytes, micros=bytes, begin=Py_ssize_t, nanos=Py_ssize_t, severity=int,
         time_nano=cython.longlong, second=cython.longlong,
     )
     cpdef list messages(self, records, bytes newline, bytes nul, Py_ssize_t longest=*)

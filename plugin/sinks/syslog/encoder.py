@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from plugin.records.record import Record
 from plugin.sinks.base import Origin, RejectError
 from plugin.sinks.encoding.bounds import cut
+from plugin.sinks.encoding.record_fields import syslog_level
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
 
 _INFO = 6
@@ -37,6 +38,8 @@ class Head:
     out: bytes
     err: bytes
     tail: bytes
+    by_level: tuple[bytes, ...]
+    """What stands before the time of a record with a severity, by syslog's level of it."""
 
 
 class MessageFormat:
@@ -60,8 +63,8 @@ class MessageFormat:
         else:
             tail = f"{host} {cut(_clean(tag), _LONGEST_TAG)}[{pid}]: "
         version = "1 " if self.is_rfc5424 else ""
-        out, err = (f"<{self._facility << 3 | severity}>{version}".encode() for severity in (_INFO, _ERR))
-        return Head(out, err, tail.encode(errors="replace"))
+        by_level = tuple(f"<{self._facility << 3 | level}>{version}".encode() for level in range(8))
+        return Head(by_level[_INFO], by_level[_ERR], tail.encode(errors="replace"), by_level)
 
     def messages(
         self, records: Sequence[Record], newline: bytes, nul: bytes, longest: int = sys.maxsize
@@ -77,6 +80,7 @@ class MessageFormat:
         digits = THREE_DIGITS
         head: Head | None = None
         source = ""
+        severity = 0
         second = NO_SECOND
         start = before = after = rest = millis = micros = b""
         messages = []
@@ -93,9 +97,11 @@ class MessageFormat:
                 before, after = stamp(time_nano // 1_000_000_000)
                 second = time_nano // 1_000_000_000
                 head = None
-            if record.prepared is not head or record.source != source:
-                head, source = record.prepared, record.source
+            if record.prepared is not head or record.source != source or record.severity != severity:
+                head, source, severity = record.prepared, record.source, record.severity
                 lead = record.prepared.err if source == "stderr" else record.prepared.out
+                if severity:
+                    lead = record.prepared.by_level[syslog_level(severity)]
                 start = lead + before + b"." if self._has_micros else lead + before
                 rest = after + record.prepared.tail
             if self._has_micros:

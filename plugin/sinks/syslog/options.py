@@ -67,7 +67,10 @@ class SyslogOptions(SinkOptions):
         name="syslog-facility",
         kind=Kind(parse=_parse_facility, accepts="name such as daemon or local0, or a number from 0 to 23"),
         default="daemon",
-        help="The facility of every message. The severity is info for stdout and err for stderr.",
+        help=(
+            "The facility of every message. The severity is that of the record, where it has one, else info for stdout "
+            "and err for stderr."
+        ),
     )
     format: Option[str | None] = Option(
         name="syslog-format",
