@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 from plugin.config.options import validate_leniently
@@ -15,7 +19,13 @@ from plugin.status.collector import Overview
 from plugin.status.model import FilteredRecords
 from tests.delivery.worker_bench import House, until, working
 from tests.intake.pump_bench import Bench
+from tests.sinks.receiving.protocols import PROTOCOLS
+from tests.sinks.receiving.received import without_repeats
+from tests.sinks.receiving.receiver import Receiver
 from tests.status.test_collector import NoWorkers
+from tests.testbed.server import REPOSITORY
+from tests.testbed.waiting import wait_until
+from tests.transforms.lines import SECOND, record, shaped
 
 LINES = [
     b"GET /health",
@@ -72,3 +82,76 @@ def test_the_status_tells_it_by_container_and_sink(tmp_path: Path) -> None:
 
     (container,) = gathered.containers
     assert container.sinks[0].filtered == [FilteredRecords(stage="filter", reason="exclude", records=1)]
+
+
+CHAIN = {
+    "multiline": "java",
+    "parse": "json",
+    "exclude": "/health",
+    "rate-limit": "40/s",
+    "redact": "email",
+    "add-field.name": "{{.Name}}",
+}
+
+
+NOTICE = b"peavey: "
+
+
+def printed(number: int) -> list[bytes]:
+    """Return what a service prints for one request: nothing is twice the same."""
+    lines = [b"GET /health %d" % number, b'{"level":"info","msg":"request %d of bob@example.com"}' % number]
+    if number % 3 == 0:
+        lines += [
+            b"java.lang.IllegalStateException: request %d" % number,
+            b"\tat a.B.c(B.java:1)",
+            b"\tat a.B.d(B.java:2)",
+        ]
+    return lines
+
+
+def test_a_chain_makes_the_same_of_all_lines_however_often_delivery_is_killed(tmp_path: Path) -> None:
+    chance = random.Random(11)  # noqa: S311 (when to kill)
+    with Receiver(PROTOCOLS["http"]) as receiver:
+        house = House(tmp_path, {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-size": "4k", **CHAIN})
+        entries: list[Entry] = []
+
+        def write(first: int, count: int) -> None:
+            for number in range(first, first + count):
+                made = [
+                    Entry("stdout", 1_700_000_000 * SECOND + number * SECOND // 100, line) for line in printed(number)
+                ]
+                house.journal.write(*made)
+                entries.extend(made)
+
+        write(0, 3_001)
+        command = [sys.executable, "-m", "plugin", "deliver", "--data", str(house.data.path)]
+        for turn in range(4):
+            before = read_cursor(house.journal.folder, "http")
+            process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+            wait_until(lambda before=before: read_cursor(house.journal.folder, "http") != before, "the cursor moves")  # type: ignore[misc]
+            time.sleep(chance.random() / 5)
+            process.kill()
+            process.wait()
+            write(3_001 + turn * 300, 300)
+        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+
+        def is_done() -> bool:
+            cursor = read_cursor(house.journal.folder, "http")
+            return cursor is not None and cursor.resume == house.journal.writer.offset
+
+        try:
+            wait_until(is_done, "all is done with")
+        finally:
+            process.kill()
+            process.wait()
+        received = [record.line for record in receiver.received]
+        house.journal.close()
+
+    made = shaped(CHAIN, [record(one.line, n, one.source, one.time_nano) for n, one in enumerate(entries)])
+    once = without_repeats([line for line in received if not line.startswith(NOTICE)])
+    assert once.lines == [each.line for each in made if not each.line.startswith(NOTICE)]
+    assert {line for line in received if line.startswith(NOTICE)} == {
+        each.line for each in made if each.line.startswith(NOTICE)
+    }
+    assert any(each.line.startswith(NOTICE) for each in made)
+    assert once.returns <= 4, "what was in flight is sent again, and nothing else"
