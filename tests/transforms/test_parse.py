@@ -258,7 +258,11 @@ class TestWhatFieldsSay:
         assert (made.line, made.fields) == (b"started", {"msg": "x"})
 
     def test_no_message_is_taken_if_none_is_named(self) -> None:
-        assert parsed("json", '{"msg":"x"}', parse_message="").fields is None or True
+        made = parsed("json", '{"msg":"x"}', parse_message="")
+
+        assert (made.line, made.fields) == (b'{"msg":"x"}', {"msg": "x"})
+
+    def test_a_message_that_is_no_text_stays_a_field(self) -> None:
         assert parsed("json", '{"msg":7}').fields == {"msg": 7}
 
     def test_the_level_may_have_another_name_and_be_a_number(self) -> None:

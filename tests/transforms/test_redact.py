@@ -70,7 +70,7 @@ def test_every_kind_is_known() -> None:
 
 def test_the_text_in_place_of_it_names_what_it_was_by_default() -> None:
     assert one({"redact": "email"}, "a@example.com").line == b"[REDACTED email]"
-    assert one({"redact": "email", "redact-with": ""}, "x a@example.com").line == b"x [REDACTED email]" or True
+    assert one({"redact": "email", "redact-with": ""}, "x a@example.com").line == b"x "
 
 
 class TestPatterns:
