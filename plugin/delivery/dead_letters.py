@@ -32,8 +32,9 @@ class Part(msgspec.Struct, frozen=True):
 class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One dead letter: when and why it was refused, and the record; times in nanoseconds since 1970 UTC.
 
-    The line is in ``line``, or in ``line_base64`` if it is not UTF-8; see ``content``. With ``among`` above 0 it is a
-    note: of so many records from this one on, the destination has refused some and taken the others.
+    The line is in ``line``, or in ``line_base64`` if it is not UTF-8; see ``content``. It is what transforms have made
+    of what was printed, with the fields and the severity that they gave it. With ``among`` above 0 it is a note: of so
+    many records from this one on, the destination has refused some and taken the others.
     """
 
     refused: int
@@ -45,6 +46,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line_base64: str = ""
     part: Part | None = None
     among: int = 0
+    fields: dict[str, Any] | None = None
+    severity: int = 0
 
     @classmethod
     def of(cls, record: Record, reason: str, now: int, among: int = 0) -> "Letter":
@@ -64,18 +67,21 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             line_base64=encoded,
             part=Part(record.part_id, record.part_ordinal, record.part_last) if record.part_ordinal else None,
             among=among,
+            fields=record.fields,
+            severity=record.severity,
         )
 
     @property
     def content(self) -> bytes:
-        """The line, as the container wrote it."""
+        """The line, as it was sent."""
         return base64.b64decode(self.line_base64) if self.line_base64 else self.line.encode()
 
     def record(self, prepared: Any) -> Record:
         """Make the record anew, to be sent again; ``prepared`` is as in ``Record``."""
         part = self.part or Part("", 0, last=False)
         place = (self.offset, self.offset, self.offset)
-        return Record(prepared, self.source, self.time, self.content, *place, part.id, part.ordinal, part.last)
+        parts = part.id, part.ordinal, part.last
+        return Record(prepared, self.source, self.time, self.content, *place, *parts, self.fields, self.severity)
 
 
 def dead_letters_path(folder: Path, instance: str) -> Path:

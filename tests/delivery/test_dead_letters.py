@@ -52,3 +52,13 @@ def test_what_another_process_adds_does_not_go_with_the_older_half(
 
 def test_a_nest_without_end_is_a_damaged_one() -> None:
     assert read_letter(b'{"a":' * 100_000) is None
+
+
+def test_what_transforms_have_made_of_a_line_is_kept_with_it(tmp_path: Path) -> None:
+    fields = {"order": 7, "deep": {"a": [1, None, "é"]}, "large": 2**64 - 1}
+    record = Record("one", "stdout", 5, b"shaped", 10, 20, 20, fields=fields, severity=17)
+    bury(tmp_path, "fake", record, "refused", 1)
+    letter = read_letter(dead_letters_path(tmp_path, "fake").read_bytes().splitlines()[0])
+    assert letter is not None
+    again = letter.record("one")
+    assert (again.line, again.fields, again.severity) == (b"shaped", fields, 17)
