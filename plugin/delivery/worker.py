@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import ParamSpec
 
 import msgspec
 
@@ -40,6 +41,7 @@ _PAUSES = 9.0
 _TURN = 0.01
 _STOP_WITHIN = 3.0
 
+P = ParamSpec("P")
 MakeStages = Callable[[SinkChoice, Info], Sequence[Transform]]
 
 
@@ -104,7 +106,7 @@ class Worker:
             self._drop(container_id)
         paused = time.monotonic()
         for container_id in stirred:
-            self._look_at(container_id)
+            self._isolate(container_id, self._look_at, container_id)
             if time.monotonic() - paused > _TURN:  # there may be thousands: what is known is delivered meanwhile
                 await asyncio.sleep(0)
                 paused = time.monotonic()
@@ -231,25 +233,39 @@ class Worker:
         """Look at the containers that have printed lately; those that do so no more are left alone."""
         now = time.monotonic()
         for container_id, until in list(self._lively.items()):
-            container = self._containers[container_id]
-            if now >= container.next_look:
-                container.next_look = now + self._timing.look
-                if self._has_changed(container_id):
-                    continue
-            if container.announce_news():
-                self._lively[container_id] = now + self._timing.lively
-            elif now >= until and not any(tail.holds for _, tail in container.links.values()):
-                del self._lively[container_id]
-                for _, tail in container.links.values():
-                    tail.rest()
-                if not self._lively:
-                    give_memory_back()
+            self._isolate(container_id, self._look_for_news_of, container_id, until, now)
+
+    def _look_for_news_of(self, container_id: str, until: float, now: float) -> None:
+        container = self._containers[container_id]
+        if now >= container.next_look:
+            container.next_look = now + self._timing.look
+            if self._has_changed(container_id):
+                return
+        if container.announce_news():
+            self._lively[container_id] = now + self._timing.lively
+        elif now >= until and not any(tail.holds for _, tail in container.links.values()):
+            del self._lively[container_id]
+            for _, tail in container.links.values():
+                tail.rest()
+            if not self._lively:
+                give_memory_back()
+
+    def _isolate(self, container_id: str, action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Do something for a container; others are delivered whatever goes wrong with it."""
+        try:
+            action(*args, **kwargs)
+        except Exception:
+            logger.exception("container %s: its journal cannot be looked at", container_id[:12])
+            self._lively.pop(container_id, None)
+            if container_id in self._containers:
+                self._containers[container_id].retry = time.monotonic() + self._timing.retry
 
     def _retry(self, now: float) -> None:
         """Try again what is misconfigured."""
         for container_id, container in list(self._containers.items()):
             if now >= container.retry:
-                self._take_up(container_id, self._data.container(container_id), container.changed)
+                folder = self._data.container(container_id)
+                self._isolate(container_id, self._take_up, container_id, folder, container.changed)
 
     def _tend(self, now: float) -> None:
         """Write the cursors that could not be written when they moved, and see to what was delivered late.

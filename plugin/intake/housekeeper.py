@@ -112,7 +112,9 @@ class Housekeeper(threading.Thread):
                 return
             try:
                 journal = self._tidier.tidy(container_id, attached=container_id in attached)
-            except OSError as error:
+            except StoppedError:
+                raise
+            except Exception as error:  # noqa: BLE001 (one odd journal must not end the round for all others)
                 level = logging.DEBUG if container_id in self._failing else logging.WARNING
                 label = container_label(self._data.container(container_id))
                 logger.log(level, "retention failed for container %s: %s", label, error)

@@ -107,7 +107,9 @@ class Overview:
             faults.append(f"the room on the disk cannot be told: {error}")
         ids = by_id.keys() | kept
         self._known = {container_id: known for container_id, known in self._known.items() if container_id in ids}
-        containers = [self._container(one, by_id.get(one), dropped.get(one, NOTHING_DROPPED)) for one in sorted(ids)]
+        containers = [
+            self._container_safely(one, by_id.get(one), dropped.get(one, NOTHING_DROPPED)) for one in sorted(ids)
+        ]
         wanted = self._workers.wanted()
         shares = [share for share in shares if share.share < wanted]
         now = time.time_ns()
@@ -137,6 +139,27 @@ class Overview:
             free=self._free,
             keep_free=self._bounds.kept_free(self._disk_size),
             dropping=dropping,
+        )
+
+    def _container_safely(
+        self, container_id: str, snapshot: ContainerSnapshot | None, dropped: Dropped
+    ) -> ContainerStatus:
+        """Return what can be told of a container: an odd journal must not keep all others from being shown."""
+        try:
+            return self._container(container_id, snapshot, dropped)
+        except Exception:
+            logger.exception("container %s: its journal cannot be looked at", container_id[:12])
+        return ContainerStatus(
+            id=container_id,
+            name="" if snapshot is None else snapshot.info.name,
+            image="" if snapshot is None else snapshot.info.container_image_name,
+            streams=0 if snapshot is None else snapshot.streams,
+            received=0 if snapshot is None else snapshot.received or 0,
+            journal=0,
+            dropped_lines=dropped.lines,
+            dropped_bytes=dropped.bytes,
+            throttled=snapshot is not None and snapshot.throttled,
+            sinks=[],
         )
 
     def _container(self, container_id: str, snapshot: ContainerSnapshot | None, dropped: Dropped) -> ContainerStatus:
