@@ -105,3 +105,18 @@ def test_many_that_begin_at_once_agree_on_one_number(data: DataFolder) -> None:
     for thread in threads:
         thread.join()
     assert len(set(had)) == 1
+
+
+def test_a_dangling_link_in_place_of_the_lock_does_not_end_delivery(data: DataFolder) -> None:
+    (data.path / "deliver.lock").symlink_to("nowhere")
+    with claimed(data, Share(0, 1)), pytest.raises(JournalError, match="another process"), claimed(data, Share(0, 1)):
+        pass
+
+
+def test_a_folder_in_place_of_the_lock_is_named(data: DataFolder) -> None:
+    (data.path / "deliver.lock").mkdir()
+    with (
+        pytest.raises(JournalError, match=r"deliver\.lock is not a regular file: remove it"),
+        claimed(data, Share(0, 1)),
+    ):
+        pass

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugin.intake import attachments as module
 from plugin.intake.attachments import Attachment, Attachments
+from plugin.journal.regular_files import read_regular
 from tests.intake.pump_bench import ONE, OTHER, info_of
 
 DAMAGED = [
@@ -91,14 +93,14 @@ def test_one_whose_stream_ends_while_all_are_loaded_is_no_damage(
     attachments = Attachments(tmp_path)
     attachments.save(attachment("gone"))
     attachments.save(attachment("stays"))
-    read = Path.read_bytes
+    read = read_regular
 
     def read_bytes(path: Path) -> bytes:
         if path.name == "gone.json":
             attachments.remove("gone")
         return read(path)
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(module, "read_regular", read_bytes)
     assert attachments.load() == [attachment("stays")]
     assert not caplog.records
 
@@ -131,10 +133,18 @@ def test_one_that_cannot_be_read_now_is_not_taken_for_damaged(tmp_path: Path, mo
 
     attachments = Attachments(tmp_path)
     attachments.save(attachment("a"))
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(module, "read_regular", refuse)
     scan = attachments.scan()
     assert (scan.found, scan.damaged, scan.unreadable) == ([], [], True)
 
 
 def test_a_folder_that_cannot_be_listed_may_hold_more(tmp_path: Path) -> None:
     assert Attachments(tmp_path / "missing").scan().unreadable
+
+
+def test_a_fifo_in_place_of_one_is_damaged_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    Attachments(tmp_path).save(attachment("good"))
+    os.mkfifo(tmp_path / "bad.json")
+    scan = Attachments(tmp_path).scan()
+    assert (scan.found, scan.damaged, scan.unreadable) == ([attachment("good")], ["bad"], False)
+    assert Attachments(tmp_path).find("bad") is None
