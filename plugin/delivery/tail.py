@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plugin.delivery.dead_letters import bury
+from plugin.delivery.identities import Identities
 from plugin.delivery.timing import Timing
 from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.docker.info import short_id
@@ -64,7 +65,9 @@ class Tail:
         stages: Sequence[Transform] = (),
         patience: float = Timing.patience,
         label: str = "",
+        identities: Identities | None = None,
     ) -> None:
+        self._identities = identities
         self.folder = folder
         self.instance = instance
         self.label = label or short_id(folder.name)
@@ -150,9 +153,19 @@ class Tail:
         """How many records its stages have dropped on purpose, by reason."""
         return NOTHING_DROPPED if self._pipeline is None else self._pipeline.dropped
 
-    def set_prepared(self, prepared: Any) -> None:
-        """Take over what the sink makes of a container that has changed, for the records from now on."""
-        self._prepared = self._decoder.prepared = prepared
+    def set_identities(self, identities: Identities) -> None:
+        """Take over what the sink makes of a container that has changed, by its place in the journal."""
+        self._identities = identities
+
+    def _of_one_identity(self, chunk: bytes) -> bytes:
+        """Return what of the next bytes is by the container as it was then; its records are marked so."""
+        if self._identities is None or not chunk:
+            return chunk
+        self._identities.look()
+        offset = self._reader.offset
+        self._prepared, upto = self._identities.at(offset)
+        self._decoder.prepared = self._prepared
+        return chunk if upto is None else chunk[: upto - offset]
 
     def read(self, size: int) -> Chunk:
         """Read on until there are records, by fewer than twice ``size`` bytes of journal unless one frame is larger."""
@@ -170,7 +183,9 @@ class Tail:
             chunk = self._reader.peek(size)
             if self._reader.offset > self._position:
                 records += self._gap(why_missing(self.folder, self._position, self._reader.offset))
-            used = self._decoder.feed(chunk, self._reader.offset)
+            used = self._decoder.feed(self._of_one_identity(chunk), self._reader.offset)
+            if not used:
+                used = self._decoder.feed(chunk, self._reader.offset)
             if used == 0 and len(chunk) >= max(size, HEADER_SIZE):
                 chunk = self._reader.peek(HEADER_SIZE + min(entry_size(chunk, 0), MAX_ENTRY_SIZE))
                 used = self._decoder.feed(chunk, self._reader.offset)

@@ -13,8 +13,10 @@ from typing import ParamSpec
 import msgspec
 
 from plugin.config.options import SinkChoice, validate_leniently
+from plugin.delivery.destination import Destination
 from plugin.delivery.destination_ids import DestinationNames
 from plugin.delivery.destination_pool import Destinations
+from plugin.delivery.identities import Identities
 from plugin.delivery.journal_watcher import Watch
 from plugin.delivery.misconfigurations import Faults
 from plugin.delivery.origin import make_origin
@@ -181,7 +183,7 @@ class Worker:
         elif choice.faults:
             return  # of files that cannot be read now: what they held goes on to be used
         elif link.destination is self._destinations.find(choice) and not choice.transforms.add_field:
-            link.tail.set_prepared(link.destination.sink.prepare(make_origin(note.info, choice, note.birth)))
+            link.tail.set_identities(_identities(folder, note, choice, link.destination))
         else:
             container.forget(choice.instance)
             self._begin(container, folder, note, choice)
@@ -207,7 +209,8 @@ class Worker:
         if choice.faults:
             raise MisconfiguredError("; ".join(choice.faults))
         destination = self._destinations.begin(choice, note.info.options)
-        prepared = destination.sink.prepare(make_origin(note.info, choice, note.birth))
+        identities = _identities(folder, note, choice, destination)
+        prepared, _ = identities.at(cursor.offset)
         cursor = msgspec.structs.replace(cursor, birth=note.birth)
         tail = Tail(
             folder,
@@ -218,6 +221,7 @@ class Worker:
             self._stages(choice, note.info),
             self._timing.patience,
             note.info.label,
+            identities,
         )
         destination.add(tail)
         return Link(destination, tail)
@@ -308,6 +312,10 @@ class Worker:
         await self._destinations.end(_STOP_WITHIN)
         self._tend(time.monotonic())
         self._report()
+
+
+def _identities(folder: Path, note: JournalNote, choice: SinkChoice, destination: Destination) -> Identities:
+    return Identities(folder, note, lambda info: destination.sink.prepare(make_origin(info, choice, note.birth)))
 
 
 def pause_between_looks(took: float, shortest_wait: float) -> float:

@@ -14,7 +14,7 @@ from plugin.intake.pacing import Pace
 from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.placement import birth_by_cursors
 from plugin.journal.layout import is_gone, may_be_folder
-from plugin.journal.metadata import JournalNote, read_note, write_note
+from plugin.journal.metadata import Earlier, JournalNote, read_note, write_note
 from plugin.journal.splice import waiting
 from plugin.journal.write_errors import WriteFault, classify, write_errno
 from plugin.journal.writer import JournalWriter
@@ -154,6 +154,8 @@ class Container:
         self._birth = 0
         self._owner = ""
         self._unnoted: Stream | None = None
+        self._info: Info | None = None
+        self._earlier: list[Earlier] = []
         self._dropped_before = dropped_before
         self._label = ""
 
@@ -326,6 +328,10 @@ class Container:
         note = None if writer.began else self._read_note()  # one that is there is an older journal's, which was removed
         if note is not None:
             self._birth = note.birth
+            self._earlier = list(note.earlier)
+            self._info = note.info
+            if self._unnoted is not None:
+                self._note_identity(self._unnoted.info, writer.found)
         else:
             kept = 0 if writer.began else self._birth  # of a note that has not been written yet
             self._birth = kept or self._birth_by_cursors(writer.found) or time.time_ns()
@@ -364,7 +370,17 @@ class Container:
             self.taken_over = time.monotonic()
         self._owner = stream.name
         self._unnoted = stream
+        if self._placed and self.writer is not None:
+            self._note_identity(stream.info, self.writer.offset)
         self.write_note()
+
+    def _note_identity(self, info: Info, offset: int) -> None:
+        """Note who the container is from an offset on: what lies before it keeps the name that it had."""
+        if self._info is not None and self._info != info:
+            before = self._earlier[-1].upto if self._earlier else 0
+            if offset > before:
+                self._earlier.append(Earlier(info=self._info, upto=offset))
+        self._info = info
 
     def is_unnoted(self, stream: Stream) -> bool:
         """Return whether only a stream's attachment tells whose this journal is, as info.json is not written yet."""
@@ -378,7 +394,7 @@ class Container:
         if self._unnoted is None or not self._placed:
             return False
         try:
-            write_note(self.folder, self._unnoted.info, self._unnoted.name, self._birth)
+            write_note(self.folder, self._unnoted.info, self._unnoted.name, self._birth, self._earlier)
         except OSError as error:
             logger.debug("container %s: cannot update the journal's info.json yet: %s", self.label, error)
             return False

@@ -1,6 +1,7 @@
 """``info.json``: what a journal must know beside its segments."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,17 @@ from plugin.journal.layout import write_atomically
 from plugin.journal.regular_files import read_regular
 
 _NAME = "info.json"
+_EARLIER_KEPT = 16
 
 Time = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
 """Nanoseconds since 1970 UTC."""
+
+
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the container was, for the entries that end at or before the offset ``upto``."""
+
+    info: Info
+    upto: int
 
 
 class JournalNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,12 +35,22 @@ class JournalNote(msgspec.Struct, frozen=True, kw_only=True):
         when the container was last seen writing or its stream ended, nanoseconds since 1970 UTC
     ``stream``
         the FIFO that wrote last: only it can complete a frame that is incomplete at the journal's end
+    ``earlier``
+        who it was before, oldest first, as it can be renamed while it is stopped: the newest few times
     """
 
     info: Info
     birth: Time
     last_seen: Time
     stream: str
+    earlier: tuple[Earlier, ...] = ()
+
+    def info_at(self, offset: int) -> tuple[Info, int | None]:
+        """Return who the container was at an offset, and up to which other one: ``None`` where it still is."""
+        for earlier in self.earlier:
+            if offset < earlier.upto:
+                return earlier.info, earlier.upto
+        return self.info, None
 
 
 def read_note(folder: Path) -> JournalNote | None:
@@ -45,9 +64,10 @@ def read_note(folder: Path) -> JournalNote | None:
         raise JournalError(f"cannot use {path}: {error}") from error
 
 
-def write_note(folder: Path, info: Info, stream: str, birth: int) -> JournalNote:
-    """Note that a container is writing through a stream now; ``birth`` is as in ``JournalNote``. Raises ``OSError``."""
-    note = JournalNote(info=info, birth=birth, last_seen=time.time_ns(), stream=stream)
+def write_note(folder: Path, info: Info, stream: str, birth: int, earlier: Sequence[Earlier] = ()) -> JournalNote:
+    """Note that a container is writing through a stream now; all else is as in ``JournalNote``. Raises ``OSError``."""
+    kept = tuple(earlier[-_EARLIER_KEPT:])
+    note = JournalNote(info=info, birth=birth, last_seen=time.time_ns(), stream=stream, earlier=kept)
     write_atomically(folder / _NAME, msgspec.json.encode(note))
     return note
 

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from plugin.docker.info import Info
 from plugin.errors import HeldError
 from plugin.intake.stream import FULL_PIPE, Container, Stream
 from plugin.journal import recovery
@@ -303,3 +305,52 @@ def test_one_that_never_wrote_leaves_the_journal_alone(container: Container, str
     assert read_note(container.folder) == before
     assert container.writer is None
     assert segment_path(container.folder, 0).read_bytes() == WHOLE + HALF
+
+
+class TestNames:
+    """Who a container is holds from the place on at which a stream began, whatever it is called later."""
+
+    @staticmethod
+    def of_name(name: str) -> Info:
+        return msgspec.structs.replace(info_of(), container_name=f"/{name}")
+
+    def take_over(self, container: Container, tmp_path: Path, name: str, content: bytes = b"") -> None:
+        fifo = Fifo(tmp_path / f"fifo-{name}")
+        fifo.connect()
+        stream = Stream(str(fifo.path), self.of_name(name), fifo.open(), container)
+        container.streams.append(stream)
+        if content:
+            fifo.write(content)
+        writer = container.writer_for(stream)
+        assert writer is not None
+        if content:
+            writer.take(stream.descriptor, 1 << 20)
+        container.release(stream)
+        fifo.end()
+
+    def test_a_container_that_was_renamed(self, container: Container, tmp_path: Path) -> None:
+        for name in ("one", "two", "three"):
+            self.take_over(container, tmp_path, name, WHOLE)
+        note = read_note(container.folder)
+        assert note is not None
+        assert note.info.name == "three"
+        assert [(earlier.info.name, earlier.upto) for earlier in note.earlier] == [
+            ("one", len(WHOLE)),
+            ("two", 2 * len(WHOLE)),
+        ]
+
+    def test_a_name_under_which_nothing_was_printed_is_not_noted(self, container: Container, tmp_path: Path) -> None:
+        self.take_over(container, tmp_path, "one")
+        self.take_over(container, tmp_path, "two", WHOLE)
+        note = read_note(container.folder)
+        assert note is not None
+        assert (note.info.name, note.earlier) == ("two", ())
+
+    def test_one_that_was_renamed_while_the_plugin_was_down(self, container: Container, tmp_path: Path) -> None:
+        write_journal(container.folder, WHOLE)
+        write_note(container.folder, self.of_name("old"), "before", 12)
+        self.take_over(container, tmp_path, "new", WHOLE)
+        note = read_note(container.folder)
+        assert note is not None
+        assert note.info_at(0) == (self.of_name("old"), len(WHOLE))
+        assert note.info_at(len(WHOLE)) == (self.of_name("new"), None)

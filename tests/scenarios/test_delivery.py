@@ -486,3 +486,44 @@ def test_sigterm_ends_both_processes(server: Server, engine: Engine, receivers: 
     once = without_repeats(arrived(receiver, container))
     assert once.lines == [b"before", *plain(lines)]
     assert os.path.exists(server.socket)
+
+
+def test_a_container_that_is_renamed_keeps_its_old_name_for_what_it_printed_before(
+    server: Server, engine: Engine, receivers: Receivers
+) -> None:
+    receiver = receivers.down("http")
+    container = run(engine, receiver)
+    before, after = numbered(50), numbered(50, "after")
+    container.print(b"".join(before))
+    container.stop()
+    old = container.name
+    container.info["ContainerName"] = f"/{old}-renamed"
+    container.start()
+    container.print(b"".join(after))
+    container.stop()
+
+    receiver.start()
+    wait_until(lambda: len(receiver.lines(container.name)) >= len(after), "the last lines arrive")
+    assert receiver.lines(old) == plain(before)
+    assert receiver.lines(container.name) == plain(after)
+    assert server.alive
+
+
+def test_the_first_lines_of_a_renamed_container_have_its_new_name(
+    server: Server, engine: Engine, receivers: Receivers
+) -> None:
+    receiver = receivers.up("http")
+    container = run(engine, receiver)
+    lines = numbered(20)
+    container.print(b"".join(lines))
+    wait_until(lambda: len(receiver.lines(container.name)) == len(lines), "all is delivered")
+    old = container.name
+    for turn in range(5):
+        container.stop()
+        container.info["ContainerName"] = f"/{old}-{turn}"
+        container.start()
+        container.print(b"".join(lines))
+        wait_until(lambda: len(receiver.lines(container.name)) == len(lines), "all of it has the new name")
+    container.stop()
+    assert len(receiver.lines(old)) == len(lines)
+    assert server.alive
