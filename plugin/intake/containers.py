@@ -138,8 +138,8 @@ class Containers:
         if writer.found is None:
             raise writer.reason or OSError("the journal cannot be opened")
         birth = birth_by_cursors(folder, writer.found) or time.time_ns()
-        write_note(folder, info, stream, birth)
         self._cursors.place(folder, writer.found, birth)
+        write_note(folder, info, stream, birth)
         self._on_change(info.container_id)
 
     def _open_stopped(self, container_id: str) -> JournalWriter | None:

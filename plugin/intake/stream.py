@@ -337,8 +337,8 @@ class Container:
             self._birth = kept or self._birth_by_cursors(writer.found) or time.time_ns()
         if self._unnoted is None:
             self._owner = "" if note is None else note.stream
-        self._placed = True
         self._cursors.place(self.folder, writer.found, self._birth)
+        self._placed = True
         self.write_note()
 
     def _birth_by_cursors(self, end: int) -> int:

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from plugin.config.options import SinkChoice
+from plugin.errors import HeldError
 from plugin.journal.cursors.placement import CursorChange, first_cursors, make_change, misplaced_cursors
 from plugin.journal.metadata import container_label
+from plugin.journal.write_errors import WriteFault, classify
 
 logger = logging.getLogger(__name__)
 
@@ -20,21 +22,33 @@ class CursorKeeper:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[Path, str], CursorChange] = {}
+        self._unbegun: dict[Path, tuple[SinkChoice, ...]] = {}
 
     def begin(self, folder: Path, sinks: Iterable[SinkChoice]) -> None:
         """Write the first cursor of each sink that has none; an unreadable journal does not hold up its stream."""
+        wanted = tuple(sinks)
         try:
-            changes = first_cursors(folder, sinks)
+            changes = first_cursors(folder, wanted)
         except OSError as error:
-            logger.warning("container %s: cannot determine start offsets: %s", container_label(folder), error)
+            if folder not in self._unbegun:
+                logger.warning("container %s: cannot determine start offsets yet: %s", container_label(folder), error)
+            self._unbegun[folder] = wanted
             return
+        self._unbegun.pop(folder, None)
         self._make(changes)
 
     def place(self, folder: Path, end: int, birth: int) -> None:
-        """Bring cursors in line with a journal that was found to end with a frame at ``end``, see ``placing``."""
+        """Bring cursors in line with a journal that was found to end with a frame at ``end``, see ``placing``.
+
+        Raises ``HeldError`` if that cannot be done for want of a resource: the journal must not grow before.
+        """
+        if folder in self._unbegun:
+            self.begin(folder, self._unbegun[folder])
         try:
             changes = misplaced_cursors(folder, end, birth)
         except OSError as error:
+            if classify(error) is WriteFault.PASSING:
+                raise HeldError(f"cannot read its cursors now: {error}") from error
             logger.warning("container %s: cannot read cursors: %s", container_label(folder), error)
             return
         for change in changes:
@@ -49,13 +63,16 @@ class CursorKeeper:
         self._make(changes)
 
     def save(self) -> None:
-        """Try again what could not be written."""
+        """Try again what could not be looked up or written."""
+        for folder, sinks in list(self._unbegun.items()):
+            self.begin(folder, sinks)
         for change in list(self._waiting.values()):
             if not self._make([change]):
                 return
 
     def forget(self, folder: Path) -> None:
         """Try nothing more for a journal that is removed."""
+        self._unbegun.pop(folder, None)
         for key in [key for key in self._waiting if key[0] == folder]:
             del self._waiting[key]
 

@@ -73,14 +73,12 @@ def misplaced_cursors(folder: Path, end: int, birth: int) -> list[CursorChange]:
     """Return what must become of cursors that do not fit the journal that was born at ``birth``.
 
     ``end`` is the offset behind its last complete frame: a cursor cannot be ahead of it. One of another journal goes to
-    the oldest entry kept. Damaged ones are left to delivery, which begins there as well.
+    the oldest entry kept. Damaged ones are left to delivery, which begins there as well. Raises ``OSError`` where a
+    cursor cannot be read now: it may be one that does not fit.
     """
     changes = []
     for instance in instances_with_cursors(folder):
-        try:
-            seen = read_cursor(folder, instance)
-        except JournalError:
-            continue
+        seen = _read_unless_damaged(folder, instance)
         if seen is None:
             continue
         if not is_of(seen, birth):
@@ -100,19 +98,26 @@ def birth_by_cursors(folder: Path, end: int) -> int:
     """Return by the cursors when a journal was born whose metadata is lost, 0 if they do not know.
 
     They are believed only if none is ahead of ``end``, the offset behind its last complete frame: else they may be of a
-    journal that was here before.
+    journal that was here before. Raises ``OSError`` where one cannot be read now.
     """
     births = [0]
     for instance in instances_with_cursors(folder):
-        try:
-            cursor = read_cursor(folder, instance)
-        except JournalError:
-            continue
+        cursor = _read_unless_damaged(folder, instance)
         if cursor is not None and cursor.offset > end:
             return 0
         if cursor is not None:
             births.append(cursor.birth)
     return max(births)
+
+
+def _read_unless_damaged(folder: Path, instance: str) -> Cursor | None:
+    """Read a cursor; ``None`` if there is none, or a damaged one. Raises ``OSError``."""
+    try:
+        return read_cursor(folder, instance)
+    except DamagedCursorError:
+        return None
+    except JournalError as error:
+        raise error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error)) from error
 
 
 def make_change(change: CursorChange) -> None:

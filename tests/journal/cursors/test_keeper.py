@@ -1,14 +1,17 @@
 """The cursors that intake writes, on a disk that takes them only at times."""
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plugin.config.options import validate
+from plugin.errors import HeldError
 from plugin.journal.cursors import keeper as keeper_module
+from plugin.journal.cursors import store as store_module
 from plugin.journal.cursors.keeper import CursorKeeper
-from plugin.journal.cursors.placement import CursorChange, make_change
+from plugin.journal.cursors.placement import CursorChange, birth_by_cursors, make_change
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.sinks.registry import schema
 from tests.intake.pump_bench import frames
@@ -102,8 +105,41 @@ def test_a_folder_that_cannot_be_looked_at_holds_no_container_up(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> list[CursorChange]:
-        raise OSError(errno.EMFILE, "Too many open files")
+        raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(keeper_module, "misplaced_cursors", fail)
     CursorKeeper().place(folder, 0, 12)
-    assert "Too many open files" in caplog.text
+    assert "Input/output error" in caplog.text
+
+
+def refuse(*_: object, **__: object) -> int:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_without_descriptors_a_journal_must_not_grow_before_its_cursors_are_placed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cursor(folder, "a", at(9_000))
+    keeper = CursorKeeper()
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "read_regular", refuse)
+        with pytest.raises(HeldError, match="Too many open files"):
+            keeper.place(folder, len(WHOLE), 12)
+        with pytest.raises(OSError, match="Too many open files"):
+            birth_by_cursors(folder, len(WHOLE))
+    keeper.place(folder, len(WHOLE), 12)
+    assert read_cursor(folder, "a") == Cursor(offset=len(WHOLE), resume=len(WHOLE), birth=12)
+
+
+@pytest.mark.parametrize(
+    "later", [lambda keeper, _: keeper.save(), lambda keeper, folder: keeper.place(folder, len(WHOLE), 12)]
+)
+def test_without_descriptors_first_cursors_are_written_as_soon_as_they_can_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, later: Callable[[CursorKeeper, Path], None]
+) -> None:
+    keeper = CursorKeeper()
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper_module, "first_cursors", refuse)
+        keeper.begin(folder, SINKS)
+    later(keeper, folder)
+    assert read_cursor(folder, "syslog") == at(len(WHOLE))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from plugin.config.options import validate
+from plugin.journal.cursors import store
 from plugin.journal.cursors.placement import (
     CursorChange,
     birth_by_cursors,
@@ -111,8 +112,11 @@ class TestMakingThem:
         make_change(CursorChange(tmp_path, "http", at(6), at(7)))
         assert cursor_path(tmp_path, "http").read_bytes() == b"\0"
 
-    def test_one_that_cannot_be_read_is_the_disks_fault(self, tmp_path: Path) -> None:
-        cursor_path(tmp_path, "http").mkdir(parents=True)
+    def test_one_that_cannot_be_read_is_the_disks_fault(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unreadable(_: Path) -> bytes:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(store, "read_regular", unreadable)
         with pytest.raises(OSError, match="cannot use"):
             make_change(CursorChange(tmp_path, "http", None, at(7)))
 

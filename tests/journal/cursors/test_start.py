@@ -10,6 +10,7 @@ import pytest
 from plugin.config.options import validate
 from plugin.errors import JournalError
 from plugin.journal.cursors import start as beginning_module
+from plugin.journal.cursors import store
 from plugin.journal.cursors.start import find_beginning
 from plugin.journal.cursors.store import Cursor, cursor_in, cursor_path, read_cursor, write_cursor
 from plugin.journal.retention import measure, remove_segment
@@ -148,7 +149,12 @@ def test_a_damaged_one_stays_where_the_disk_takes_no_other(journal: Journal, mon
     assert find_beginning(journal.folder, WIDE, BIRTH) == at(0)
 
 
-def test_one_that_cannot_be_read_now_is_not_taken_for_damaged(journal: Journal) -> None:
-    cursor_path(journal.folder, "http").mkdir(parents=True)
+def test_one_that_cannot_be_read_now_is_not_taken_for_damaged(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(store, "read_regular", unreadable)
     with pytest.raises(JournalError, match="cannot use"):
         find_beginning(journal.folder, CHOICE, BIRTH)

@@ -3,6 +3,7 @@
 import os
 import threading
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from plugin.config.options import SinkChoice, validate
 from plugin.errors import DamagedCursorError, JournalError
+from plugin.journal.cursors import store
 from plugin.journal.cursors.store import (
     Cursor,
     any_written_since,
@@ -95,7 +97,7 @@ def test_it_is_moved_where_it_lies_and_made_where_there_is_none(folder: Path) ->
         move_cursor(descriptor, "http", CURSOR)
         assert read_cursor(folder, "http") == CURSOR
         file = cursor_path(folder, "http").stat()
-        for cursor in (Cursor(offset=2**63, resume=2**63, birth=2**63), Cursor(offset=1, resume=0)):
+        for cursor in (Cursor(offset=2**62 - 1, resume=2**62 - 1, birth=2**63), Cursor(offset=1, resume=0)):
             move_cursor(descriptor, "http", cursor)
             assert read_cursor(folder, "http") == cursor
             moved = cursor_path(folder, "http").stat()
@@ -189,15 +191,31 @@ def test_it_lies_there_as_described(folder: Path) -> None:
         packed(resume=2),
     ],
 )
-def test_a_damaged_one_is_told_from_one_that_cannot_be_read_now(folder: Path, content: bytes) -> None:
+def test_a_damaged_one_is_told_from_one_that_cannot_be_read_now(
+    folder: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     leave(folder, content)
     with pytest.raises(DamagedCursorError, match=r"http\.msgpack is damaged"):
         read_cursor(folder, "http")
-    cursor_path(folder, "http").unlink()
-    cursor_path(folder, "http").mkdir()
+    monkeypatch.setattr(store, "read_regular", unreadable)
     with pytest.raises(JournalError, match=r"cannot use .*http\.msgpack") as caught:
         read_cursor(folder, "http")
     assert not isinstance(caught.value, DamagedCursorError)
+
+
+def unreadable(_: Path) -> bytes:
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_what_is_not_a_file_is_damaged_and_put_aside(folder: Path, make: Callable[[Path], object]) -> None:
+    cursor_path(folder, "http").parent.mkdir(exist_ok=True)
+    make(cursor_path(folder, "http"))
+    with pytest.raises(DamagedCursorError, match="not a regular file"):
+        read_cursor(folder, "http")
+    assert keep_damaged(folder, "http").exists()
+    write_cursor(folder, "http", CURSOR)
+    assert read_cursor(folder, "http") == CURSOR
 
 
 def test_a_damaged_one_is_kept_beside_until_it_is_replaced(folder: Path) -> None:
