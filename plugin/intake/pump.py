@@ -21,7 +21,7 @@ from plugin.intake.containers import Containers
 from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import FULL_PIPE, Container, ContainerSnapshot, Dropped, Stream
 from plugin.intake.stream_table import Event, StreamTable
-from plugin.intake.taking import Taker
+from plugin.intake.taking import Taker, next_turn
 from plugin.journal.layout import DataFolder, list_segments
 from plugin.journal.retention import SegmentUse
 
@@ -240,9 +240,11 @@ class Pump(threading.Thread):
             pause = pause or LONGEST_PAUSE
             if not mask & select.EPOLLIN:
                 self._taker.end(stream)
+            elif (due := next_turn(stream)) > time.monotonic():
+                self._streams.park(stream, due)
             elif stream.container.throttled:
                 self._taker.trickle(stream)
-            elif time.monotonic() >= stream.container.left_alone_until:
+            else:
                 # No more than what is there: what comes meanwhile may collect, as all else does.
                 taken = self._taker.serve_safely(stream, max(stream.waiting(), _LEAST))
                 pause = min(pause, stream.pause_after(taken))

@@ -1,6 +1,8 @@
 """The stream table: which streams are attached, and which of their FIFOs have something to read."""
 
+import math
 import select
+import time
 from collections.abc import Iterator
 
 from plugin.intake.stream import Stream
@@ -18,6 +20,7 @@ class StreamTable:
     def __init__(self, also: int) -> None:
         self._by_name: dict[str, Stream] = {}
         self._by_descriptor: dict[int, Stream] = {}
+        self._parked: dict[int, float] = {}
         self._epoll = select.epoll()
         self._epoll.register(also, select.EPOLLIN)
 
@@ -49,13 +52,32 @@ class StreamTable:
 
     def remove(self, stream: Stream) -> None:
         """Remove a stream, whose descriptor must still be open."""
-        self._epoll.unregister(stream.descriptor)
+        if self._parked.pop(stream.descriptor, None) is None:
+            self._epoll.unregister(stream.descriptor)
         del self._by_descriptor[stream.descriptor]
         del self._by_name[stream.name]
 
     def poll(self, seconds: float) -> list[Event]:
         """Wait for events, and return them; ``seconds`` at most."""
-        return self._epoll.poll(seconds)
+        next_due = min(self._parked.values(), default=math.inf) - time.monotonic()
+        return self._epoll.poll(max(0.0, min(seconds, next_due))) + self._unpark()
+
+    def park(self, stream: Stream, due: float) -> None:
+        """Leave a stream alone until ``due``, by the monotonic clock: what it holds would be an event again and again.
+
+        It must not be parked already.
+        """
+        self._epoll.unregister(stream.descriptor)
+        self._parked[stream.descriptor] = due
+
+    def _unpark(self) -> list[Event]:
+        """Watch the streams that are due again; return those that hold something now."""
+        now = time.monotonic()
+        due = [descriptor for descriptor, until in self._parked.items() if until <= now]
+        for descriptor in due:
+            del self._parked[descriptor]
+            self._epoll.register(descriptor, select.EPOLLIN)
+        return [(descriptor, select.EPOLLIN) for descriptor in due if self._by_descriptor[descriptor].waiting()]
 
     def streams_of(self, events: list[Event]) -> list[tuple[int, Stream | None, int]]:
         """Return events with their streams as they are now; None for another descriptor.

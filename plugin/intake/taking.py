@@ -45,10 +45,8 @@ class Taker:
 
     def trickle(self, stream: Stream) -> None:
         """Take little of a throttled container, so that it slows down but never stops."""
-        now = time.monotonic()
-        if now - stream.container.trickled >= _TRICKLE_EVERY:
-            stream.container.trickled = now
-            self.serve_safely(stream, _TRICKLE)
+        stream.container.trickled = time.monotonic()
+        self.serve_safely(stream, _TRICKLE)
 
     def serve_safely(self, stream: Stream, budget: int) -> int:
         """Serve a stream; what goes wrong with one container must not end the service of all others.
@@ -192,3 +190,10 @@ class Taker:
         self._attachments.end(stream)
         self._on_change(container.id)
         self._on_rotate(container.id)
+
+
+def next_turn(stream: Stream) -> float:
+    """Return when to take something of a stream, by the monotonic clock: the past, unless its container waits."""
+    container = stream.container
+    trickle = container.trickled + _TRICKLE_EVERY if container.throttled else 0.0
+    return max(container.left_alone_until, trickle)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.intake import housekeeper, pump, retention, stream, taking
+from plugin.intake import housekeeper, pump, retention, stream, stream_table, taking
 from tests.intake.housekeeping_bench import House
 from tests.intake.pump_bench import Bench, Clock
 
@@ -21,7 +21,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands still, for all of intake."""
     made = Clock()
-    for module in (pump, taking, stream, housekeeper, retention):
+    for module in (pump, taking, stream, stream_table, housekeeper, retention):
         monkeypatch.setattr(module, "time", made)
     return made
 

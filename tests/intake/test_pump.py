@@ -695,3 +695,49 @@ class TestThread:
         fifo.write(REST)
         following.drain()
         assert bench.written() == WHOLE + HALF + REST
+
+
+class TestStreamsThatWait:
+    """A stream that is not to be read yet does not wake the pump again and again."""
+
+    def test_one_that_is_left_alone(self, bench: Bench, clock: Clock) -> None:
+        fifo = bench.begin("a")
+        other = bench.begin("b", OTHER)
+        bench.stream("a").container.left_alone_until = clock.monotonic() + 5
+        fifo.write(WHOLE)
+        bench.turn()
+        assert bench.pump.poll(0) == []
+        other.write(WHOLE)
+        bench.turn()
+        assert bench.written(OTHER) == WHOLE
+        assert bench.written() == b""
+        clock.pass_by(6)
+        bench.turn()
+        assert bench.written() == WHOLE
+        fifo.write(WHOLE)
+        bench.turn()
+        assert bench.written() == WHOLE * 2
+
+    def test_one_of_a_throttled_container(self, bench: Bench, clock: Clock) -> None:
+        fifo = bench.begin("a")
+        bench.pump.throttle({ONE})
+        clock.pass_by(1)
+        fifo.write(frames(300, size=100))
+        bench.turn()
+        first = len(bench.written())
+        assert first < len(frames(300, size=100))
+        bench.turn()
+        assert bench.pump.poll(0) == []
+        clock.pass_by(1)
+        bench.turn()
+        assert len(bench.written()) > first
+
+    def test_one_that_is_closed_meanwhile(self, bench: Bench, clock: Clock) -> None:
+        fifo = bench.begin("a")
+        bench.stream("a").container.left_alone_until = clock.monotonic() + 5
+        fifo.write(WHOLE)
+        bench.turn()
+        assert bench.pump.detach("a")
+        assert bench.written() == WHOLE
+        clock.pass_by(6)
+        bench.turn()
