@@ -24,6 +24,11 @@ def fifo_at(path: Path) -> None:
     os.mkfifo(path)
 
 
+def folder_at(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def born_beyond_64_bits(home: Path) -> None:
     note = msgspec.json.decode((home / "info.json").read_bytes())
     note["birth"] = 1 << 65
@@ -41,11 +46,7 @@ ODDITIES: dict[str, Callable[[Path], None]] = {
     "a FIFO as a compressed segment": lambda home: fifo_at(home / f"{1_000_000:020}.log.zst"),
     "a FIFO as the index": lambda home: fifo_at(home / f"{0:020}.idx"),
     "a FIFO as the cursor": lambda home: fifo_at(home / "cursors" / "http.msgpack"),
-    "a folder as the cursor": lambda home: (
-        (home / "cursors" / "http.msgpack").unlink(),
-        (home / "cursors" / "http.msgpack").mkdir(),
-        None,
-    )[-1],
+    "a folder as the cursor": lambda home: folder_at(home / "cursors" / "http.msgpack"),
 }
 
 
