@@ -12,6 +12,7 @@ import pytest
 
 from plugin.config.options import validate, validate_leniently
 from plugin.errors import RequestError
+from plugin.intake import attachments as attachments_module
 from plugin.intake import pump as pump_module
 from plugin.intake import service as service_module
 from plugin.intake import stream as stream_module
@@ -236,12 +237,12 @@ class TestWhatCannotBeAttachedAgainYet:
     def at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(service_module, "_ATTACH_RETRY", 0.05)
 
-    @pytest.mark.parametrize("refused", ["read_bytes", "open", "list_segments"])
+    @pytest.mark.parametrize("refused", ["read_regular", "open", "list_segments"])
     def test_for_want_of_descriptors(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refused: str
     ) -> None:
         caplog.set_level(logging.INFO)
-        modules: dict[str, object] = {"read_bytes": Path, "open": os, "list_segments": pump_module}
+        modules: dict[str, object] = {"read_regular": attachments_module, "open": os, "list_segments": pump_module}
         original = getattr(modules[refused], refused)
         lacking = threading.Event()
         names = [f"stream-{number}" for number in range(5)]
@@ -250,10 +251,10 @@ class TestWhatCannotBeAttachedAgainYet:
             bench.attachments.save(bench.attachment(fifo, f"{number}" * 64))
             fifo.write(WHOLE)
 
-        def refuse(path: object, *arguments: object) -> object:
+        def refuse(path: object, *arguments: object, **more: object) -> object:
             if not lacking.is_set() and (refused == "list_segments" or "stream-" in str(path)):
                 raise OSError(24, "Too many open files")
-            return original(path, *arguments)
+            return original(path, *arguments, **more)
 
         monkeypatch.setattr(modules[refused], refused, refuse)
         intake = new_intake(bench.data, bench.logging)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plugin.errors import JournalError
+from plugin.journal import layout
 from plugin.journal.layout import (
     DataFolder,
     Segment,
@@ -108,8 +109,8 @@ class TestSegments:
     ) -> None:
         folder.mkdir()
         plain = ["00000000000000000000.log", "00000000000000000009.log"]
-        answers = [plain[1:], [f"{plain[0]}.zst", plain[1]], [f"{plain[0]}.zst", plain[1]]]
-        monkeypatch.setattr(os, "listdir", lambda _: answers.pop(0))
+        answers = [set(plain[1:]), {f"{plain[0]}.zst", plain[1]}, {f"{plain[0]}.zst", plain[1]}]
+        monkeypatch.setattr(layout, "_segment_names", lambda _: answers.pop(0))
         assert [(segment.base, segment.compressed) for segment in list_segments(folder)] == [(0, True), (9, False)]
 
 
