@@ -177,7 +177,7 @@ def test_what_cannot_work_now_refuses_the_first_start_and_no_repeated_one(
     write_note(data.container(ONE), info, "fifo", 1)
     (choice,) = admission.admit(info).sinks
     assert choice.sink in str(config)
-    assert "accepted once" in caplog.text
+    assert "accepted before" in caplog.text
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64, ".".join(["x" * 60] * 5), "a b", f"{'x' * 64}.com", "ü" * 80])
