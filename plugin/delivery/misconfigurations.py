@@ -38,13 +38,13 @@ class Faults:
             )
         of[instance] = fault
 
-    def note_unreadable(self, container_id: str, error: JournalError, *, known: bool) -> None:
+    def note_unreadable(self, container_id: str, error: JournalError, *, known: bool, label: str = "") -> None:
         """Note that a container's log-opts cannot be read, and whether they are ``known`` from before."""
         what = "its log-opts hold as they were read before" if known else "it is not delivered, its log waits"
         fault = f"{what}: {error}; {_MEND_NOTE}"
         of = self._of.setdefault(container_id, {})
         if of.get(_WHOLE) != fault:
-            logger.error("container %s: %s", container_id[:12], fault)
+            logger.error("container %s: %s", label or container_id[:12], fault)
         of[_WHOLE] = fault
 
     def forget(self, container_id: str, instance: str) -> None:

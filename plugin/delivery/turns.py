@@ -87,7 +87,7 @@ class Turns:
                 expected = isinstance(error, OSError)
                 logger.log(
                     logging.WARNING if expected else logging.ERROR,
-                    "container %s, sink %s: its journal cannot be read now; retrying: %s",
+                    "container %s, sink %s: cannot read the journal; retrying: %s",
                     tail.label,
                     tail.instance,
                     error,

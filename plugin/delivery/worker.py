@@ -149,7 +149,12 @@ class Worker:
         try:
             note = read_note(folder)
         except JournalError as error:
-            self._faults.note_unreadable(container_id, error, known=container.info is not None)
+            self._faults.note_unreadable(
+                container_id,
+                error,
+                known=container.info is not None,
+                label=container.info.label if container.info else "",
+            )
             container.retry = time.monotonic() + self._timing.retry
             return
         if note is None:
@@ -306,7 +311,7 @@ class Worker:
         try:
             write_status(self._data, status)
         except OSError as error:
-            logger.debug("status cannot be written: %s", error)
+            logger.debug("cannot write the status: %s", error)
 
     async def _end(self) -> None:
         await self._destinations.end(_STOP_WITHIN)

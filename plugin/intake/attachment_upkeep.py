@@ -52,5 +52,7 @@ class AttachmentUpkeep:
         try:
             self._attachments.remove(stream.name)
         except OSError as error:
-            logger.warning("container %s: attachment %s stays: %s", stream.container.label, stream.name, error)
+            logger.warning(
+                "container %s: stream %s: cannot remove the attachment: %s", stream.container.label, stream.name, error
+            )
         self._unsaved.pop(stream.name, None)

@@ -69,7 +69,7 @@ class Pump(threading.Thread):
         try:
             self._pump()
         except BaseException:
-            logger.critical("the pump failed, the plugin ends so that it is started again", exc_info=True)
+            logger.critical("intake failed; ending the plugin to restart it", exc_info=True)
             logging.shutdown()  # what is not written yet
             os._exit(os.EX_SOFTWARE)
 
@@ -273,5 +273,5 @@ def _may_have_segments(container: Container) -> bool:
     try:
         return bool(list_segments(container.folder))
     except OSError as error:
-        logger.debug("container %s: cannot list its segments: %s", container.label, error)
+        logger.debug("container %s: cannot list segments: %s", container.label, error)
         return True

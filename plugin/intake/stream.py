@@ -86,7 +86,7 @@ class Stream:
         try:
             os.close(os.open(f"/proc/self/fd/{self.descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
-            logger.debug("stream %s cannot be probed: %s", self.name, error)
+            logger.debug("container %s: stream %s: cannot probe: %s", self.info.label, self.name, error)
             return None
         poll = select.poll()
         poll.register(self.descriptor, 0)
@@ -109,14 +109,14 @@ class Stream:
         try:
             self._capacity = fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, FULL_PIPE)
         except OSError as error:
-            logger.debug("pipe of stream %s stays as it is: %s", self.name, error)
+            logger.debug("container %s: stream %s: cannot enlarge the pipe: %s", self.info.label, self.name, error)
 
     def remove_fifo(self) -> None:
         """Remove a FIFO that the engine will not remove any more; where that cannot be, it stays."""
         try:
             Path(self.path).unlink(missing_ok=True)
         except OSError as error:
-            logger.warning("the FIFO of stream %s stays: %s", self.name, error)
+            logger.warning("container %s: stream %s: cannot remove the FIFO: %s", self.info.label, self.name, error)
 
 
 class Container:
@@ -346,7 +346,7 @@ class Container:
             return birth_by_cursors(self.folder, end)
         except OSError as error:
             _raise_if_held(error)
-            logger.warning("container %s: cannot read its cursors: %s", self.label, error)
+            logger.warning("container %s: cannot read cursors: %s", self.label, error)
             return 0
 
     def _read_note(self) -> JournalNote | None:
@@ -354,7 +354,7 @@ class Container:
             return read_note(self.folder)
         except JournalError as error:
             _raise_if_held(error.__cause__)
-            logger.warning("container %s: %s; it is written anew", self.label, error)
+            logger.warning("container %s: %s; rewriting it", self.label, error)
             return None
 
     def _has_written(self, stream: Stream) -> bool:
@@ -404,7 +404,7 @@ class Container:
     def _cut_tail(self, writer: JournalWriter) -> None:
         torn = writer.cut_tail()
         if torn:
-            logger.warning("container %s: an entry was never completed, its %d bytes are cut off", self.label, torn)
+            logger.warning("container %s: cut off an incomplete entry of %d bytes", self.label, torn)
 
 
 def _raise_if_held(error: BaseException | None) -> None:

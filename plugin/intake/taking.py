@@ -56,7 +56,7 @@ class Taker:
         try:
             return self.serve(stream, budget)
         except Exception:
-            logger.exception("container %s: taking its log failed; its journal is opened anew", stream.container.label)
+            logger.exception("container %s: intake failed; reopening the journal", stream.container.label)
             stream.container.reopen()
             stream.container.left_alone_until = time.monotonic() + _AFTER_FAILURE
             return 0
@@ -113,7 +113,7 @@ class Taker:
                 held = True
                 self._hold(container, error)
             else:
-                logger.exception("container %s: stream %s cannot be read; it is given up", container.label, stream.name)
+                logger.exception("container %s: stream %s: cannot read; given up", container.label, stream.name)
                 self.close(stream)
         if taken and not held:
             self._release(container)
@@ -130,14 +130,18 @@ class Taker:
         container.left_alone_until = time.monotonic() + _HELD
         if not container.held:
             container.held = True
-            logger.error("container %s: its log stays in the pipe for now: %s", container.label, error)
+            logger.error(
+                "container %s: cannot write the journal, the log stays in the pipe; retrying: %s",
+                container.label,
+                error,
+            )
         cause = error.__cause__ or error
         if isinstance(cause, OSError) and cause.errno == errno.ESTALE:
             container.reopen()  # its files are others now
 
     def _release(self, container: Container) -> None:
         if container.held:
-            logger.warning("container %s: its log is taken from the pipe again", container.label)
+            logger.warning("container %s: writing the journal again, nothing was dropped", container.label)
         container.note_taken()
 
     def _unblock(self, container: Container) -> None:
@@ -150,13 +154,15 @@ class Taker:
 
     def give_up(self, stream: Stream) -> None:
         """Close a stream that ends within an entry, which nothing will complete."""
-        logger.warning("container %s: stream %s ends within an entry, given up", stream.container.label, stream.name)
+        logger.warning(
+            "container %s: stream %s: incomplete entry at its end; given up", stream.container.label, stream.name
+        )
         self.close(stream)
         stream.remove_fifo()
 
     def end(self, stream: Stream) -> None:
         """Close a stream whose engine is gone and cannot clean up."""
-        logger.info("container %s: stream %s has lost its engine", stream.container.label, stream.name)
+        logger.info("container %s: stream %s: engine gone", stream.container.label, stream.name)
         self.close(stream)
         stream.remove_fifo()
 
@@ -164,7 +170,7 @@ class Taker:
         """Close the streams that newer ones have superseded, once they are quiet: the engine has forgotten them."""
         for stream in container.superseded():
             if not stream.waiting():
-                logger.info("container %s: stream %s is superseded and quiet, retired", container.label, stream.name)
+                logger.info("container %s: stream %s: superseded and quiet; retired", container.label, stream.name)
                 self.close(stream)
                 stream.remove_fifo()
 
@@ -176,7 +182,7 @@ class Taker:
         except HeldError as error:
             logger.debug("container %s: %s", container.label, error)
         except Exception:
-            logger.exception("container %s: resuming its journal failed; it is opened anew", container.label)
+            logger.exception("container %s: cannot resume the journal; reopening it", container.label)
             container.reopen()
 
     def close(self, stream: Stream) -> None:
@@ -184,7 +190,7 @@ class Taker:
         container = stream.container
         self._streams.remove(stream)
         container.release(stream)
-        logger.debug("container %s: stream %s is closed", container.label, stream.name)
+        logger.debug("container %s: stream %s: closed", container.label, stream.name)
         if not container.streams:
             self._containers.end(container)
         self._attachments.end(stream)

@@ -559,7 +559,7 @@ class TestFailures:
         clock.pass_by(0.2)
         bench.turn()
         assert bench.written(ONE) == WHOLE + HALF + REST
-        assert "its journal is opened anew" in caplog.text
+        assert "reopening the journal" in caplog.text
 
     def test_a_failure_does_not_end_a_round_for_all(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, container in (("a", ONE), ("b", OTHER), ("c", THIRD)):

@@ -125,7 +125,7 @@ def test_a_damaged_note_is_written_anew(container: Container, stream: Stream, ca
     note = read_note(container.folder)
     assert note is not None
     assert note.stream == "a"
-    assert "it is written anew" in caplog.text
+    assert "rewriting it" in caplog.text
 
 
 def test_cursors_know_the_birth_of_a_journal_whose_note_is_lost(container: Container, stream: Stream) -> None:

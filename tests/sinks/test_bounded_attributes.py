@@ -91,7 +91,11 @@ SINKS: list[tuple[dict[str, str], Callable[[bytes], None]]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "check"), SINKS, ids=str)
+@pytest.mark.parametrize(
+    ("options", "check"),
+    SINKS,
+    ids=[" ".join(options.values()) + f" {number}" for number, (options, _) in enumerate(SINKS)],
+)
 @pytest.mark.parametrize(
     "origin",
     [

@@ -163,8 +163,8 @@ class SplunkSink(Sink[PreparedEvents]):
             if not self._has_warned:
                 self._has_warned = True
                 logger.warning(
-                    "sink splunk: the server gives no acknowledgement ids although splunk-index-acknowledgment asks for"
-                    " them; its answers count as acknowledged without (enable it for the token)"
+                    "sink splunk: the server sends no acknowledgement ids (splunk-index-acknowledgment); "
+                    "its answers count as acknowledged without (enable it for the token)"
                 )
             return
         deadline = time.monotonic() + self._ack_timeout

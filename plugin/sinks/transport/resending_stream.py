@@ -83,7 +83,7 @@ class UnansweredStream:
         self._again.clear()
         if self.trouble is not None:
             self.trouble = None
-            logger.info("what %s may not have read has been sent again", self._connection.address)
+            logger.info("%s: sent again what it may not have read", self._connection.address)
 
     async def _watch(self) -> None:
         """Send again what the peer may not have read when the connection ends, although nothing follows."""
@@ -112,7 +112,7 @@ class UnansweredStream:
         before = self.trouble
         if before is None or str(before.error) != str(error):
             address = self._connection.address
-            logger.warning("what %s may not have read cannot be sent again; it is tried on: %s", address, error)
+            logger.warning("%s: cannot send again what it may not have read; retrying: %s", address, error)
         self.trouble = Trouble(error, time.time_ns() if before is None else before.since)
 
     def _remember(self, payload: _Payload) -> None:
@@ -131,7 +131,7 @@ class UnansweredStream:
             self._again += [payload for payload in doubted if payload.times < _MOST_TIMES]
             if given_up := sum(payload.times >= _MOST_TIMES for payload in doubted):
                 logger.warning(
-                    "%s has broken %d connections off since it took a batch, which is not sent once more: %d in all",
+                    "%s: broke off %d connections since it took a batch, which is not sent again: %d in all",
                     self._connection.address,
                     _MOST_TIMES,
                     given_up,

@@ -180,7 +180,7 @@ def test_a_server_that_resets_all_connections_does_not_get_the_same_for_ever(
         async with await asyncio.start_server(serve, sock=listener.dup()):
             stream = stream_to(listener)
             await stream.send(b"one ")
-            while "not sent once more" not in caplog.text:  # noqa: ASYNC110 (nothing else tells)
+            while "is not sent again" not in caplog.text:  # noqa: ASYNC110 (nothing else tells)
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.3)
             await stream.close()

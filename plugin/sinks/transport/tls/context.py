@@ -64,7 +64,7 @@ class ClientTls:
         except MisconfiguredError as error:
             if str(error) != self._told:
                 self._told = str(error)
-                logger.warning("TLS goes on with what its files held before, since they cannot be used now: %s", error)
+                logger.warning("TLS: cannot reload certificates, keeping the previous ones: %s", error)
         return self._context
 
     def _read(self) -> ssl.SSLContext:
