@@ -13,7 +13,7 @@ from plugin.docker.frames import Entry, encode_frame
 from plugin.docker.info import Info
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.journal.layout import DataFolder, list_segments
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from plugin.journal.writer import JournalWriter
 from tests.testbed.standin import container_info
 
@@ -117,6 +117,6 @@ def lend(
             os.link(segment.path, folder / Path(segment.path).name)
         offset = journal.end if delivered else 0
         write_cursor(folder, instance, Cursor(offset=offset, resume=offset))
-        write_note(folder, info, "", _FIRST)
+        write_metadata(folder, info, "", _FIRST)
         lent.append(Lent(folder, instance, journal.end))
     return lent

@@ -22,7 +22,7 @@ from plugin.docker.info import short_id
 from plugin.docker.times import format_time
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import JournalNote, read_note
+from plugin.journal.metadata import JournalMetadata, read_metadata
 from plugin.sinks.registry import schema
 
 SUMMARY = "list dead letters, send them again, or delete them"
@@ -41,13 +41,13 @@ class _Box:
     """The dead letters of one sink of a container."""
 
     folder: Path
-    note: JournalNote | None
+    metadata: JournalMetadata | None
     instance: str
 
     @property
     def container(self) -> str:
         """The container's name, or the beginning of its id where that is not known."""
-        return (self.note.info.name if self.note else "") or short_id(self.folder.name)
+        return (self.metadata.info.name if self.metadata else "") or short_id(self.folder.name)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,14 +87,14 @@ def _boxes(data: DataFolder, arguments: argparse.Namespace) -> list[_Box]:
     for folder in map(data.container, ids):
         instances = [name for name in instances_with_letters(folder) if arguments.sink in (None, name)]
         if instances:
-            note = _note(folder)
-            found += [_Box(folder, note, instance) for instance in instances]
+            metadata = _metadata(folder)
+            found += [_Box(folder, metadata, instance) for instance in instances]
     return found
 
 
-def _note(folder: Path) -> JournalNote | None:
+def _metadata(folder: Path) -> JournalMetadata | None:
     try:
-        return read_note(folder)
+        return read_metadata(folder)
     except JournalError:
         return None
 
@@ -108,7 +108,11 @@ def _all(boxes: list[_Box]) -> Iterator[tuple[_Box, Letter]]:
 
 def _print_json(boxes: list[_Box]) -> None:
     for box, letter in _all(boxes):
-        whose = {"container": box.folder.name, "name": box.note.info.name if box.note else "", "sink": box.instance}
+        whose = {
+            "container": box.folder.name,
+            "name": box.metadata.info.name if box.metadata else "",
+            "sink": box.instance,
+        }
         print(msgspec.json.encode(whose | msgspec.to_builtins(letter)).decode())
 
 
@@ -165,13 +169,13 @@ async def _send_again(boxes: list[_Box], defaults: Mapping[str, str]) -> int:
 
 
 async def _send_box(box: _Box, defaults: Mapping[str, str]) -> Outcome:
-    if box.note is None:
+    if box.metadata is None:
         raise JournalError("its info.json, which the sink needs, is missing or damaged; start the container again")
-    return await resend(box.folder, box.note, _choice(box.note, box.instance, defaults))
+    return await resend(box.folder, box.metadata, _choice(box.metadata, box.instance, defaults))
 
 
-def _choice(note: JournalNote, instance: str, defaults: Mapping[str, str]) -> SinkChoice:
-    options, _ = validate_leniently(note.info.options, defaults, schema())
+def _choice(metadata: JournalMetadata, instance: str, defaults: Mapping[str, str]) -> SinkChoice:
+    options, _ = validate_leniently(metadata.info.options, defaults, schema())
     for choice in options.sinks:
         if choice.instance == instance:
             return choice

@@ -13,7 +13,7 @@ from plugin.docker.times import format_time
 from plugin.errors import JournalError, PeaveyError
 from plugin.intake.attachments import Attachments
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 from plugin.journal.readback import LogQuery, LogReading
 
 SUMMARY = "read a container's journal from the data folder"
@@ -79,10 +79,10 @@ def find_container(data: DataFolder, wanted: str) -> str:
 
 def _name(data: DataFolder, container_id: str) -> str | None:
     try:
-        note = read_note(data.container(container_id))
+        metadata = read_metadata(data.container(container_id))
     except JournalError:
         return None
-    return None if note is None else note.info.name
+    return None if metadata is None else metadata.info.name
 
 
 def _query(arguments: argparse.Namespace) -> LogQuery:

@@ -27,7 +27,7 @@ from plugin.docker.info import Info
 from plugin.docker.times import format_time
 from plugin.errors import PeaveyError
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 from plugin.journal.reader import JournalReader
 from plugin.records.decoder import Decoder
 from plugin.records.record import Record
@@ -168,7 +168,7 @@ def _source(arguments: argparse.Namespace) -> tuple[Info, Iterator[Record]]:
         return _NO_CONTAINER, _records_of_lines(path.open("rb"))
     data = DataFolder(find_data(arguments, os.environ))
     folder = data.container(find_container(data, arguments.source))
-    note = read_note(folder)
+    note = read_metadata(folder)
     return _NO_CONTAINER if note is None else note.info, _records_of_journal(folder)
 
 

@@ -21,7 +21,7 @@ from plugin.delivery.encode_guard import Defects
 from plugin.delivery.origin import make_origin
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import JournalNote
+from plugin.journal.metadata import JournalMetadata
 from plugin.journal.regular_files import open_lock, read_regular
 from plugin.sinks.base import MisconfiguredError, PartlyRefusedError, RejectError, Sink
 from plugin.sinks.registry import make_sink
@@ -82,7 +82,7 @@ def forget(folder: Path, instance: str) -> int:
     return count
 
 
-async def resend(folder: Path, note: JournalNote, choice: SinkChoice) -> Outcome:
+async def resend(folder: Path, metadata: JournalMetadata, choice: SinkChoice) -> Outcome:
     """Send the dead letters of one sink of a container again, in order, each once.
 
     One that is refused again is passed over; a destination that cannot be reached, or takes nothing, ends it.
@@ -100,7 +100,7 @@ async def resend(folder: Path, note: JournalNote, choice: SinkChoice) -> Outcome
     kept: list[bytes] = []
     outcome = Outcome()
     try:
-        await _send(note, choice, unsent, kept, outcome)
+        await _send(metadata, choice, unsent, kept, outcome)
     except (PeaveyError, ValueError) as error:
         outcome.fault = str(error)
     finally:
@@ -112,7 +112,7 @@ async def resend(folder: Path, note: JournalNote, choice: SinkChoice) -> Outcome
 
 
 async def _send(
-    note: JournalNote, choice: SinkChoice, unsent: deque[bytes], kept: list[bytes], outcome: Outcome
+    metadata: JournalMetadata, choice: SinkChoice, unsent: deque[bytes], kept: list[bytes], outcome: Outcome
 ) -> None:
     """Send letters until ``unsent`` is empty; those that are refused go to ``kept``."""
     if choice.faults:
@@ -120,7 +120,7 @@ async def _send(
     sink = make_sink(choice)
     defects = Defects(choice.instance)
     try:
-        prepared = sink.prepare(make_origin(note.info, choice, note.birth))
+        prepared = sink.prepare(make_origin(metadata.info, choice, metadata.birth))
         while unsent:
             try:
                 await sink.send(_encode(defects, sink, prepared, unsent[0]))

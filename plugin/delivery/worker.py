@@ -29,7 +29,7 @@ from plugin.errors import JournalError, PeaveyError
 from plugin.journal.cursors.start import find_beginning
 from plugin.journal.cursors.store import Cursor
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import JournalNote, read_note
+from plugin.journal.metadata import JournalMetadata, read_metadata
 from plugin.memory import give_memory_back
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.registry import schema
@@ -147,7 +147,7 @@ class Worker:
         container.retry = math.inf
         self._lively[container_id] = time.monotonic() + self._timing.lively
         try:
-            note = read_note(folder)
+            metadata = read_metadata(folder)
         except JournalError as error:
             self._faults.note_unreadable(
                 container_id,
@@ -157,41 +157,43 @@ class Worker:
             )
             container.retry = time.monotonic() + self._timing.retry
             return
-        if note is None:
+        if metadata is None:
             return
-        if container.birth not in (0, note.birth):  # that journal is gone, this is another
+        if container.birth not in (0, metadata.birth):  # that journal is gone, this is another
             self._drop(container_id)
             self._take_up(container_id, folder, changed)
             return
-        if note.info == container.info and container_id not in self._faults and not container.without_cursor:
+        if metadata.info == container.info and container_id not in self._faults and not container.without_cursor:
             return
-        container.birth = note.birth
-        container.info = note.info
-        options, _ = validate_leniently(note.info.options, self._defaults, schema())
+        container.birth = metadata.birth
+        container.info = metadata.info
+        options, _ = validate_leniently(metadata.info.options, self._defaults, schema())
         self._forget_all_but(container_id, {choice.instance for choice in options.sinks})
         for choice in options.sinks:
             try:
-                self._begin_or_renew(container, folder, note, choice)
+                self._begin_or_renew(container, folder, metadata, choice)
             except Exception as error:  # noqa: BLE001 (a defect of a sink must not end the delivery of other containers)
                 expected = isinstance(error, PeaveyError | ValueError | OSError)
                 fault = str(error) if expected else f"a defect ({type(error).__name__}), see delivery's log"
-                self._faults.note(container_id, choice.instance, fault, defect=not expected, label=note.info.label)
+                self._faults.note(container_id, choice.instance, fault, defect=not expected, label=metadata.info.label)
                 container.retry = time.monotonic() + self._timing.retry
             else:
                 self._faults.forget(container_id, choice.instance)
         self._destinations.end_unused()
 
-    def _begin_or_renew(self, container: LinkedContainer, folder: Path, note: JournalNote, choice: SinkChoice) -> None:
+    def _begin_or_renew(
+        self, container: LinkedContainer, folder: Path, metadata: JournalMetadata, choice: SinkChoice
+    ) -> None:
         link = container.links.get(choice.instance)
         if link is None:
-            self._begin(container, folder, note, choice)
+            self._begin(container, folder, metadata, choice)
         elif choice.faults:
             return  # of files that cannot be read now: what they held goes on to be used
         elif link.destination is self._destinations.find(choice) and not choice.transforms.add_field:
-            link.tail.set_identities(_identities(folder, note, choice, link.destination))
+            link.tail.set_identities(_identities(folder, metadata, choice, link.destination))
         else:
             container.forget(choice.instance)
-            self._begin(container, folder, note, choice)
+            self._begin(container, folder, metadata, choice)
 
     def _forget_all_but(self, container_id: str, instances: set[str]) -> None:
         """Let go of the sinks that a container's log-opts name no more."""
@@ -201,31 +203,31 @@ class Worker:
         container.without_cursor &= instances
         self._faults.forget_all_but(container_id, instances)
 
-    def _begin(self, container: LinkedContainer, folder: Path, note: JournalNote, choice: SinkChoice) -> None:
+    def _begin(self, container: LinkedContainer, folder: Path, metadata: JournalMetadata, choice: SinkChoice) -> None:
         """Begin to deliver to a sink, unless it is one that is newer than the container."""
         container.without_cursor.discard(choice.instance)
-        cursor = find_beginning(folder, choice, note.birth)
+        cursor = find_beginning(folder, choice, metadata.birth)
         if cursor is None:
             container.without_cursor.add(choice.instance)
         else:
-            container.links[choice.instance] = self._link(folder, note, choice, cursor)
+            container.links[choice.instance] = self._link(folder, metadata, choice, cursor)
 
-    def _link(self, folder: Path, note: JournalNote, choice: SinkChoice, cursor: Cursor) -> Link:
+    def _link(self, folder: Path, metadata: JournalMetadata, choice: SinkChoice, cursor: Cursor) -> Link:
         if choice.faults:
             raise MisconfiguredError("; ".join(choice.faults))
-        destination = self._destinations.begin(choice, note.info.options)
-        identities = _identities(folder, note, choice, destination)
+        destination = self._destinations.begin(choice, metadata.info.options)
+        identities = _identities(folder, metadata, choice, destination)
         prepared, _ = identities.at(cursor.offset)
-        cursor = msgspec.structs.replace(cursor, birth=note.birth)
+        cursor = msgspec.structs.replace(cursor, birth=metadata.birth)
         tail = Tail(
             folder,
             choice.instance,
             destination.sink,
             prepared,
             cursor,
-            self._stages(choice, note.info),
+            self._stages(choice, metadata.info),
             self._timing.patience,
-            note.info.label,
+            metadata.info.label,
             identities,
         )
         destination.add(tail)
@@ -319,8 +321,10 @@ class Worker:
         self._report()
 
 
-def _identities(folder: Path, note: JournalNote, choice: SinkChoice, destination: Destination) -> Identities:
-    return Identities(folder, note, lambda info: destination.sink.prepare(make_origin(info, choice, note.birth)))
+def _identities(folder: Path, metadata: JournalMetadata, choice: SinkChoice, destination: Destination) -> Identities:
+    return Identities(
+        folder, metadata, lambda info: destination.sink.prepare(make_origin(info, choice, metadata.birth))
+    )
 
 
 def pause_between_looks(took: float, shortest_wait: float) -> float:

@@ -14,7 +14,7 @@ from plugin.docker.info import Info
 from plugin.errors import JournalError, OptionError
 from plugin.intake.attachments import Attachments
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Admission:
 
     def _accepted_before(self, info: Info) -> bool:
         try:
-            note = read_note(self._data.container(info.container_id))
+            note = read_metadata(self._data.container(info.container_id))
         except JournalError:
             note = None
         known = [attachment.info for attachment in self._attachments.load()]

@@ -14,7 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Calls:
+class CallQueue:
     """A queue of them, whose ``descriptor`` is readable while there are some."""
 
     def __init__(self) -> None:

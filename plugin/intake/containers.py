@@ -10,7 +10,7 @@ from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, 
 from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.placement import birth_by_cursors
 from plugin.journal.layout import DataFolder, list_segments
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from plugin.journal.retention import SegmentUse, measure
 from plugin.journal.writer import JournalWriter
 
@@ -139,7 +139,7 @@ class Containers:
             raise writer.reason or OSError("the journal cannot be opened")
         birth = birth_by_cursors(folder, writer.found) or time.time_ns()
         self._cursors.place(folder, writer.found, birth)
-        write_note(folder, info, stream, birth)
+        write_metadata(folder, info, stream, birth)
         self._on_change(info.container_id)
 
     def _open_stopped(self, container_id: str) -> JournalWriter | None:

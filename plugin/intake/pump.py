@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from plugin.config.options import SinkChoice
 from plugin.intake.attachment_upkeep import AttachmentUpkeep
 from plugin.intake.attachments import Attachment, Attachments
-from plugin.intake.call_queue import Calls
+from plugin.intake.call_queue import CallQueue
 from plugin.intake.containers import Containers
 from plugin.intake.pacing import LONGEST_PAUSE
 from plugin.intake.stream import FULL_PIPE, Container, ContainerSnapshot, Dropped, Stream
@@ -50,7 +50,7 @@ class Pump(threading.Thread):
         self._on_change = on_change
         self._containers = Containers(data, on_change)
         self._attachments = AttachmentUpkeep(Attachments(data.streams))
-        self._calls = Calls()
+        self._calls = CallQueue()
         self._streams = StreamTable(self._calls.descriptor)
         self._taker = Taker(self._streams, self._containers, self._attachments, on_change, on_rotate)
         self._unprobed: set[str] = set()
@@ -263,7 +263,7 @@ class Pump(threading.Thread):
             self.probe(name)
         for container in self._containers.running():
             self._taker.resume(container, now)
-            if container.write_note():
+            if container.write_metadata():
                 self._on_change(container.id)
             if len(container.streams) > 1 and now - container.taken_over > _RETIRE_AFTER:
                 self._taker.retire(container)

@@ -17,7 +17,7 @@ from plugin.journal.gap_marker import noted_gap
 from plugin.journal.lag import journal_size
 from plugin.journal.layout import DataFolder
 from plugin.journal.losses import Cause
-from plugin.journal.metadata import JournalNote, container_label, read_note
+from plugin.journal.metadata import JournalMetadata, container_label, read_metadata
 from plugin.journal.retention import (
     SegmentUse,
     aged,
@@ -63,16 +63,16 @@ class Tidier:
         if not folder.exists():
             return None
         has_gap = self._has_gap(container_id)
-        note = self._read_note(container_id)
+        metadata = self._read_metadata(container_id)
         segments = measure(folder)
-        if note is None:
+        if metadata is None:
             return self._tidy_unknown(container_id, segments, attached=attached)
-        options = self._options_of(note.info)
+        options = self._options_of(metadata.info)
         cursors = times_written(folder, options.sinks)
-        needed_from = self._needed_from(container_id, segments, note.birth, options, attached=attached)
+        needed_from = self._needed_from(container_id, segments, metadata.birth, options, attached=attached)
         if attached:
             self._settled.discard(container_id)
-        elif self._stopped_long_ago(note, segments):
+        elif self._stopped_long_ago(metadata, segments):
             if needed_from is not None:
                 self._settle_once(container_id)
             elif self.remove(container_id, segments, "stopped longer ago than PEAVEY_KEEP_STOPPED"):
@@ -86,15 +86,15 @@ class Tidier:
         beyond = surplus(segments, options.max_size, options.max_file, needed_from, aging=aging)
         remove_segments(beyond, Cause.RETENTION)
         if options.overflow == "drop-oldest":
-            _drop_oldest(note.info.label, segments, needed_from, options.buffer_limit)
+            _drop_oldest(metadata.info.label, segments, needed_from, options.buffer_limit)
         set_aside = remove_corrupt(folder, _KEPT_CORRUPT)
         if options.compress:
             self._compress(container_id, needed_from)
         segments = measure(folder)
         is_done = not has_gap and not (options.compress and _has_plain(passed(segments, needed_from)))
-        look_again = self._next_look(note, segments, options, attached=attached, is_done=is_done)
+        look_again = self._next_look(metadata, segments, options, attached=attached, is_done=is_done)
         waits_for = {} if needed_from is None else cursors
-        return KeptJournal(segments, needed_from, look_again, set_aside, options, note.birth, waits_for)
+        return KeptJournal(segments, needed_from, look_again, set_aside, options, metadata.birth, waits_for)
 
     def _tidy_unknown(self, container_id: str, segments: list[SegmentUse], *, attached: bool) -> KeptJournal | None:
         """Keep a journal without a note that can be read; it goes if its container never printed, and has ended."""
@@ -122,15 +122,15 @@ class Tidier:
         self._data.sweep(at_once=at_once)
         return True
 
-    def _read_note(self, container_id: str) -> JournalNote | None:
+    def _read_metadata(self, container_id: str) -> JournalMetadata | None:
         try:
-            note = read_note(self._data.container(container_id))
+            metadata = read_metadata(self._data.container(container_id))
         except JournalError as error:
             self._tell_unknown(container_id, str(error))
             return None
-        if note is not None:
+        if metadata is not None:
             self._unknown.discard(container_id)
-        return note
+        return metadata
 
     def _tell_unknown(self, container_id: str, why: str) -> None:
         if container_id not in self._unknown:
@@ -157,14 +157,14 @@ class Tidier:
             self._settled.add(container_id)
             self._pump.call(self._pump.settle, container_id).result()
 
-    def _stopped_long_ago(self, note: JournalNote, segments: list[SegmentUse]) -> bool:
+    def _stopped_long_ago(self, metadata: JournalMetadata, segments: list[SegmentUse]) -> bool:
         if self._keep_stopped is None:
             return False
-        return _last_seen(note, segments) < time.time_ns() - self._keep_stopped * _SECOND
+        return _last_seen(metadata, segments) < time.time_ns() - self._keep_stopped * _SECOND
 
     def _next_look(
         self,
-        note: JournalNote,
+        metadata: JournalMetadata,
         segments: list[SegmentUse],
         options: ContainerOptions,
         *,
@@ -175,7 +175,7 @@ class Tidier:
         now = time.time_ns()
         moments = [now + (_LOOK_AGAIN if is_done else _TRY_AGAIN)]
         if not attached and self._keep_stopped is not None:
-            moments.append(_last_seen(note, segments) + int(self._keep_stopped * _SECOND))
+            moments.append(_last_seen(metadata, segments) + int(self._keep_stopped * _SECOND))
         if options.max_age is not None:
             moments += [use.modified + int(options.max_age * _SECOND) for use in segments]
             if attached:
@@ -209,8 +209,8 @@ def _ahead(needed_from: int | None, segments: list[SegmentUse]) -> int | None:
     return needed_from if needed_from is not None and needed_from < journal_size(segments) else None
 
 
-def _last_seen(note: JournalNote, segments: list[SegmentUse]) -> int:
-    return max([note.last_seen, *(use.modified for use in segments)])
+def _last_seen(metadata: JournalMetadata, segments: list[SegmentUse]) -> int:
+    return max([metadata.last_seen, *(use.modified for use in segments)])
 
 
 def _closing_time(segments: list[SegmentUse], options: ContainerOptions) -> int:

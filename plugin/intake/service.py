@@ -22,7 +22,7 @@ from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
 from plugin.journal.change_counters import GrowthTeller
 from plugin.journal.cursors.placement import make_first_cursors
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 from plugin.journal.retention import segment_size
 
 logger = logging.getLogger(__name__)
@@ -274,12 +274,14 @@ class Intake:
         """Make a damaged attachment anew from the journal whose info.json names its FIFO, if there is one."""
         for container_id in self.data.container_ids():
             try:
-                note = read_note(self.data.container(container_id))
+                metadata = read_metadata(self.data.container(container_id))
             except JournalError as error:
                 logger.debug("container %s: %s", short_id(container_id), error)
                 continue
-            if note is not None and note.stream == name:
-                attachment = Attachment(file=f"{self._logging_dir}/{name}", info=note.info, started=note.last_seen)
+            if metadata is not None and metadata.stream == name:
+                attachment = Attachment(
+                    file=f"{self._logging_dir}/{name}", info=metadata.info, started=metadata.last_seen
+                )
                 logger.warning("%s: attachment damaged; restored from info.json", _told(attachment))
                 try:
                     self._attachments.save(attachment)

@@ -14,7 +14,7 @@ from plugin.intake.pacing import Pace
 from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.placement import birth_by_cursors
 from plugin.journal.layout import is_gone, may_be_folder
-from plugin.journal.metadata import Earlier, JournalNote, read_note, write_note
+from plugin.journal.metadata import Earlier, JournalMetadata, read_metadata, write_metadata
 from plugin.journal.splice import waiting
 from plugin.journal.write_errors import WriteFault, classify, write_errno
 from plugin.journal.writer import JournalWriter
@@ -293,7 +293,7 @@ class Container:
                 logger.debug("container %s: %s", self.label, error)
                 return False
             self._close_writer()
-        self.write_note()
+        self.write_metadata()
         return self._unnoted is None or is_gone(self.folder)
 
     def superseded(self) -> list[Stream]:
@@ -325,21 +325,23 @@ class Container:
         writer = self.writer
         if self._placed or writer is None or writer.found is None:
             return
-        note = None if writer.began else self._read_note()  # one that is there is an older journal's, which was removed
-        if note is not None:
-            self._birth = note.birth
-            self._earlier = list(note.earlier)
-            self._info = note.info
+        metadata = (
+            None if writer.began else self._read_metadata()
+        )  # one that is there is an older journal's, which was removed
+        if metadata is not None:
+            self._birth = metadata.birth
+            self._earlier = list(metadata.earlier)
+            self._info = metadata.info
             if self._unnoted is not None:
                 self._note_identity(self._unnoted.info, writer.found)
         else:
             kept = 0 if writer.began else self._birth  # of a note that has not been written yet
             self._birth = kept or self._birth_by_cursors(writer.found) or time.time_ns()
         if self._unnoted is None:
-            self._owner = "" if note is None else note.stream
+            self._owner = "" if metadata is None else metadata.stream
         self._cursors.place(self.folder, writer.found, self._birth)
         self._placed = True
-        self.write_note()
+        self.write_metadata()
 
     def _birth_by_cursors(self, end: int) -> int:
         try:
@@ -349,9 +351,9 @@ class Container:
             logger.warning("container %s: cannot read cursors: %s", self.label, error)
             return 0
 
-    def _read_note(self) -> JournalNote | None:
+    def _read_metadata(self) -> JournalMetadata | None:
         try:
-            return read_note(self.folder)
+            return read_metadata(self.folder)
         except JournalError as error:
             _raise_if_held(error.__cause__)
             logger.warning("container %s: %s; rewriting it", self.label, error)
@@ -359,11 +361,11 @@ class Container:
 
     def _has_written(self, stream: Stream) -> bool:
         try:
-            note = self._read_note()
+            metadata = self._read_metadata()
         except HeldError as error:
             logger.debug("container %s: %s", self.label, error)
             return False
-        return note is not None and note.stream == stream.name
+        return metadata is not None and metadata.stream == stream.name
 
     def _take_note(self, stream: Stream) -> None:
         if self._owner != stream.name:
@@ -372,7 +374,7 @@ class Container:
         self._unnoted = stream
         if self._placed and self.writer is not None:
             self._note_identity(stream.info, self.writer.offset)
-        self.write_note()
+        self.write_metadata()
 
     def _note_identity(self, info: Info, offset: int) -> None:
         """Note who the container is from an offset on: what lies before it keeps the name that it had."""
@@ -386,7 +388,7 @@ class Container:
         """Return whether only a stream's attachment tells whose this journal is, as info.json is not written yet."""
         return self._unnoted is stream and may_be_folder(self.folder)
 
-    def write_note(self) -> bool:
+    def write_metadata(self) -> bool:
         """Write the journal's info.json, unless it has been: a full disk may not have taken it when it changed.
 
         True if that was done now.
@@ -394,7 +396,7 @@ class Container:
         if self._unnoted is None or not self._placed:
             return False
         try:
-            write_note(self.folder, self._unnoted.info, self._unnoted.name, self._birth, self._earlier)
+            write_metadata(self.folder, self._unnoted.info, self._unnoted.name, self._birth, self._earlier)
         except OSError as error:
             logger.debug("container %s: cannot update the journal's info.json yet: %s", self.label, error)
             return False

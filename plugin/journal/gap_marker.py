@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d{20})\.gap", re.ASCII)
 
 
-class GapNote:
+class GapMarker:
     """The note in the folder of one journal; used by its one writer."""
 
     def __init__(self, folder: Path) -> None:

@@ -26,7 +26,7 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     upto: int
 
 
-class JournalNote(msgspec.Struct, frozen=True, kw_only=True):
+class JournalMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """The container's newest ``Info``, and the journal's own state.
 
     ``birth``
@@ -53,29 +53,31 @@ class JournalNote(msgspec.Struct, frozen=True, kw_only=True):
         return self.info, None
 
 
-def read_note(folder: Path) -> JournalNote | None:
-    """Read a journal's note; ``None`` if there is no journal. Raises ``JournalError`` if it is damaged."""
+def read_metadata(folder: Path) -> JournalMetadata | None:
+    """Read a journal's metadata; ``None`` if there is no journal. Raises ``JournalError`` if it is damaged."""
     path = folder / _NAME
     try:
-        return msgspec.json.decode(read_regular(path), type=JournalNote)
+        return msgspec.json.decode(read_regular(path), type=JournalMetadata)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JournalError(f"cannot use {path}: {error}") from error
 
 
-def write_note(folder: Path, info: Info, stream: str, birth: int, earlier: Sequence[Earlier] = ()) -> JournalNote:
-    """Note that a container is writing through a stream now; all else is as in ``JournalNote``. Raises ``OSError``."""
+def write_metadata(
+    folder: Path, info: Info, stream: str, birth: int, earlier: Sequence[Earlier] = ()
+) -> JournalMetadata:
+    """Record that a container writes through a stream now; all else as in ``JournalMetadata``. Raises ``OSError``."""
     kept = tuple(earlier[-_EARLIER_KEPT:])
-    note = JournalNote(info=info, birth=birth, last_seen=time.time_ns(), stream=stream, earlier=kept)
-    write_atomically(folder / _NAME, msgspec.json.encode(note))
-    return note
+    metadata = JournalMetadata(info=info, birth=birth, last_seen=time.time_ns(), stream=stream, earlier=kept)
+    write_atomically(folder / _NAME, msgspec.json.encode(metadata))
+    return metadata
 
 
 def container_label(folder: Path) -> str:
     """Return the name and short id of a journal's container, for the log; the id alone if ``info.json`` has no name."""
     try:
-        note = read_note(folder)
+        metadata = read_metadata(folder)
     except JournalError:
-        note = None
-    return short_id(folder.name) if note is None else note.info.label
+        metadata = None
+    return short_id(folder.name) if metadata is None else metadata.info.label

@@ -14,7 +14,7 @@ from plugin.errors import HeldError
 from plugin.journal.active_segment import NewestSegment, create_segment, cut_closed_segment, open_segment
 from plugin.journal.corruption import bytes_to_skip, keep_copy, set_aside
 from plugin.journal.drop_mode import Dropper, require_room
-from plugin.journal.gap_marker import GapNote
+from plugin.journal.gap_marker import GapMarker
 from plugin.journal.index import read_points
 from plugin.journal.layout import index_path
 from plugin.journal.losses import Cause, record_loss
@@ -47,7 +47,7 @@ class JournalWriter:
         self._reason: OSError | None = None
         self.segment_size = segment_size
         self.dropped = Dropper()
-        self._gap = GapNote(folder)
+        self._gap = GapMarker(folder)
         self._end = 0
         self._segment = NewestSegment()
         self._walker = Walker(0, Joiner())

@@ -21,7 +21,7 @@ from plugin.intake.stream import NOTHING_DROPPED, ContainerSnapshot, Dropped
 from plugin.journal.cursors.store import Cursor, cursor_in
 from plugin.journal.lag import Lag, journal_size, measure_lag
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 from plugin.journal.retention import SegmentUse, measure
 from plugin.status.model import (
     ContainerStatus,
@@ -199,14 +199,14 @@ class Overview:
             known = self._known.get(container_id)
             if known is not None and known.changed == changed:
                 return known
-            note = read_note(folder)
+            metadata = read_metadata(folder)
         except FileNotFoundError:
-            changed, note = 0, None
+            changed, metadata = 0, None
         except (OSError, JournalError) as error:
             logger.debug("container %s: %s", short_id(container_id), error)
-            changed, note = 0, None
-        if note is not None:
-            info, birth = note.info, note.birth
+            changed, metadata = 0, None
+        if metadata is not None:
+            info, birth = metadata.info, metadata.birth
         elif snapshot is not None:
             info, birth = snapshot.info, 0
         else:

@@ -18,7 +18,7 @@ from plugin.intake.admission import Admission
 from plugin.intake.service import Intake
 from plugin.journal.readback import LogQuery
 from plugin.status.model import Status
-from tests.intake.pump_bench import ONE, Bench, Fifo, frames
+from tests.intake.pump_harness import ONE, Fifo, PumpHarness, frames
 from tests.journal.entries import read_lines
 
 START, STOP, READ = "/LogDriver.StartLogging", "/LogDriver.StopLogging", "/LogDriver.ReadLogs"
@@ -91,24 +91,26 @@ def reader(intake: Intake) -> LogReader:
 
 
 @pytest.fixture
-def app(bench: Bench, intake: Intake, reader: LogReader) -> Starlette:
+def app(harness: PumpHarness, intake: Intake, reader: LogReader) -> Starlette:
     """The application, whose intake runs already."""
-    return create_app(intake, Admission(bench.data, {}), reader)
+    return create_app(intake, Admission(harness.data, {}), reader)
 
 
 class TestStreams:
-    def test_from_start_to_stop(self, app: Starlette, bench: Bench) -> None:
-        fifo = bench.fifo("a")
+    def test_from_start_to_stop(self, app: Starlette, harness: PumpHarness) -> None:
+        fifo = harness.fifo("a")
         reply = post(app, START, start(fifo))
         assert (reply.status, reply.error) == (200, "")
         assert reply.type == "application/vnd.docker.plugins.v1.2+json"
         fifo.write(frames(2))
         assert post(app, STOP, {"File": str(fifo.path)}).error == ""
-        assert bench.written() == frames(2)
+        assert harness.written() == frames(2)
         assert [line.text for line in read_lines(post(app, READ, start(fifo)).body)] == [b"line 0 \n", b"line 1 \n"]
 
-    def test_debug_tells_of_each_request(self, app: Starlette, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-        fifo = bench.fifo("a")
+    def test_debug_tells_of_each_request(
+        self, app: Starlette, harness: PumpHarness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fifo = harness.fifo("a")
         info = {"ContainerID": ONE, "ContainerName": "/web"}
         with caplog.at_level(logging.DEBUG, "plugin"):
             for path in (START, READ):
@@ -119,28 +121,28 @@ class TestStreams:
             assert line in caplog.text
         assert "tail=7" in caplog.text
 
-    def test_a_repeated_start_is_not_checked_again(self, app: Starlette, bench: Bench) -> None:
-        fifo = bench.fifo("a")
+    def test_a_repeated_start_is_not_checked_again(self, app: Starlette, harness: PumpHarness) -> None:
+        fifo = harness.fifo("a")
         assert post(app, START, start(fifo)).error == ""
         assert post(app, START, start(fifo, **{"max-file": "none"})).error == ""
         assert fifo.path.exists()
 
     def test_a_refused_start_removes_no_fifo_that_is_not_of_the_logging_folder(
-        self, app: Starlette, bench: Bench
+        self, app: Starlette, harness: PumpHarness
     ) -> None:
-        outside = Fifo(bench.logging.parent / "outside")
+        outside = Fifo(harness.logging.parent / "outside")
         assert "does not name a FIFO" in post(app, START, start(outside, **{"max-file": "none"})).error
         assert outside.path.exists()
 
     @pytest.mark.parametrize("body", [b"", b" \n"])
     def test_a_stop_without_a_body_empties_all_and_ends_none(
-        self, app: Starlette, bench: Bench, intake: Intake, body: bytes
+        self, app: Starlette, harness: PumpHarness, intake: Intake, body: bytes
     ) -> None:
-        fifo = bench.fifo("a")
+        fifo = harness.fifo("a")
         post(app, START, start(fifo))
         fifo.write(frames(2))
         assert asyncio.run(call(app, STOP, body)).error == ""
-        assert bench.written() == frames(2)
+        assert harness.written() == frames(2)
         assert len(intake.collect(ONE).result()) == 1
 
     def test_a_stop_of_an_unknown_file_is_done(self, app: Starlette) -> None:
@@ -160,7 +162,7 @@ class TestFailures:
     def test_one_is_told_in_err_and_in_the_log(
         self,
         app: Starlette,
-        bench: Bench,
+        harness: PumpHarness,
         intake: Intake,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
@@ -174,7 +176,7 @@ class TestFailures:
             raise error
 
         monkeypatch.setattr(intake, method, fail)
-        reply = post(app, path, start(bench.fifo("a")))
+        reply = post(app, path, start(harness.fifo("a")))
         assert (reply.status, reply.error) == (status, expected)
         (record,) = caplog.records
         assert record.getMessage().startswith(path.removeprefix("/"))
@@ -207,14 +209,14 @@ class TestAPluginThatEnds:
 
     @pytest.mark.parametrize(("path", "status"), [(START, 200), (STOP, 200), (READ, 400)])
     def test_what_the_engine_asks_late_is_refused(
-        self, app: Starlette, bench: Bench, intake: Intake, path: str, status: int
+        self, app: Starlette, harness: PumpHarness, intake: Intake, path: str, status: int
     ) -> None:
         intake.stop()
-        reply = post(app, path, start(bench.fifo("a")))
+        reply = post(app, path, start(harness.fifo("a")))
         assert (reply.status, reply.error) == (status, f"peavey: {self.STOPPING}")
 
     def test_what_the_engine_waits_for_is_refused(
-        self, app: Starlette, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
+        self, app: Starlette, harness: PumpHarness, intake: Intake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         under_way, over = Event(), Event()
 
@@ -224,25 +226,29 @@ class TestAPluginThatEnds:
 
         monkeypatch.setattr(intake, "is_attached", wait)
         try:
-            body = json.dumps(start(bench.fifo("a"))).encode()
+            body = json.dumps(start(harness.fifo("a"))).encode()
             reply = asyncio.run(call(app, START, body, cancelled_at=under_way))
         finally:
             over.set()
         assert (reply.status, reply.error) == (200, f"peavey: {self.STOPPING}")
 
     @pytest.mark.parametrize("path", ["/status", "/metrics"])
-    def test_its_status_is_not_told_late(self, bench: Bench, intake: Intake, reader: LogReader, path: str) -> None:
+    def test_its_status_is_not_told_late(
+        self, harness: PumpHarness, intake: Intake, reader: LogReader, path: str
+    ) -> None:
         def gather() -> Status:
             intake.snapshot()
             raise AssertionError
 
         intake.stop()
-        app = create_app(intake, Admission(bench.data, {}), reader, Observer(gather))
+        app = create_app(intake, Admission(harness.data, {}), reader, Observer(gather))
         reply = asyncio.run(call(app, path, method="GET"))
         assert (reply.status, reply.body.decode()) == (503, f"{self.STOPPING}\n")
 
     @pytest.mark.parametrize("path", ["/status", "/metrics"])
-    def test_its_status_is_not_waited_for(self, bench: Bench, intake: Intake, reader: LogReader, path: str) -> None:
+    def test_its_status_is_not_waited_for(
+        self, harness: PumpHarness, intake: Intake, reader: LogReader, path: str
+    ) -> None:
         under_way, over = Event(), Event()
 
         def gather() -> Status:
@@ -250,7 +256,7 @@ class TestAPluginThatEnds:
             over.wait(120)
             raise AssertionError
 
-        app = create_app(intake, Admission(bench.data, {}), reader, Observer(gather))
+        app = create_app(intake, Admission(harness.data, {}), reader, Observer(gather))
         try:
             reply = asyncio.run(call(app, path, method="GET", cancelled_at=under_way))
         finally:
@@ -260,9 +266,9 @@ class TestAPluginThatEnds:
 
 class TestReading:
     def test_a_client_that_leaves_before_the_first_frame_leaves_its_place(
-        self, app: Starlette, bench: Bench, intake: Intake, reader: LogReader
+        self, app: Starlette, harness: PumpHarness, intake: Intake, reader: LogReader
     ) -> None:
-        fifo = bench.fifo("a")
+        fifo = harness.fifo("a")
         post(app, START, start(fifo))
         query = json.dumps({"Info": {"ContainerID": ONE}, "Config": {"Follow": True}}).encode()
 
@@ -274,9 +280,9 @@ class TestReading:
         asyncio.run(main())
 
     def test_too_many_followers_are_told_with_a_status(
-        self, app: Starlette, bench: Bench, intake: Intake, reader: LogReader
+        self, app: Starlette, harness: PumpHarness, intake: Intake, reader: LogReader
     ) -> None:
-        post(app, START, start(bench.fifo("a")))
+        post(app, START, start(harness.fifo("a")))
         query = json.dumps({"Info": {"ContainerID": ONE}, "Config": {"Follow": True}}).encode()
 
         async def main() -> None:
@@ -290,13 +296,13 @@ class TestReading:
         assert intake._followers == {}
 
 
-def test_its_life_is_that_of_the_intake(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_life_is_that_of_the_intake(harness: PumpHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
     monkeypatch.setattr(Intake, "__init__", lambda _: None)
     monkeypatch.setattr(Intake, "start", lambda _: steps.append("start"))
     monkeypatch.setattr(Intake, "stop", lambda _: steps.append("stop"))
     intake = Intake.__new__(Intake)
-    app = create_app(intake, Admission(bench.data, {}), LogReader(intake, 1))
+    app = create_app(intake, Admission(harness.data, {}), LogReader(intake, 1))
 
     async def main() -> None:
         async with app.router.lifespan_context(app):

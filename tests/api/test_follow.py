@@ -15,7 +15,7 @@ from plugin.errors import RequestError
 from plugin.intake.service import Intake
 from plugin.journal import readback
 from plugin.journal.readback import LogQuery, LogReading
-from tests.intake.pump_bench import ONE, OTHER, Bench, Fifo, frames, info_of
+from tests.intake.pump_harness import ONE, OTHER, Fifo, PumpHarness, frames, info_of
 from tests.journal.entries import encode, part, read_lines
 
 T = TypeVar("T")
@@ -32,9 +32,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(within())
 
 
-def begin(bench: Bench, intake: Intake, container: str = ONE, content: bytes = b"") -> Fifo:
+def begin(harness: PumpHarness, intake: Intake, container: str = ONE, content: bytes = b"") -> Fifo:
     """Let a container run that has printed something."""
-    fifo = bench.fifo(container[:8])
+    fifo = harness.fifo(container[:8])
     intake.attach(str(fifo.path), info_of(container), validate({}))
     fifo.write(content)
     return fifo
@@ -55,8 +55,8 @@ def lines(count: int, start: int = 0) -> list[bytes]:
 
 
 class TestReading:
-    def test_it_gives_what_the_fifo_holds_and_ends(self, bench: Bench, intake: Intake) -> None:
-        begin(bench, intake, content=frames(3))
+    def test_it_gives_what_the_fifo_holds_and_ends(self, harness: PumpHarness, intake: Intake) -> None:
+        begin(harness, intake, content=frames(3))
 
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, LogQuery())
@@ -65,8 +65,8 @@ class TestReading:
 
         run(main())
 
-    def test_what_is_asked_for_is_settled_when_it_begins(self, bench: Bench, intake: Intake) -> None:
-        fifo = begin(bench, intake, content=frames(3))
+    def test_what_is_asked_for_is_settled_when_it_begins(self, harness: PumpHarness, intake: Intake) -> None:
+        fifo = begin(harness, intake, content=frames(3))
 
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, LogQuery(tail=2))
@@ -96,8 +96,8 @@ class TestReading:
 
 
 class TestFollowing:
-    def test_later_lines_come_until_the_container_stops(self, bench: Bench, intake: Intake) -> None:
-        fifo = begin(bench, intake, content=frames(1))
+    def test_later_lines_come_until_the_container_stops(self, harness: PumpHarness, intake: Intake) -> None:
+        fifo = begin(harness, intake, content=frames(1))
 
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, FOLLOW)
@@ -113,8 +113,8 @@ class TestFollowing:
 
         run(main())
 
-    def test_one_of_a_stopped_container_ends_at_once(self, bench: Bench, intake: Intake) -> None:
-        end(intake, begin(bench, intake, content=frames(2)))
+    def test_one_of_a_stopped_container_ends_at_once(self, harness: PumpHarness, intake: Intake) -> None:
+        end(intake, begin(harness, intake, content=frames(2)))
 
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, FOLLOW)
@@ -123,12 +123,12 @@ class TestFollowing:
 
         run(main())
 
-    def test_a_stream_that_begins_later_does_not_prolong_it(self, bench: Bench, intake: Intake) -> None:
-        fifo = begin(bench, intake, content=frames(1))
+    def test_a_stream_that_begins_later_does_not_prolong_it(self, harness: PumpHarness, intake: Intake) -> None:
+        fifo = begin(harness, intake, content=frames(1))
 
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, FOLLOW)
-            later = bench.fifo("later")
+            later = harness.fifo("later")
             intake.attach(str(later.path), info_of(), validate({}))
             await asyncio.to_thread(end, intake, fifo)
             assert await texts(session.frames()) == lines(1)
@@ -136,8 +136,8 @@ class TestFollowing:
 
         run(main())
 
-    def test_a_line_whose_end_never_came_is_given_at_the_end(self, bench: Bench, intake: Intake) -> None:
-        fifo = begin(bench, intake, content=encode([part(b"begun, "), part(b"not ended")]))
+    def test_a_line_whose_end_never_came_is_given_at_the_end(self, harness: PumpHarness, intake: Intake) -> None:
+        fifo = begin(harness, intake, content=encode([part(b"begun, "), part(b"not ended")]))
 
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, FOLLOW)
@@ -148,8 +148,10 @@ class TestFollowing:
 
         run(main())
 
-    def test_it_ends_when_until_is_passed_although_the_container_runs(self, bench: Bench, intake: Intake) -> None:
-        begin(bench, intake, content=encode([Entry("stdout", 1, b"in time"), Entry("stdout", 9, b"too late")]))
+    def test_it_ends_when_until_is_passed_although_the_container_runs(
+        self, harness: PumpHarness, intake: Intake
+    ) -> None:
+        begin(harness, intake, content=encode([Entry("stdout", 1, b"in time"), Entry("stdout", 9, b"too late")]))
 
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, LogQuery(follow=True, until=5))
@@ -158,8 +160,8 @@ class TestFollowing:
 
         run(main())
 
-    def test_one_that_waits_keeps_nothing_of_what_it_has_given(self, bench: Bench, intake: Intake) -> None:
-        begin(bench, intake, content=frames(1))
+    def test_one_that_waits_keeps_nothing_of_what_it_has_given(self, harness: PumpHarness, intake: Intake) -> None:
+        begin(harness, intake, content=frames(1))
 
         async def main() -> None:
             session = await LogReader(intake, 1).open(ONE, FOLLOW)
@@ -177,9 +179,9 @@ class TestFollowing:
 
         run(main())
 
-    def test_stopping_ends_those_that_wait(self, bench: Bench, intake: Intake) -> None:
-        begin(bench, intake, content=frames(1))
-        begin(bench, intake, OTHER)
+    def test_stopping_ends_those_that_wait(self, harness: PumpHarness, intake: Intake) -> None:
+        begin(harness, intake, content=frames(1))
+        begin(harness, intake, OTHER)
 
         async def main() -> None:
             reader = LogReader(intake, 2)
@@ -197,8 +199,8 @@ class TestFollowing:
 
 
 class TestBounds:
-    def test_only_so_many_may_follow_at_once(self, bench: Bench, intake: Intake) -> None:
-        begin(bench, intake)
+    def test_only_so_many_may_follow_at_once(self, harness: PumpHarness, intake: Intake) -> None:
+        begin(harness, intake)
 
         async def main() -> None:
             reader = LogReader(intake, 2)
@@ -215,8 +217,8 @@ class TestBounds:
 
         run(main())
 
-    def test_so_may_those_that_do_not_follow(self, bench: Bench, intake: Intake) -> None:
-        begin(bench, intake)
+    def test_so_may_those_that_do_not_follow(self, harness: PumpHarness, intake: Intake) -> None:
+        begin(harness, intake)
 
         async def main() -> None:
             reader = LogReader(intake, 1, 2)
@@ -232,11 +234,11 @@ class TestBounds:
 
     @pytest.mark.parametrize("query", [LogQuery(), FOLLOW])
     def test_one_who_does_not_read_holds_no_file_and_gets_all_later(
-        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, query: LogQuery
+        self, harness: PumpHarness, intake: Intake, monkeypatch: pytest.MonkeyPatch, query: LogQuery
     ) -> None:
         monkeypatch.setattr(follow, "_REST_AFTER", 0)
         monkeypatch.setattr(readback, "_CHUNK", 64)
-        begin(bench, intake, content=frames(50))
+        begin(harness, intake, content=frames(50))
 
         async def main() -> None:
             reader = LogReader(intake, 1)
@@ -257,9 +259,9 @@ class TestBounds:
 
     @pytest.mark.parametrize("failing", ["collect", "reading"])
     def test_one_that_cannot_begin_leaves_its_place(
-        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, failing: str
+        self, harness: PumpHarness, intake: Intake, monkeypatch: pytest.MonkeyPatch, failing: str
     ) -> None:
-        begin(bench, intake)
+        begin(harness, intake)
 
         def fail(*_: object) -> None:
             raise OSError(5, "Input/output error")
@@ -279,9 +281,9 @@ class TestBounds:
         run(main())
 
     def test_nothing_is_left_of_one_that_is_closed(
-        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
+        self, harness: PumpHarness, intake: Intake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        begin(bench, intake, content=frames(1))
+        begin(harness, intake, content=frames(1))
         closed: list[LogReading] = []
         close = LogReading.close
 

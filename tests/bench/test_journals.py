@@ -10,7 +10,7 @@ from bench.receiver import MARKER
 from plugin.docker.frames import HEADER_SIZE, decode_entry, entry_size
 from plugin.journal.cursors.store import Cursor, write_cursor
 from plugin.journal.layout import DataFolder, list_segments
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 
 
 def lines_of(folder: Path) -> list[bytes]:
@@ -44,7 +44,7 @@ def test_a_journal_is_lent_with_all_that_delivery_needs(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
     (lent,) = lend(journals, data, "loki", {"loki-url": "http://127.0.0.1"})
     assert data.container_ids() == [lent.folder.name]
-    note = read_note(lent.folder)
+    note = read_metadata(lent.folder)
     assert note is not None
     assert note.info.options == {"loki-url": "http://127.0.0.1"}
     assert lines_of(lent.folder) == lines_of(journals[0].folder)

@@ -18,7 +18,7 @@ from plugin.delivery.dead_letter_replay import read_lines
 from plugin.delivery.dead_letters import bury, dead_letters_path
 from plugin.docker.info import Info
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from plugin.sinks.base import MisconfiguredError, Origin, PartlyRefusedError, Record, RejectError, RetryError, Sink
 from plugin.sinks.registry import make_sink
 from plugin.sinks.syslog.options import SyslogOptions
@@ -79,7 +79,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for container_id, name in ((WEB, "/web"), (DB, "/db")):
         data.container(container_id).mkdir()
         options = {"syslog-address": "udp://127.0.0.1:9"}
-        write_note(
+        write_metadata(
             data.container(container_id),
             Info(container_id=container_id, container_name=name, config=options),
             "stream",
@@ -291,7 +291,7 @@ class TestAgain:
 
     def test_log_opts_that_can_no_longer_be_used_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
         info = Info(container_id=WEB, container_name="/web", config={"syslog-address": "nonsense://"})
-        write_note(Here.data.container(WEB), info, "stream", 1)
+        write_metadata(Here.data.container(WEB), info, "stream", 1)
         refuse(WEB, b"one")
         assert dead("--again") == 1
         assert "1 still dead: log-opt 'syslog-address'" in capsys.readouterr().out
@@ -319,7 +319,7 @@ class TestAgain:
             receiver.bind(("127.0.0.1", 0))
             config = {"syslog-address": f"udp://127.0.0.1:{receiver.getsockname()[1]}"}
             info = Info(container_id=WEB, container_name="/web", config=config)
-            write_note(Here.data.container(WEB), info, "stream", 1)
+            write_metadata(Here.data.container(WEB), info, "stream", 1)
             assert dead("--again") == 0
             assert receiver.recv(1024).endswith(b"one\n")
         assert capsys.readouterr().out == "web, sink syslog: 1 sent\n"

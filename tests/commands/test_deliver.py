@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.worker_bench import House
+from tests.delivery.worker_harness import WorkerHarness
 from tests.testbed.server import REPOSITORY, plugin_environment
 from tests.testbed.waiting import wait_until
 
@@ -115,13 +115,13 @@ def test_a_write_that_hangs_does_not_hold_up_the_end(start: Start, tmp_path: Pat
     output = tmp_path / "output"
     with output.open("wb") as locked:
         fcntl.flock(locked, fcntl.LOCK_EX)
-        house = House(tmp_path, {"json-file-path": str(output)})
-        house.journal.lines(0, 10)
+        harness = WorkerHarness(tmp_path, {"json-file-path": str(output)})
+        harness.journal.lines(0, 10)
         process = start(program=("-c", WITH_ENDLESS_LOCKS), stdin=subprocess.DEVNULL)
         wait_until(lambda: output_is_open_in(process, output), "it waits for the lock")
         process.terminate()
         assert process.wait(120) == 0
-        house.journal.close()
+        harness.journal.close()
     assert output.read_bytes() == b""
 
 

@@ -10,7 +10,7 @@ from plugin.docker.frames import Entry
 from plugin.docker.info import Info
 from plugin.errors import JournalError
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from tests.journal.entries import encode, numbered, part, write_journal
 
 SECOND = 1_000_000_000
@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> DataFolder:
 def journal(data: DataFolder, container: str, name: str, content: bytes = b"") -> None:
     """Leave a journal behind."""
     write_journal(data.container(container), content)
-    write_note(data.container(container), Info(container_id=container, container_name=f"/{name}"), "fifo", 1)
+    write_metadata(data.container(container), Info(container_id=container, container_name=f"/{name}"), "fifo", 1)
 
 
 def logs(data: DataFolder, *arguments: str) -> int:

@@ -12,7 +12,7 @@ from plugin.__main__ import main
 from plugin.docker.frames import Entry
 from plugin.docker.info import Info
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from tests.journal.entries import encode, write_journal
 
 WEB = "aa" * 32
@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> DataFolder:
     frames = encode(Entry("stderr" if n == 3 else "stdout", n, line.encode()) for n, line in enumerate(LINES))
     write_journal(made.container(WEB), frames)
     given = dict(one.split("=") for one in GIVEN)
-    write_note(made.container(WEB), Info(container_id=WEB, container_name="/web", config=given), "fifo", 1)
+    write_metadata(made.container(WEB), Info(container_id=WEB, container_name="/web", config=given), "fifo", 1)
     return made
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import pytest
 
 from plugin.delivery.timing import Timing
-from tests.delivery.worker_bench import House, until, working
+from tests.delivery.worker_harness import WorkerHarness, until, working
 from tests.sinks.json_file.receiver import decode_json_file
 from tests.sinks.receiving.protocols import PROTOCOLS
 from tests.sinks.receiving.received import Received
@@ -108,20 +108,20 @@ def test_what_hangs_delays_nothing_else(
     async def story() -> None:
         with name_server, Receiver(PROTOCOLS["http"]) as receiver:
             web = {"http-url": f"http://127.0.0.1:{receiver.port}"}
-            both = House(tmp_path, hanging | web, "b" * 64)
-            other = House(both.data, web, "a" * 64)
+            both = WorkerHarness(tmp_path, hanging | web, "b" * 64)
+            other = WorkerHarness(both.data, web, "a" * 64)
             async with working(both.data, timing=QUICK_TO_LOOK) as worker:
                 for number in range(1, ROUNDS + 1):
-                    for house in (both, other):
-                        house.journal.lines(10 * number, 10)
+                    for harness in (both, other):
+                        harness.journal.lines(10 * number, 10)
                     await until(lambda number=number: len(receiver.received) == 20 * number)  # type: ignore[misc]
                 states = {d.sink.declaration.name: d.state for _, d in worker._destinations}
                 answered = states.pop("http")
                 await until(lambda: answered.records == 20 * ROUNDS)
                 (state,) = states.values()
                 assert state.records == 0
-            for house in (both, other):
-                house.journal.close()
+            for harness in (both, other):
+                harness.journal.close()
 
     asyncio.run(story())
 
@@ -136,13 +136,13 @@ def test_names_that_hang_for_more_destinations_than_there_are_threads(tmp_path: 
             stack.enter_context(name_server)
             receivers = [stack.enter_context(Receiver(PROTOCOLS[name])) for name in ("http", "fluentd", "syslog")]
             hanging = [{"loki-url": f"http://{HANGING_NAME}/{number}"} for number in range(2 * threads)]
-            houses = [House(tmp_path, options, f"{number:08x}" * 8) for number, options in enumerate(hanging)]
+            houses = [WorkerHarness(tmp_path, options, f"{number:08x}" * 8) for number, options in enumerate(hanging)]
             data = houses[0].data
-            for house in houses:
-                house.journal.lines(0, 10)
+            for harness in houses:
+                harness.journal.lines(0, 10)
             async with working(data, timing=QUICK_TO_LOOK):
                 await until(lambda: name_server.asked == threads)
-                healthy = House(
+                healthy = WorkerHarness(
                     data,
                     {
                         "http-url": f"http://127.0.0.1:{receivers[0].port}",
@@ -157,8 +157,8 @@ def test_names_that_hang_for_more_destinations_than_there_are_threads(tmp_path: 
                 for receiver in receivers:
                     await until(lambda receiver=receiver: lines(receiver.received) == printed)  # type: ignore[misc]
                 await until(lambda: output.exists() and lines(decode_json_file(output.read_bytes(), "")) == printed)
-            for house in (*houses, healthy):
-                house.journal.close()
+            for harness in (*houses, healthy):
+                harness.journal.close()
 
     asyncio.run(story())
 
@@ -173,10 +173,10 @@ def test_five_hundred_containers_make_requests_by_batch(tmp_path: Path) -> None:
     async def story() -> None:
         with Receiver(PROTOCOLS["http"]) as receiver:
             options = {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-wait": "3s"}
-            houses = [House(tmp_path, options, f"{number:08x}" * 8) for number in range(containers)]
-            for number, house in enumerate(houses):
-                house.journal.lines(each * number, each)
-                house.journal.close()
+            houses = [WorkerHarness(tmp_path, options, f"{number:08x}" * 8) for number in range(containers)]
+            for number, harness in enumerate(houses):
+                harness.journal.lines(each * number, each)
+                harness.journal.close()
             async with working(houses[0].data, timing=QUICK_TO_LOOK) as worker:
                 await until(lambda: len(receiver.received) == containers * each)
                 ((_, destination),) = worker._destinations

@@ -19,17 +19,17 @@ from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.start import find_beginning
 from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
 from plugin.journal.layout import index_path, list_segments
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 from plugin.records.position import position_behind
 from tests.delivery.conftest import CHOICE, FakeSink
-from tests.intake.pump_bench import Fifo, info_of
+from tests.intake.pump_harness import Fifo, info_of
 from tests.journal.entries import decode, encode, numbered, on_disk
 
 FRAME = len(encode(numbered(1, size=100)))
 LINES = 40
 
 
-class House:
+class JournalHarness:
     """A container's journal, written as intake does and delivered as delivery does; any process may end at any time."""
 
     def __init__(self, folder: Path, segment_size: int) -> None:
@@ -64,9 +64,9 @@ class House:
 
     def tail(self) -> Tail:
         """Begin to deliver."""
-        note = read_note(self.folder)
-        assert note is not None
-        cursor = find_beginning(self.folder, CHOICE, note.birth)
+        metadata = read_metadata(self.folder)
+        assert metadata is not None
+        cursor = find_beginning(self.folder, CHOICE, metadata.birth)
         assert cursor is not None
         return Tail(self.folder, CHOICE.instance, self._sink, "", cursor)
 
@@ -127,28 +127,28 @@ def test_every_line_that_the_journal_has_behind_the_last_delivered_one_arrives(
     more: int,
 ) -> None:
     with TemporaryDirectory() as path, small_index():
-        house = House(Path(path), segment_size)
-        house.print("first", encode(numbered(LINES // 2, size=100)))
-        tail = house.tail()
+        harness = JournalHarness(Path(path), segment_size)
+        harness.print("first", encode(numbered(LINES // 2, size=100)))
+        tail = harness.tail()
         deliver(tail, delivered // 2)
         older = tail.cursor
-        house.print("first", encode(numbered(LINES // 2, LINES // 2, size=100)))
+        harness.print("first", encode(numbered(LINES // 2, LINES // 2, size=100)))
         deliver(tail, delivered - delivered // 2)
         newest = tail.cursor
         tail.close()
 
-        cut(house.folder, size, index_size)
-        damage(house.folder, cursor, older, newest)
-        before = house.frames()
+        cut(harness.folder, size, index_size)
+        damage(harness.folder, cursor, older, newest)
+        before = harness.frames()
         end = max((offset + len(frame) for offset, frame in before.items()), default=0)
         tails = []
         if delivery_looks_first:
-            tails.append(house.tail())
+            tails.append(harness.tail())
         if note_is_lost:
-            (house.folder / "info.json").write_bytes(b"")
-        house.print("second", encode(numbered(more, LINES, size=100)))
+            (harness.folder / "info.json").write_bytes(b"")
+        harness.print("second", encode(numbered(more, LINES, size=100)))
         if not delivery_looks_first:
-            tails.append(house.tail())
+            tails.append(harness.tail())
         arrived = deliver(tails[0])
         tails[0].close()
 
@@ -156,7 +156,9 @@ def test_every_line_that_the_journal_has_behind_the_last_delivered_one_arrives(
         if known > end and note_is_lost and not delivery_looks_first and cursor != "of an older version":
             known = 0  # whose cursor it is cannot be told then
         expected = [
-            decode(frame)[0].line for offset, frame in house.frames().items() if offset not in before or offset >= known
+            decode(frame)[0].line
+            for offset, frame in harness.frames().items()
+            if offset not in before or offset >= known
         ]
         assert arrived == expected
         assert expected[-more:] == [entry.line for entry in numbered(more, LINES, size=100)]

@@ -12,7 +12,7 @@ from plugin.delivery.report import SinkStatus, read_status
 from plugin.delivery.timing import Timing
 from plugin.docker.frames import Entry
 from plugin.sinks.transport import resending_stream
-from tests.delivery.worker_bench import House, until, working
+from tests.delivery.worker_harness import WorkerHarness, until, working
 
 
 @pytest.mark.parametrize("sink", ["syslog", "gelf"])
@@ -23,14 +23,14 @@ def test_it_fails_while_what_it_left_unread_cannot_be_sent_again(
     monkeypatch.setattr(resending_stream, "_LAST_PAUSE", 0.01)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    house = House(tmp_path, {f"{sink}-address": f"tcp://127.0.0.1:{port}"})
+    harness = WorkerHarness(tmp_path, {f"{sink}-address": f"tcp://127.0.0.1:{port}"})
 
     def told() -> SinkStatus:
-        ((one,),) = [share.sinks for share in read_status(house.data)]
+        ((one,),) = [share.sinks for share in read_status(harness.data)]
         return one
 
     async def fail() -> None:
-        await until(lambda: read_status(house.data) and told().records == 1)
+        await until(lambda: read_status(harness.data) and told().records == 1)
         assert told().failing_since == 0
         server, _ = listener.accept()
         listener.close()
@@ -38,14 +38,14 @@ def test_it_fails_while_what_it_left_unread_cannot_be_sent_again(
         await until(lambda: told().failing_since)
         assert "Connection refused" in told().last_error
         assert not told().misconfigured
-        since, written = told().failing_since, read_status(house.data)[0].written
-        await until(lambda: read_status(house.data)[0].written > written)
+        since, written = told().failing_since, read_status(harness.data)[0].written
+        await until(lambda: read_status(harness.data)[0].written > written)
         assert told().failing_since == since
 
     async def drive() -> None:
-        house.journal.write(Entry("stdout", 1, b"hello"))
+        harness.journal.write(Entry("stdout", 1, b"hello"))
         with ExitStack() as at_end:  # delivery ends before the server does
-            async with working(house.data, timing=Timing(report=0.05)):
+            async with working(harness.data, timing=Timing(report=0.05)):
                 await fail()
                 at_end.enter_context(socket.create_server(("127.0.0.1", port)))
                 await until(lambda: not told().failing_since)

@@ -14,7 +14,7 @@ from werkzeug import Request, Response
 
 from plugin.delivery.timing import Timing
 from plugin.delivery.worker import Worker
-from tests.delivery.worker_bench import House, until, working
+from tests.delivery.worker_harness import WorkerHarness, until, working
 from tests.sinks.fluentd.fluent_bit_server import ForwardServer
 from tests.sinks.http.receiver import decode_objects
 from tests.sinks.http_servers import Authority, answer_by, http_server, make_authority
@@ -65,12 +65,12 @@ def with_token(server: HTTPServer, token: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def delivering(folder: Path, options: Mapping[str, str]) -> AsyncIterator[tuple[House, Worker]]:
+async def delivering(folder: Path, options: Mapping[str, str]) -> AsyncIterator[tuple[WorkerHarness, Worker]]:
     """Have the log of a container with these log-opts delivered meanwhile."""
-    house = House(folder, options)
-    async with working(house.data, timing=QUICK_TO_LOOK) as worker:
-        yield house, worker
-    house.journal.close()
+    harness = WorkerHarness(folder, options)
+    async with working(harness.data, timing=QUICK_TO_LOOK) as worker:
+        yield harness, worker
+    harness.journal.close()
 
 
 def take(server: HTTPServer, token: str = "") -> list[bytes]:
@@ -92,15 +92,15 @@ def test_a_token(tmp_path: Path, token: Path, first: str) -> None:
     async def story() -> None:
         with http_server() as server:
             lines = take(server, "old")
-            async with delivering(tmp_path, with_token(server, token)) as (house, worker):
-                before = house.journal.lines(0, 10)
+            async with delivering(tmp_path, with_token(server, token)) as (harness, worker):
+                before = harness.journal.lines(0, 10)
                 await until(lambda: lines == before)
                 ((_, destination),) = worker._destinations
 
                 if first == "file":
                     renew(token)
                 lines = take(server, "new")
-                after = house.journal.lines(10, 10)
+                after = harness.journal.lines(10, 10)
                 if first == "server":
                     await until(lambda: destination.state.misconfigured)
                     renew(token)
@@ -115,12 +115,12 @@ def test_a_token_that_was_replaced_before_it_is_refused_is_used_at_once(tmp_path
         with http_server() as server:
             lines = take(server, "old")
             slow = {"retry-min": "1h", "retry-max": "1h"}
-            async with delivering(tmp_path, with_token(server, token) | slow) as (house, _):
-                before = house.journal.lines(0, 10)
+            async with delivering(tmp_path, with_token(server, token) | slow) as (harness, _):
+                before = harness.journal.lines(0, 10)
                 await until(lambda: lines == before)
                 renew(token)
                 lines = take(server, "new")
-                after = house.journal.lines(10, 10)
+                after = harness.journal.lines(10, 10)
                 await until(lambda: lines == after)
 
     asyncio.run(story())
@@ -130,10 +130,10 @@ def test_a_token_whose_file_is_away_for_a_while(tmp_path: Path, token: Path, cap
     async def story() -> None:
         with http_server() as server:
             lines = take(server, "new")
-            async with delivering(tmp_path, with_token(server, token)) as (house, worker):
+            async with delivering(tmp_path, with_token(server, token)) as (harness, worker):
                 await until(lambda: list(worker._destinations))
                 os.unlink(token)
-                printed = house.journal.lines(0, 10)
+                printed = harness.journal.lines(0, 10)
                 await until(lambda: str(token) in caplog.text)
                 renew(token)
                 await until(lambda: lines == printed)
@@ -165,8 +165,8 @@ def test_certificates(tmp_path: Path, port: HeldPort, first: str) -> None:
                 "http-tls-key-file": str(used / "key.pem"),
             }
             lines = take(server)
-            async with delivering(tmp_path, options) as (house, worker):
-                before = house.journal.lines(0, 10)
+            async with delivering(tmp_path, options) as (harness, worker):
+                before = harness.journal.lines(0, 10)
                 await until(lambda: lines == before)
                 ((_, destination),) = worker._destinations
 
@@ -175,7 +175,7 @@ def test_certificates(tmp_path: Path, port: HeldPort, first: str) -> None:
                 server.stop()
                 with http_server(new.server_context(asks_for_certificate=True), port.number) as other:
                     lines = take(other)
-                    after = house.journal.lines(10, 10)
+                    after = harness.journal.lines(10, 10)
                     if first == "server":
                         await until(lambda: destination.state.misconfigured)
                         write_certificate(new, used)
@@ -196,13 +196,13 @@ def test_the_shared_key_of_a_forward_server(
     async def story() -> None:
         server = serve("old")
         options = {"fluentd-address": server.address, "fluentd-shared-key-file": str(key)}
-        async with delivering(tmp_path, options) as (house, worker):
-            house.journal.lines(0, 10)
+        async with delivering(tmp_path, options) as (harness, worker):
+            harness.journal.lines(0, 10)
             await until(lambda: len(server.entries) == 10)
             ((_, destination),) = worker._destinations
             server.kill()
             server = serve("new")
-            house.journal.lines(10, 10)
+            harness.journal.lines(10, 10)
             await until(lambda: destination.state.misconfigured)
             key.write_text("new\n")
             await until(lambda: len(server.entries) == 10)
@@ -223,12 +223,12 @@ def test_tls_of_a_forward_server(tmp_path: Path, forward_server: Callable[..., F
     async def story() -> None:
         server = serve()
         options = {"fluentd-address": f"tls://{server.address}", "fluentd-tls-ca-cert": str(ca)}
-        async with delivering(tmp_path, options) as (house, _):
-            house.journal.lines(0, 10)
+        async with delivering(tmp_path, options) as (harness, _):
+            harness.journal.lines(0, 10)
             await until(lambda: len(server.entries) == 10)
             server.kill()
             server = serve()
-            house.journal.lines(10, 10)
+            harness.journal.lines(10, 10)
             await until(lambda: len(server.entries) == 10)
 
     asyncio.run(story())

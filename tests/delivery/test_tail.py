@@ -13,7 +13,7 @@ from plugin.docker.frames import Entry, PartialMetadata, encode_frame
 from plugin.docker.info import Info
 from plugin.journal.compression import compress_closed
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
-from plugin.journal.metadata import Earlier, write_note
+from plugin.journal.metadata import Earlier, write_metadata
 from plugin.journal.retention import measure, remove_segment
 from plugin.records.position import position_behind
 from plugin.sinks.base import Record
@@ -457,17 +457,17 @@ def test_who_a_container_is_holds_from_a_place_on(journal: Journal, sink: FakeSi
         return Info(container_id="aa", container_name=f"/{name}")
 
     journal.lines(0, 3)
-    note = write_note(journal.folder, info("old"), "a", 12)
+    note = write_metadata(journal.folder, info("old"), "a", 12)
     renamed = journal.writer.offset
     identities = Identities(journal.folder, note, lambda of: of.name)
     tail = Tail(journal.folder, "fake", sink, "?", Cursor(offset=0, resume=0), (), identities)  # type: ignore[arg-type]
-    write_note(journal.folder, info("new"), "b", 12, [Earlier(info=info("old"), upto=renamed)])
+    write_metadata(journal.folder, info("new"), "b", 12, [Earlier(info=info("old"), upto=renamed)])
     journal.lines(3, 3)
     records = []
     while chunk := tail.read(50_000).records:
         records += chunk
     assert [record.prepared for record in records] == ["old"] * 3 + ["new"] * 3
-    write_note(
+    write_metadata(
         journal.folder,
         info("newest"),
         "c",

@@ -19,10 +19,10 @@ from plugin.docker.frames import Entry, PartialMetadata
 from plugin.errors import JournalError
 from plugin.journal.change_counters import GrowthTeller
 from plugin.journal.cursors.store import Cursor, cursor_path, read_cursor, write_cursor
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 from plugin.sinks.registry import load_sink
 from tests.delivery.conftest import Journal
-from tests.delivery.worker_bench import House, until, working
+from tests.delivery.worker_harness import WorkerHarness, until, working
 from tests.sinks.receiving.protocols import PROTOCOLS
 from tests.sinks.receiving.receiver import Receiver
 
@@ -33,18 +33,18 @@ class Web:
     def __init__(self, folder: Path, receiver: Receiver) -> None:
         self.receiver = receiver
         self.timing = Timing(patience=0.1, lively=0.3, list=0.05)
-        self.house = House(folder, {"http-url": f"http://127.0.0.1:{receiver.port}", "http-timeout": "2m"})
+        self.harness = WorkerHarness(folder, {"http-url": f"http://127.0.0.1:{receiver.port}", "http-timeout": "2m"})
         self._own_files = 0
         self._own_files = len(self.open_files())
 
     @property
     def journal(self) -> Journal:
         """The container's journal."""
-        return self.house.journal
+        return self.harness.journal
 
     def working(self) -> AbstractAsyncContextManager[Worker]:
         """Have a worker work meanwhile."""
-        return working(self.house.data, timing=self.timing)
+        return working(self.harness.data, timing=self.timing)
 
     def open_files(self) -> list[str]:
         """The open files of its journal, besides those of the writer."""
@@ -70,7 +70,7 @@ def test_it_takes_up_what_is_there_and_what_comes(web: Web) -> None:
         async with web.working():
             await until(lambda: web.lines() == lines)
             more = web.journal.lines(100, 100)
-            web.house.touch()
+            web.harness.touch()
             await until(lambda: len(web.lines()) == 200)
         assert web.lines() == lines + more
 
@@ -99,7 +99,7 @@ def test_a_journal_whose_destination_was_down_rests_when_all_is_delivered(web: W
     async def story() -> None:
         web.receiver.stop()
         lines = web.journal.lines(0, 100)
-        GrowthTeller(web.house.data).tell(web.house.container)
+        GrowthTeller(web.harness.data).tell(web.harness.container)
         async with web.working() as worker:
             await until(lambda: any(d.state.retries for _, d in worker._destinations))
             await until(lambda: not worker._lively)
@@ -118,14 +118,14 @@ def test_a_last_line_without_its_end_is_waited_for_no_longer_where_hints_tell_of
     async def story() -> None:
         web.receiver.stop()
         web.journal.lines(0, 1)
-        teller = GrowthTeller(web.house.data)
-        teller.tell(web.house.container)
+        teller = GrowthTeller(web.harness.data)
+        teller.tell(web.harness.container)
         async with web.working() as worker:
             await until(lambda: any(d.state.retries for _, d in worker._destinations))
             web.journal.write(
                 Entry("stdout", 5, b"prompt> ", partial=True, metadata=PartialMetadata(last=False, id="a", ordinal=1))
             )
-            teller.tell(web.house.container)
+            teller.tell(web.harness.container)
             await until(lambda: not worker._lively)
             surveyed = worker._watch._next_survey
             web.receiver.start()
@@ -141,7 +141,7 @@ def test_a_defect_of_a_sink_ends_the_delivery_of_no_other_container(web: Web, mo
 
     async def story() -> None:
         monkeypatch.setattr(load_sink("gelf"), "prepare", fail)
-        other = House(web.house.data, {"gelf-address": "udp://127.0.0.1:9"}, "0000" * 16)
+        other = WorkerHarness(web.harness.data, {"gelf-address": "udp://127.0.0.1:9"}, "0000" * 16)
         other.journal.lines(0, 10)
         other.journal.close()
         lines = web.journal.lines(0, 100)
@@ -157,11 +157,11 @@ def test_a_journal_whose_note_could_not_be_read_once_is_delivered_later(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(folder: Path) -> None:
-        monkeypatch.setattr(worker_module, "read_note", read_note)
+        monkeypatch.setattr(worker_module, "read_metadata", read_metadata)
         raise JournalError(f"cannot use {folder}: too many open files")
 
     async def story() -> None:
-        monkeypatch.setattr(worker_module, "read_note", fail)
+        monkeypatch.setattr(worker_module, "read_metadata", fail)
         web.timing = replace(web.timing, retry=0.1)
         lines = web.journal.lines(0, 100)
         async with web.working():
@@ -177,7 +177,7 @@ def quick_to_retry(web: Web) -> None:
 
 
 def faults_of(web: Web) -> list[str]:
-    return [fault for share in read_status(web.house.data) for fault in share.faults]
+    return [fault for share in read_status(web.harness.data) for fault in share.faults]
 
 
 @pytest.mark.usefixtures("quick_to_retry")
@@ -191,14 +191,14 @@ def test_a_damaged_note_is_told_with_what_to_do_until_the_container_is_started_a
         async with web.working() as worker:
             await until(lambda: faults_of(web))
             (fault,) = faults_of(web)
-            assert fault.startswith(f"{web.house.container[:12]}: it is not delivered, its log waits: ")
+            assert fault.startswith(f"{web.harness.container[:12]}: it is not delivered, its log waits: ")
             assert f"cannot use {note}" in fault
             assert "start the container again" in fault
-            before = worker._containers[web.house.container].retry
-            await until(lambda: worker._containers[web.house.container].retry > before)
+            before = worker._containers[web.harness.container].retry
+            await until(lambda: worker._containers[web.harness.container].retry > before)
             assert caplog.text.count(str(note)) == 1, "it is told once"
 
-            web.house.touch()
+            web.harness.touch()
             await until(lambda: web.lines() == lines)
             await until(lambda: not faults_of(web))
 
@@ -231,7 +231,7 @@ def test_a_cursor_that_an_older_journal_left_behind_is_not_this_ones(web: Web) -
         write_cursor(web.journal.folder, "http", Cursor(offset=2_000, resume=2_000, birth=12))
         async with web.working():
             await until(lambda: web.lines() == lines)
-            await until(lambda: place_of(web) == (web.journal.writer.offset, web.house.birth))
+            await until(lambda: place_of(web) == (web.journal.writer.offset, web.harness.birth))
 
     asyncio.run(story())
 
@@ -257,14 +257,14 @@ def test_a_damaged_cursor_costs_repeats_and_no_line(web: Web) -> None:
 
 def test_a_plugin_wide_sink_is_sent_nothing_of_a_container_until_it_has_a_cursor(web: Web) -> None:
     async def story() -> None:
-        options = dict(web.house.options)
-        web.house.options.clear()
-        web.house.touch()
+        options = dict(web.harness.options)
+        web.harness.options.clear()
+        web.harness.touch()
         cursor_path(web.journal.folder, "http").unlink()
         web.journal.lines(0, 100)
-        async with working(web.house.data, options, web.timing) as worker:
+        async with working(web.harness.data, options, web.timing) as worker:
             await until(lambda: any(one.without_cursor == {"http"} for one in worker._containers.values()))
-            web.house.touch()
+            web.harness.touch()
             await asyncio.sleep(0.3)
             assert web.lines() == []
             assert worker._faults.texts() == []
@@ -288,7 +288,7 @@ def test_a_journal_that_begins_anew_is_not_taken_for_the_old_one(web: Web) -> No
 
             web.journal.close()
             shutil.rmtree(web.journal.folder)
-            second = web.house.begin().lines(200, 50)
+            second = web.harness.begin().lines(200, 50)
             web.receiver.thaw()
             await until(lambda: second[-1] in web.lines())
             assert [line for line in web.lines() if line in second] == second
@@ -304,15 +304,15 @@ def test_a_sink_that_is_named_no_more_is_let_go(web: Web) -> None:
     async def story() -> None:
         with Receiver(PROTOCOLS["loki"]) as other:
             both = {"loki-url": f"http://127.0.0.1:{other.port}"}
-            web.house.options |= both
-            web.house.touch()
+            web.harness.options |= both
+            web.harness.touch()
             async with web.working() as worker:
                 first = web.journal.lines(0, 10)
                 await until(lambda: len(other.received) == 10 and web.lines() == first)
 
                 for name in both:
-                    del web.house.options[name]
-                web.house.touch()
+                    del web.harness.options[name]
+                web.harness.touch()
                 await until(lambda: len(list(worker._destinations)) == 1)
                 second = web.journal.lines(10, 10)
                 await until(lambda: web.lines() == first + second)
@@ -327,8 +327,8 @@ def test_a_sink_whose_options_have_changed_goes_on_at_the_new_place(web: Web) ->
             async with web.working() as worker:
                 first = web.journal.lines(0, 10)
                 await until(lambda: web.lines() == first)
-                web.house.options["http-url"] = f"http://127.0.0.1:{other.port}"
-                web.house.touch()
+                web.harness.options["http-url"] = f"http://127.0.0.1:{other.port}"
+                web.harness.touch()
                 await until(lambda: [d.tails for _, d in worker._destinations if d.state.batches == 0])
                 second = web.journal.lines(10, 10)
                 await until(lambda: [record.line for record in other.received] == second)

@@ -23,7 +23,7 @@ CONTENTS = SOUND | SOUND.flatmap(changed) | st.binary(max_size=200)
 
 @pytest.fixture(scope="module")
 def compare() -> Iterator[Compare]:
-    """Calls a function on bytes; where the modules are compiled, their Python source must give the same."""
+    """CallQueue a function on bytes; where the modules are compiled, their Python source must give the same."""
     if os.environ.get("PEAVEY_COMPILED") != "1":
         yield lambda function, content: function(content)
         return

@@ -28,7 +28,7 @@ from plugin.journal.gap_marker import noted_gap
 from plugin.journal.lag import measure_lag
 from plugin.journal.layout import DataFolder, list_segments
 from plugin.journal.losses import read_losses
-from plugin.journal.metadata import read_note, write_note
+from plugin.journal.metadata import read_metadata, write_metadata
 from plugin.journal.readback import LogQuery, LogReading
 from plugin.journal.retention import measure, remove_corrupt
 from plugin.journal.seeking import frames_end, journal_end
@@ -39,7 +39,7 @@ from plugin.status.client import read_status as decode_status
 from tests.delivery.conftest import FakeSink
 from tests.fuzz.budget import fuzzed
 from tests.fuzz.odd import JSON, NESTS, changed, changed_json
-from tests.intake.pump_bench import ONE, info_of
+from tests.intake.pump_harness import ONE, info_of
 from tests.journal.entries import encode, entries, numbered, write_journal
 from tests.sinks.receiving.process import Receivers
 from tests.testbed.lifetimes import dying_engine, short_folder, tidy_server
@@ -86,7 +86,7 @@ def journal() -> Iterator[Path]:
         folder.parent.mkdir()
         write_journal(folder, encode(LINES), 20_000)
         compress_closed(folder, 40_000)
-        write_note(folder, info_of(ONE), "stream", 12)
+        write_metadata(folder, info_of(ONE), "stream", 12)
         write_cursor(folder, "http", Cursor(offset=500, resume=500, birth=12))
         (folder / f"{90_000:020}.gap").touch()
         (folder / f"{10:020}-{20:020}.retention.lost").touch()
@@ -98,7 +98,7 @@ def read_all(folder: Path) -> None:
     """Do all that reads a journal; errors of the disk and of damaged files are told as such."""
     choice: SinkChoice = validate({"http-url": "http://127.0.0.1:1"}, {}, schema()).sinks[0]
     for read in (
-        lambda: read_note(folder),
+        lambda: read_metadata(folder),
         lambda: read_cursor(folder, "http"),
         lambda: (noted_gap(folder), read_losses(folder), floor_of_any(folder)),
         lambda: birth_by_cursors(folder, 100),
@@ -179,7 +179,7 @@ def test_notes(note: bytes, attachment: bytes) -> None:
         (folder / "info.json").write_bytes(note)
         (folder / "b.json").write_bytes(attachment)
         with contextlib.suppress(JournalError):
-            read_note(folder)
+            read_metadata(folder)
         attachments = Attachments(folder)
         attachments.scan()
         attachments.find("b")

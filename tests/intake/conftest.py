@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from plugin.intake import housekeeper, pump, retention, stream, stream_table, taking
-from tests.intake.housekeeping_bench import House
-from tests.intake.pump_bench import Bench, Clock
+from tests.intake.housekeeper_harness import Housekeeping
+from tests.intake.pump_harness import Clock, PumpHarness
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def harness(tmp_path: Path) -> Iterator[PumpHarness]:
     """A pump and what belongs to it."""
-    with Bench(tmp_path) as made:
+    with PumpHarness(tmp_path) as made:
         yield made
 
 
@@ -27,6 +27,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def house(bench: Bench, clock: Clock) -> House:
-    """A house to keep."""
-    return House(bench, clock)
+def housekeeping(harness: PumpHarness, clock: Clock) -> Housekeeping:
+    """A housekeeping to keep."""
+    return Housekeeping(harness, clock)

@@ -14,9 +14,9 @@ from plugin.intake import admission as admission_module
 from plugin.intake.admission import Admission
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from plugin.sinks.registry import schema
-from tests.intake.pump_bench import ONE, OTHER, info_of
+from tests.intake.pump_harness import ONE, OTHER, info_of
 
 BAD = {"max_size": "3m", "max_file": "none"}
 
@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> DataFolder:
 def note(data: DataFolder, container: str, **options: str) -> None:
     """Leave a journal of a container behind."""
     data.container(container).mkdir()
-    write_note(data.container(container), info_of(container, **options), "fifo", 1)
+    write_metadata(data.container(container), info_of(container, **options), "fifo", 1)
 
 
 def attach(data: DataFolder, container: str, **options: str) -> None:
@@ -174,7 +174,7 @@ def test_what_cannot_work_now_refuses_the_first_start_and_no_repeated_one(
     with pytest.raises(OptionError, match=r"nowhere|index|json-file-path"):
         admission.admit(info)
     data.container(ONE).mkdir()
-    write_note(data.container(ONE), info, "fifo", 1)
+    write_metadata(data.container(ONE), info, "fifo", 1)
     (choice,) = admission.admit(info).sinks
     assert choice.sink in str(config)
     assert "accepted before" in caplog.text

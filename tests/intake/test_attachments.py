@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plugin.intake import attachments as module
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.journal.regular_files import read_regular
-from tests.intake.pump_bench import ONE, OTHER, info_of
+from tests.intake.pump_harness import ONE, OTHER, info_of
 
 DAMAGED = [
     b"",

@@ -1,4 +1,4 @@
-"""Calls: done in their order, by the thread that runs them; none is left without an answer."""
+"""CallQueue: done in their order, by the thread that runs them; none is left without an answer."""
 
 import os
 import resource
@@ -9,17 +9,17 @@ from contextlib import ExitStack
 import pytest
 
 from plugin.errors import StoppedError
-from plugin.intake.call_queue import Calls
+from plugin.intake.call_queue import CallQueue
 
 
-def readable(calls: Calls) -> bool:
+def readable(calls: CallQueue) -> bool:
     poll = select.poll()
     poll.register(calls.descriptor, select.POLLIN)
     return bool(poll.poll(0))
 
 
 def test_they_are_done_in_their_order_when_they_are_run() -> None:
-    calls = Calls()
+    calls = CallQueue()
     done: list[int] = []
     futures = [calls.add(done.append, number) for number in (1, 2)]
     assert readable(calls)
@@ -31,7 +31,7 @@ def test_they_are_done_in_their_order_when_they_are_run() -> None:
 
 
 def test_what_one_raises_is_its_callers() -> None:
-    calls = Calls()
+    calls = CallQueue()
     failed, done = calls.add(int, "x"), calls.add(int, "7")
     calls.run()
     with pytest.raises(ValueError, match="invalid literal"):
@@ -40,7 +40,7 @@ def test_what_one_raises_is_its_callers() -> None:
 
 
 def test_those_that_come_too_late_are_refused() -> None:
-    calls = Calls()
+    calls = CallQueue()
     waiting = calls.add(int)
     calls.end()
     for future in (waiting, calls.add(int)):
@@ -49,7 +49,7 @@ def test_those_that_come_too_late_are_refused() -> None:
 
 
 def test_a_call_ends_the_wait_for_one() -> None:
-    calls = Calls()
+    calls = CallQueue()
     calls.wait(0.0015)
     threading.Timer(0.05, calls.add, [int]).start()
     calls.wait(120)
@@ -64,7 +64,7 @@ def test_it_can_be_waited_for_with_many_files_open() -> None:
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         for _ in range(1024):  # what select(2) has room for
             stack.callback(os.close, os.eventfd(0))
-        calls = Calls()
+        calls = CallQueue()
         calls.wait(0.0015)
         calls.add(int)
         calls.wait(120)

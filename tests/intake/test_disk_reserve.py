@@ -9,7 +9,7 @@ import pytest
 
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.disk_reserve import Reserve
-from tests.intake.pump_bench import info_of
+from tests.intake.pump_harness import info_of
 from tests.journal.entries import fill, small_disk
 
 

@@ -9,8 +9,8 @@ from plugin.delivery.tail import Tail
 from plugin.journal.cursors.store import Cursor
 from plugin.journal.layout import gap_path
 from tests.delivery.conftest import FakeSink
-from tests.intake.housekeeping_bench import HOUR, SEGMENT, House, disk, write_segments
-from tests.intake.pump_bench import ONE
+from tests.intake.housekeeper_harness import HOUR, SEGMENT, Housekeeping, disk, write_segments
+from tests.intake.pump_harness import ONE
 
 
 def told(folder: Path) -> str:
@@ -21,35 +21,35 @@ def told(folder: Path) -> str:
     return gap.line.decode()
 
 
-def beyond_max_file(house: House, _: pytest.MonkeyPatch) -> None:
-    house.stopped(ONE, 5, max_file="2")
-    house.keeper().round()
+def beyond_max_file(housekeeping: Housekeeping, _: pytest.MonkeyPatch) -> None:
+    housekeeping.stopped(ONE, 5, max_file="2")
+    housekeeping.keeper().round()
 
 
-def beyond_max_age(house: House, _: pytest.MonkeyPatch) -> None:
-    house.running(ONE, 3, max_age="1h")
-    house.age(ONE, 0, HOUR + 1)
-    house.keeper().round()
+def beyond_max_age(housekeeping: Housekeeping, _: pytest.MonkeyPatch) -> None:
+    housekeeping.running(ONE, 3, max_age="1h")
+    housekeeping.age(ONE, 0, HOUR + 1)
+    housekeeping.keeper().round()
 
 
-def beyond_buffer_limit(house: House, _: pytest.MonkeyPatch) -> None:
-    house.running(ONE, 5, max_size="1k", buffer_limit="2k", http_url="http://127.0.0.1:9/")
-    house.keeper().round()
+def beyond_buffer_limit(housekeeping: Housekeeping, _: pytest.MonkeyPatch) -> None:
+    housekeeping.running(ONE, 5, max_size="1k", buffer_limit="2k", http_url="http://127.0.0.1:9/")
+    housekeeping.keeper().round()
 
 
-def beyond_disk_limit(house: House, _: pytest.MonkeyPatch) -> None:
-    house.stopped(ONE, 4)
-    house.keeper(limit=2 * SEGMENT).round()
+def beyond_disk_limit(housekeeping: Housekeeping, _: pytest.MonkeyPatch) -> None:
+    housekeeping.stopped(ONE, 4)
+    housekeeping.keeper(limit=2 * SEGMENT).round()
 
 
-def within_disk_free(house: House, patch: pytest.MonkeyPatch) -> None:
-    house.stopped(ONE, 4)
+def within_disk_free(housekeeping: Housekeeping, patch: pytest.MonkeyPatch) -> None:
+    housekeeping.stopped(ONE, 4)
     disk(patch, available=8 * SEGMENT, total=100 * SEGMENT)
-    house.keeper(limit=100 * SEGMENT, free=10 * SEGMENT).round()
+    housekeeping.keeper(limit=100 * SEGMENT, free=10 * SEGMENT).round()
 
 
-def on_a_full_disk(house: House, _: pytest.MonkeyPatch) -> None:
-    folder = house.bench.data.container(ONE)
+def on_a_full_disk(housekeeping: Housekeeping, _: pytest.MonkeyPatch) -> None:
+    folder = housekeeping.harness.data.container(ONE)
     folder.mkdir()
     gap_path(folder, SEGMENT).touch()
     write_segments(folder, [1])
@@ -67,8 +67,13 @@ def on_a_full_disk(house: House, _: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_gap_names_its_cause(
-    house: House, monkeypatch: pytest.MonkeyPatch, lose: Callable[[House, pytest.MonkeyPatch], None], reason: str
+    housekeeping: Housekeeping,
+    monkeypatch: pytest.MonkeyPatch,
+    lose: Callable[[Housekeeping, pytest.MonkeyPatch], None],
+    reason: str,
 ) -> None:
-    lose(house, monkeypatch)
+    lose(housekeeping, monkeypatch)
 
-    assert told(house.bench.data.container(ONE)).endswith(f" bytes of this container's log are missing here: {reason}")
+    assert told(housekeeping.harness.data.container(ONE)).endswith(
+        f" bytes of this container's log are missing here: {reason}"
+    )

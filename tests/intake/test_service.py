@@ -20,9 +20,9 @@ from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.layout import DataFolder, list_segments
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 from plugin.journal.retention import LEAST_SEGMENT
-from tests.intake.pump_bench import ONE, OTHER, Bench, Fifo, frames, info_of
+from tests.intake.pump_harness import ONE, OTHER, Fifo, PumpHarness, frames, info_of
 from tests.journal.entries import on_disk
 
 WHOLE = frames(3)
@@ -34,9 +34,9 @@ def new_intake(data: DataFolder, logging_dir: Path) -> Intake:
 
 
 @pytest.fixture
-def intake(bench: Bench) -> Iterator[Intake]:
-    """An intake that runs; of the bench only the folders and the engine are used."""
-    made = new_intake(bench.data, bench.logging)
+def intake(harness: PumpHarness) -> Iterator[Intake]:
+    """An intake that runs; of the harness only the folders and the engine are used."""
+    made = new_intake(harness.data, harness.logging)
     made.start()
     yield made
     made.stop()
@@ -47,36 +47,36 @@ def attach(intake: Intake, fifo: Fifo, container: str = ONE) -> None:
 
 
 class TestAttaching:
-    def test_a_stream_is_noted_read_and_ended(self, bench: Bench, intake: Intake) -> None:
-        fifo = bench.fifo("a")
+    def test_a_stream_is_noted_read_and_ended(self, harness: PumpHarness, intake: Intake) -> None:
+        fifo = harness.fifo("a")
         attach(intake, fifo)
         assert intake.is_attached(str(fifo.path), info_of())
         fifo.write(WHOLE)
         assert intake.detach(str(fifo.path)).result()
-        assert bench.written() == WHOLE
+        assert harness.written() == WHOLE
         assert not intake.is_attached(str(fifo.path), info_of())
         assert not intake.detach(str(fifo.path)).result()
 
     def test_a_stream_that_cannot_be_noted_is_read_all_the_same(
-        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, harness: PumpHarness, intake: Intake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def refuse(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        fifo = bench.fifo("a")
+        fifo = harness.fifo("a")
         monkeypatch.setattr(Attachments, "save", refuse)
         attach(intake, fifo)
         fifo.write(WHOLE)
         intake.drain().result()
-        assert bench.written() == WHOLE
-        assert bench.attached() == set()
+        assert harness.written() == WHOLE
+        assert harness.attached() == set()
         assert "cannot save the attachment" in caplog.text
         assert intake._pump.unsaved() == {"a"}, "it is tried again"
 
     def test_a_fifo_that_cannot_be_opened_leaves_no_attachment(
-        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
+        self, harness: PumpHarness, intake: Intake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        fifo = bench.fifo("a")
+        fifo = harness.fifo("a")
         save = Attachments.save
 
         def save_while_the_engine_gives_up(attachments: Attachments, attachment: Attachment) -> None:
@@ -86,22 +86,22 @@ class TestAttaching:
         monkeypatch.setattr(Attachments, "save", save_while_the_engine_gives_up)
         with pytest.raises(RequestError, match="a cannot be opened: No such file"):
             attach(intake, fifo)
-        assert bench.attached() == set()
+        assert harness.attached() == set()
 
-    def test_a_fifo_belongs_to_one_container(self, bench: Bench, intake: Intake) -> None:
-        fifo = bench.fifo("a")
+    def test_a_fifo_belongs_to_one_container(self, harness: PumpHarness, intake: Intake) -> None:
+        fifo = harness.fifo("a")
         attach(intake, fifo)
         with pytest.raises(RequestError, match="is the stream of another container, 111111111111"):
             intake.is_attached(str(fifo.path), info_of(OTHER))
 
-    def test_one_of_the_same_name_elsewhere_is_not_attached(self, bench: Bench, intake: Intake) -> None:
-        attach(intake, bench.fifo("a"))
+    def test_one_of_the_same_name_elsewhere_is_not_attached(self, harness: PumpHarness, intake: Intake) -> None:
+        attach(intake, harness.fifo("a"))
         assert not intake.is_attached("/elsewhere/a", info_of())
 
     def test_one_that_begins_while_others_are_attached_again_is_left_alone(
-        self, bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
+        self, harness: PumpHarness, intake: Intake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        fifo = bench.fifo("a")
+        fifo = harness.fifo("a")
         fifo.end()
         save = Attachments.save
 
@@ -115,42 +115,42 @@ class TestAttaching:
         fifo.connect()
         fifo.write(WHOLE)
         intake.drain().result()
-        assert bench.written() == WHOLE
-        assert bench.attached() == bench.fifos() == {"a"}
+        assert harness.written() == WHOLE
+        assert harness.attached() == harness.fifos() == {"a"}
 
 
 class TestFifos:
-    def test_one_in_the_logging_folder_is_accepted(self, bench: Bench, intake: Intake) -> None:
-        intake.check_fifo(str(bench.fifo("0123-_.x").path))
+    def test_one_in_the_logging_folder_is_accepted(self, harness: PumpHarness, intake: Intake) -> None:
+        intake.check_fifo(str(harness.fifo("0123-_.x").path))
 
     @pytest.mark.parametrize(
         "text", ["", "a", "{}/", "{}/../logging/a", "{}//a", "{}/./a", "/{}/a", "{}/a/", "{}/.a", "{}/a b", "{}/ä"]
     )
-    def test_a_path_that_is_written_otherwise_is_refused(self, bench: Bench, intake: Intake, text: str) -> None:
-        bench.fifo("a")
+    def test_a_path_that_is_written_otherwise_is_refused(self, harness: PumpHarness, intake: Intake, text: str) -> None:
+        harness.fifo("a")
         with pytest.raises(RequestError, match="does not name a FIFO in the logging folder"):
-            intake.check_fifo(text.format(bench.logging))
+            intake.check_fifo(text.format(harness.logging))
 
     @pytest.mark.parametrize(
         ("name", "message"), [("file", "is not a FIFO"), ("link", "is not a FIFO"), ("none", "No such file")]
     )
-    def test_what_is_none_is_refused(self, bench: Bench, intake: Intake, name: str, message: str) -> None:
-        (bench.logging / "file").touch()
-        (bench.logging / "link").symlink_to(bench.fifo("a").path)
+    def test_what_is_none_is_refused(self, harness: PumpHarness, intake: Intake, name: str, message: str) -> None:
+        (harness.logging / "file").touch()
+        (harness.logging / "link").symlink_to(harness.fifo("a").path)
         with pytest.raises(RequestError, match=message):
-            intake.check_fifo(f"{bench.logging}/{name}")
+            intake.check_fifo(f"{harness.logging}/{name}")
 
-    def test_that_of_a_refused_start_is_removed_if_it_is_there(self, bench: Bench, intake: Intake) -> None:
-        fifo = bench.fifo("a")
+    def test_that_of_a_refused_start_is_removed_if_it_is_there(self, harness: PumpHarness, intake: Intake) -> None:
+        fifo = harness.fifo("a")
         intake.remove_refused(str(fifo.path))
         intake.remove_refused(str(fifo.path))
-        assert bench.fifos() == set()
+        assert harness.fifos() == set()
 
 
 class TestLives:
-    def test_the_next_process_goes_on_with_all_streams(self, bench: Bench) -> None:
-        fifo = bench.fifo("a")
-        first, second = (new_intake(bench.data, bench.logging) for _ in range(2))
+    def test_the_next_process_goes_on_with_all_streams(self, harness: PumpHarness) -> None:
+        fifo = harness.fifo("a")
+        first, second = (new_intake(harness.data, harness.logging) for _ in range(2))
         first.start()
         attach(first, fifo)
         fifo.write(WHOLE[:50])
@@ -159,59 +159,61 @@ class TestLives:
         second.start()
         second.drain().result()
         second.stop()
-        assert bench.written() == WHOLE
-        assert bench.attached() == bench.fifos() == {"a"}
+        assert harness.written() == WHOLE
+        assert harness.attached() == harness.fifos() == {"a"}
 
     @pytest.mark.parametrize("leave", ["nothing", "file"])
     def test_what_is_no_fifo_any_more_is_not_attached_again_and_others_are(
-        self, bench: Bench, leave: str, caplog: pytest.LogCaptureFixture
+        self, harness: PumpHarness, leave: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        gone, stays = bench.fifo("gone"), bench.fifo("stays")
+        gone, stays = harness.fifo("gone"), harness.fifo("stays")
         for fifo in (gone, stays):
-            bench.attachments.save(bench.attachment(fifo))
+            harness.attachments.save(harness.attachment(fifo))
         gone.path.unlink()
         if leave == "file":
             gone.path.touch()
         stays.write(WHOLE)
-        intake = new_intake(bench.data, bench.logging)
+        intake = new_intake(harness.data, harness.logging)
         intake.start()
         intake.drain().result()
         intake.stop()
-        assert bench.written() == WHOLE
-        assert bench.attached() == {"stays"}
+        assert harness.written() == WHOLE
+        assert harness.attached() == {"stays"}
         assert "stream gone: not attached again" in caplog.text
 
-    def test_a_stream_whose_engine_is_gone_is_ended(self, bench: Bench) -> None:
-        fifo = bench.fifo("a")
+    def test_a_stream_whose_engine_is_gone_is_ended(self, harness: PumpHarness) -> None:
+        fifo = harness.fifo("a")
         fifo.end()
-        bench.attachments.save(bench.attachment(fifo))
-        intake = new_intake(bench.data, bench.logging)
+        harness.attachments.save(harness.attachment(fifo))
+        intake = new_intake(harness.data, harness.logging)
         intake.start()
         assert intake.collect(ONE).result() == []
         intake.stop()
-        assert bench.attached() == bench.fifos() == set()
+        assert harness.attached() == harness.fifos() == set()
 
-    def test_a_container_whose_journal_is_damaged_keeps_no_other_from_being_attached_again(self, bench: Bench) -> None:
+    def test_a_container_whose_journal_is_damaged_keeps_no_other_from_being_attached_again(
+        self, harness: PumpHarness
+    ) -> None:
         for name, container in (("a", ONE), ("b", OTHER)):
-            bench.attachments.save(bench.attachment(bench.fifo(name), container))
-        bench.data.container(ONE).mkdir()
-        (bench.data.container(ONE) / "info.json").write_bytes(b'{"info": "\xff"}')
-        intake = new_intake(bench.data, bench.logging)
+            harness.attachments.save(harness.attachment(harness.fifo(name), container))
+        harness.data.container(ONE).mkdir()
+        (harness.data.container(ONE) / "info.json").write_bytes(b'{"info": "\xff"}')
+        intake = new_intake(harness.data, harness.logging)
         intake.start()
         streams = [stream.name for container in (ONE, OTHER) for stream in intake.collect(container).result()]
         intake.stop()
         assert streams == ["a", "b"]
 
-    def test_a_stream_that_is_attached_again_has_its_containers_options(self, bench: Bench) -> None:
-        fifo = bench.fifo("a")
+    def test_a_stream_that_is_attached_again_has_its_containers_options(self, harness: PumpHarness) -> None:
+        fifo = harness.fifo("a")
         intake = Intake(
-            bench.data,
-            bench.logging,
+            harness.data,
+            harness.logging,
             DiskBounds(None, None, None),
             lambda _: validate({"max-size": "1", "max-file": "9"}),
         )
-        bench.attachments.save(bench.attachment(fifo))
+        harness.attachments.save(harness.attachment(fifo))
         intake.start()
         intake.drain().result()
         for _ in range(LEAST_SEGMENT // len(WHOLE) // 100 + 1):
@@ -219,12 +221,12 @@ class TestLives:
             intake.drain().result()
         fifo.write(WHOLE)
         intake.drain().result()
-        segments = list_segments(bench.data.container(ONE))
+        segments = list_segments(harness.data.container(ONE))
         intake.stop()
         assert len(segments) > 1
 
-    def test_it_does_not_stop_the_pump_before_the_housekeeper(self, bench: Bench) -> None:
-        intake = new_intake(bench.data, bench.logging)
+    def test_it_does_not_stop_the_pump_before_the_housekeeper(self, harness: PumpHarness) -> None:
+        intake = new_intake(harness.data, harness.logging)
         intake.start()
         intake.stop()
         assert not [thread for thread in threading.enumerate() if thread.name in ("pump", "housekeeper")]
@@ -239,7 +241,7 @@ class TestWhatCannotBeAttachedAgainYet:
 
     @pytest.mark.parametrize("refused", ["read_regular", "open", "list_segments"])
     def test_for_want_of_descriptors(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refused: str
+        self, harness: PumpHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refused: str
     ) -> None:
         caplog.set_level(logging.INFO)
         modules: dict[str, object] = {"read_regular": attachments_module, "open": os, "list_segments": pump_module}
@@ -247,8 +249,8 @@ class TestWhatCannotBeAttachedAgainYet:
         lacking = threading.Event()
         names = [f"stream-{number}" for number in range(5)]
         for number, name in enumerate(names):
-            fifo = bench.fifo(name)
-            bench.attachments.save(bench.attachment(fifo, f"{number}" * 64))
+            fifo = harness.fifo(name)
+            harness.attachments.save(harness.attachment(fifo, f"{number}" * 64))
             fifo.write(WHOLE)
 
         def refuse(path: object, *arguments: object, **more: object) -> object:
@@ -257,86 +259,88 @@ class TestWhatCannotBeAttachedAgainYet:
             return original(path, *arguments, **more)
 
         monkeypatch.setattr(modules[refused], refused, refuse)
-        intake = new_intake(bench.data, bench.logging)
+        intake = new_intake(harness.data, harness.logging)
         intake.start()
         intake.drain().result()
         lacking.set()
         wait_until(lambda: len(intake.snapshot()[0]) == 5)
         intake.drain().result()
         intake.stop()
-        assert [bench.written(f"{number}" * 64) for number in range(5)] == [WHOLE] * 5
+        assert [harness.written(f"{number}" * 64) for number in range(5)] == [WHOLE] * 5
         for name in names:
             assert f"stream {name}: attached again" in caplog.text
 
-    def test_a_damaged_attachment_is_made_anew_from_the_journal_that_names_it(self, bench: Bench) -> None:
-        fifo = bench.fifo("a")
-        bench.attachments.save(bench.attachment(fifo))
-        intake = new_intake(bench.data, bench.logging)
+    def test_a_damaged_attachment_is_made_anew_from_the_journal_that_names_it(self, harness: PumpHarness) -> None:
+        fifo = harness.fifo("a")
+        harness.attachments.save(harness.attachment(fifo))
+        intake = new_intake(harness.data, harness.logging)
         intake.start()
         fifo.write(WHOLE)
         intake.drain().result()
         intake.stop()
-        (bench.data.streams / "a.json").write_bytes(b"{")
+        (harness.data.streams / "a.json").write_bytes(b"{")
         fifo.write(WHOLE)
-        again = new_intake(bench.data, bench.logging)
+        again = new_intake(harness.data, harness.logging)
         again.start()
         again.drain().result()
         again.stop()
-        assert bench.written() == WHOLE + WHOLE
-        assert bench.attached() == {"a"}
+        assert harness.written() == WHOLE + WHOLE
+        assert harness.attached() == {"a"}
 
-    def test_one_that_no_journal_names_is_set_aside(self, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-        (bench.data.streams / "a.json").write_bytes(b"{")
-        intake = new_intake(bench.data, bench.logging)
+    def test_one_that_no_journal_names_is_set_aside(
+        self, harness: PumpHarness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (harness.data.streams / "a.json").write_bytes(b"{")
+        intake = new_intake(harness.data, harness.logging)
         intake.start()
         intake.drain().result()
         intake.stop()
-        assert (bench.data.streams / "a.damaged").exists()
+        assert (harness.data.streams / "a.damaged").exists()
         assert "stream a: lost" in caplog.text
 
 
 class TestAJournalWithoutItsNote:
     """A full disk did not take it while the container lived: its attachment stays, and tells whose it is."""
 
-    def test_is_noted_by_the_next_process(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_noted_by_the_next_process(self, harness: PumpHarness, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(stream_module, "write_note", refuse)
-            fifo = bench.begin("a")
+            patch.setattr(stream_module, "write_metadata", refuse)
+            fifo = harness.begin("a")
             fifo.write(WHOLE)
-            bench.turn()
-            bench.pump.detach("a")
-            bench.pump.do_chores(0.0)
-            assert bench.attached() == {"a"}
+            harness.turn()
+            harness.pump.detach("a")
+            harness.pump.do_chores(0.0)
+            assert harness.attached() == {"a"}
         fifo.path.unlink()
-        intake = new_intake(bench.data, bench.logging)
+        intake = new_intake(harness.data, harness.logging)
         intake.start()
         intake.drain().result()
         intake.stop()
-        note = read_note(bench.data.container(ONE))
+        note = read_metadata(harness.data.container(ONE))
         assert note is not None
         assert (note.info.container_id, note.stream) == (ONE, "a")
         assert note.birth > 0
-        assert bench.attached() == set()
-        assert bench.written() == WHOLE
+        assert harness.attached() == set()
+        assert harness.written() == WHOLE
 
     def test_is_noted_when_there_is_room_and_the_attachment_goes(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+        self, harness: PumpHarness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(stream_module, "write_note", refuse)
-            bench.begin("a").write(WHOLE)
-            bench.turn()
-            bench.pump.detach("a")
-            assert bench.attached() == {"a"}
-        bench.pump.do_chores(0.0)
-        assert bench.attached() == set()
-        assert read_note(bench.data.container(ONE)) is not None
+            patch.setattr(stream_module, "write_metadata", refuse)
+            harness.begin("a").write(WHOLE)
+            harness.turn()
+            harness.pump.detach("a")
+            assert harness.attached() == {"a"}
+        harness.pump.do_chores(0.0)
+        assert harness.attached() == set()
+        assert read_metadata(harness.data.container(ONE)) is not None
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -347,18 +351,20 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 class TestFollowers:
-    def test_they_are_told_of_their_container_until_they_unsubscribe(self, bench: Bench, intake: Intake) -> None:
+    def test_they_are_told_of_their_container_until_they_unsubscribe(
+        self, harness: PumpHarness, intake: Intake
+    ) -> None:
         told: queue.SimpleQueue[str] = queue.SimpleQueue()
         callbacks: list[Callable[[], None]] = [lambda: told.put("first"), lambda: told.put("second")]
         for callback in callbacks:
             intake.subscribe(ONE, callback)
         for name, container in (("other", OTHER), ("a", ONE)):
-            attach(intake, bench.fifo(name), container)
-        os.write(os.open(bench.logging / "other", os.O_RDWR), WHOLE)
+            attach(intake, harness.fifo(name), container)
+        os.write(os.open(harness.logging / "other", os.O_RDWR), WHOLE)
         intake.collect(OTHER).result()
         assert told.empty()
 
-        descriptor = os.open(bench.logging / "a", os.O_RDWR)
+        descriptor = os.open(harness.logging / "a", os.O_RDWR)
         os.write(descriptor, WHOLE)
         assert {told.get(timeout=120), told.get(timeout=120)} == {"first", "second"}
         intake.unsubscribe(ONE, callbacks[0])
@@ -370,12 +376,12 @@ class TestFollowers:
         intake.unsubscribe(ONE, callbacks[1])
         os.close(descriptor)
 
-    def test_the_end_of_a_stream_is_told(self, bench: Bench, intake: Intake) -> None:
+    def test_the_end_of_a_stream_is_told(self, harness: PumpHarness, intake: Intake) -> None:
         ended = threading.Event()
-        fifo = bench.fifo("a")
+        fifo = harness.fifo("a")
         attach(intake, fifo)
         streams = intake.collect(ONE).result()
         intake.subscribe(ONE, lambda: ended.set() if streams[0].closed else None)
         fifo.end()
         assert ended.wait(120)
-        assert on_disk(bench.data.container(ONE)) == {}
+        assert on_disk(harness.data.container(ONE)) == {}

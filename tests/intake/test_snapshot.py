@@ -7,7 +7,7 @@ import pytest
 
 from plugin.intake.stream import Dropped
 from plugin.journal import active_segment, splice, writer
-from tests.intake.pump_bench import ONE, OTHER, Bench, frames
+from tests.intake.pump_harness import ONE, OTHER, PumpHarness, frames
 
 
 @pytest.fixture
@@ -31,66 +31,66 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return full
 
 
-def test_a_container_that_has_not_printed(bench: Bench) -> None:
-    bench.begin("a")
-    ((one,), stopped) = bench.pump.snapshot()
+def test_a_container_that_has_not_printed(harness: PumpHarness) -> None:
+    harness.begin("a")
+    ((one,), stopped) = harness.pump.snapshot()
     assert (one.info.container_id, one.streams, one.received, one.dropped) == (ONE, 1, None, Dropped())
     assert not one.dropping
     assert not one.throttled
     assert stopped == {}
 
 
-def test_what_came_in_counts_over_all_streams(bench: Bench) -> None:
-    first, second = bench.begin("a"), bench.begin("b")
-    bench.begin("c", OTHER)
+def test_what_came_in_counts_over_all_streams(harness: PumpHarness) -> None:
+    first, second = harness.begin("a"), harness.begin("b")
+    harness.begin("c", OTHER)
     first.write(frames(3))
     second.write(frames(2))
-    bench.turn(3)
-    one, other = bench.pump.snapshot()[0]
+    harness.turn(3)
+    one, other = harness.pump.snapshot()[0]
     assert (one.streams, one.received) == (2, len(frames(3) + frames(2)))
     assert (other.info.container_id, other.received) == (OTHER, None)
 
 
-def test_a_throttled_one_is_told(bench: Bench) -> None:
-    bench.begin("a")
-    bench.pump.throttle({ONE})
-    assert bench.pump.snapshot()[0][0].throttled
+def test_a_throttled_one_is_told(harness: PumpHarness) -> None:
+    harness.begin("a")
+    harness.pump.throttle({ONE})
+    assert harness.pump.snapshot()[0][0].throttled
 
 
-def test_what_a_full_disk_takes_is_counted_over_bursts_and_streams(bench: Bench, full_disk: list[bool]) -> None:
-    fifo = bench.begin("a")
+def test_what_a_full_disk_takes_is_counted_over_bursts_and_streams(harness: PumpHarness, full_disk: list[bool]) -> None:
+    fifo = harness.begin("a")
     fifo.write(frames(3))
-    bench.turn()
-    (one,) = bench.pump.snapshot()[0]
+    harness.turn()
+    (one,) = harness.pump.snapshot()[0]
     assert one.dropping
     assert (one.received, one.dropped) == (len(frames(3)), Dropped(3, len(frames(3))))
     full_disk[0] = False
-    bench.pump.do_chores(0.0)
+    harness.pump.do_chores(0.0)
     fifo.write(frames(2))
-    bench.turn()
-    (one,) = bench.pump.snapshot()[0]
+    harness.turn()
+    (one,) = harness.pump.snapshot()[0]
     assert not one.dropping
     assert (one.received, one.dropped.lines) == (len(frames(3) + frames(2)), 3)
     full_disk[0] = True
     fifo.write(frames(4))
-    bench.turn()
-    assert bench.pump.snapshot()[0][0].dropped == Dropped(7, len(frames(3) + frames(4)))
-    bench.pump.detach(fifo.name)
-    assert bench.pump.snapshot() == ([], {ONE: Dropped(7, len(frames(3) + frames(4)))})
-    bench.begin("b")
-    assert bench.pump.snapshot()[0][0].dropped.lines == 7
-    assert bench.pump.snapshot()[1] == {}
+    harness.turn()
+    assert harness.pump.snapshot()[0][0].dropped == Dropped(7, len(frames(3) + frames(4)))
+    harness.pump.detach(fifo.name)
+    assert harness.pump.snapshot() == ([], {ONE: Dropped(7, len(frames(3) + frames(4)))})
+    harness.begin("b")
+    assert harness.pump.snapshot()[0][0].dropped.lines == 7
+    assert harness.pump.snapshot()[1] == {}
 
 
-def test_it_is_forgotten_with_the_journal(bench: Bench, full_disk: list[bool]) -> None:
-    fifo = bench.begin("a")
+def test_it_is_forgotten_with_the_journal(harness: PumpHarness, full_disk: list[bool]) -> None:
+    fifo = harness.begin("a")
     fifo.write(frames(3))
-    bench.turn()
-    bench.pump.detach(fifo.name)
-    assert bench.pump.snapshot()[1]
-    assert not bench.remove(), "what was dropped is not marked in it yet"
+    harness.turn()
+    harness.pump.detach(fifo.name)
+    assert harness.pump.snapshot()[1]
+    assert not harness.remove(), "what was dropped is not marked in it yet"
     full_disk[0] = False
-    bench.pump.do_chores(0.0)
-    assert bench.pump.snapshot()[1]
-    assert bench.remove()
-    assert bench.pump.snapshot() == ([], {})
+    harness.pump.do_chores(0.0)
+    assert harness.pump.snapshot()[1]
+    assert harness.remove()
+    assert harness.pump.snapshot() == ([], {})

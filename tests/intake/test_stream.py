@@ -15,8 +15,8 @@ from plugin.journal import recovery
 from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.journal.layout import segment_path
-from plugin.journal.metadata import read_note, write_note
-from tests.intake.pump_bench import ONE, Fifo, frames, info_of
+from plugin.journal.metadata import read_metadata, write_metadata
+from tests.intake.pump_harness import ONE, Fifo, frames, info_of
 from tests.journal.entries import write_journal
 
 WHOLE = frames(3)
@@ -96,9 +96,9 @@ def test_a_fifo_that_is_gone_or_cannot_be_removed_is_no_failure(
 
 def test_the_note_says_who_writes(container: Container, stream: Stream) -> None:
     assert container.writer_for(stream) is not None
-    note = read_note(container.folder)
-    assert note is not None
-    assert (note.info, note.stream) == (info_of(), "a")
+    metadata = read_metadata(container.folder)
+    assert metadata is not None
+    assert (metadata.info, metadata.stream) == (info_of(), "a")
     assert container.owner is stream
 
 
@@ -106,10 +106,10 @@ def test_the_end_of_the_writing_stream_is_noted(
     container: Container, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container.writer_for(stream)
-    before = read_note(container.folder)
+    before = read_metadata(container.folder)
     monkeypatch.setattr("plugin.journal.metadata.time.time_ns", lambda: 1 << 62)
     container.release(stream)
-    after = read_note(container.folder)
+    after = read_metadata(container.folder)
     assert before is not None
     assert after is not None
     assert (after.birth, after.last_seen) == (before.birth, 1 << 62)
@@ -122,9 +122,9 @@ def test_a_damaged_note_is_written_anew(container: Container, stream: Stream, ca
     write_journal(container.folder, WHOLE)
     (container.folder / "info.json").write_bytes(b'{"info": "\xff"}')
     container.writer_for(stream)
-    note = read_note(container.folder)
-    assert note is not None
-    assert note.stream == "a"
+    metadata = read_metadata(container.folder)
+    assert metadata is not None
+    assert metadata.stream == "a"
     assert "rewriting it" in caplog.text
 
 
@@ -132,16 +132,16 @@ def test_cursors_know_the_birth_of_a_journal_whose_note_is_lost(container: Conta
     write_journal(container.folder, WHOLE)
     write_cursor(container.folder, "loki", Cursor(offset=len(WHOLE), resume=len(WHOLE), birth=12))
     container.writer_for(stream)
-    note = read_note(container.folder)
-    assert note is not None
-    assert note.birth == 12
+    metadata = read_metadata(container.folder)
+    assert metadata is not None
+    assert metadata.birth == 12
 
 
 def test_a_journal_that_cannot_be_opened_is_not_taken_for_a_new_one(
     container: Container, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_journal(container.folder, WHOLE)
-    write_note(container.folder, info_of(), "before", 12)
+    write_metadata(container.folder, info_of(), "before", 12)
     ahead = Cursor(offset=10_000, resume=10_000, birth=12)
     write_cursor(container.folder, "loki", ahead)
     with monkeypatch.context() as patch:
@@ -154,9 +154,9 @@ def test_a_journal_that_cannot_be_opened_is_not_taken_for_a_new_one(
 
     assert writer.try_to_resume()
     container.place_cursors()
-    note = read_note(container.folder)
-    assert note is not None
-    assert (note.birth, note.stream) == (12, "a")
+    metadata = read_metadata(container.folder)
+    assert metadata is not None
+    assert (metadata.birth, metadata.stream) == (12, "a")
     end = len(WHOLE)
     assert read_cursor(container.folder, "loki") == Cursor(offset=end, resume=end, birth=12)
 
@@ -172,23 +172,23 @@ def test_a_journal_that_cannot_be_opened_for_want_of_descriptors_takes_no_stream
         raise OSError(24, "Too many open files")
 
     write_journal(container.folder, WHOLE)
-    write_note(container.folder, info_of(), "before", 12)
+    write_metadata(container.folder, info_of(), "before", 12)
     with monkeypatch.context() as patch:
         patch.setattr(recovery, "open_segment", refuse)
         for _ in range(2):
             with pytest.raises(HeldError, match="Too many open files"):
                 container.writer_for(stream)
     assert container.writer_for(stream) is not None
-    note = read_note(container.folder)
-    assert note is not None
-    assert (note.birth, note.stream) == (12, "a")
+    metadata = read_metadata(container.folder)
+    assert metadata is not None
+    assert (metadata.birth, metadata.stream) == (12, "a")
 
 
 def test_cursors_are_brought_in_line_before_anything_is_written(
     container: Container, fifo: Fifo, stream: Stream
 ) -> None:
     write_journal(container.folder, WHOLE + HALF)
-    write_note(container.folder, info_of(), "gone", 12)
+    write_metadata(container.folder, info_of(), "gone", 12)
     write_cursor(container.folder, "loki", Cursor(offset=10_000, resume=9_000, records=5, birth=12))
     fifo.write(WHOLE)
     container.writer_for(stream)
@@ -207,13 +207,13 @@ def test_they_are_looked_at_once(container: Container, stream: Stream) -> None:
 
 def test_a_new_journal_begins_with_all_cursors_that_an_older_one_left(container: Container, stream: Stream) -> None:
     container.folder.mkdir()
-    write_note(container.folder, info_of(), "a", 12)
+    write_metadata(container.folder, info_of(), "a", 12)
     write_cursor(container.folder, "loki", Cursor(offset=10_000, resume=10_000, birth=12))
     container.writer_for(stream)
-    note = read_note(container.folder)
-    assert note is not None
-    assert note.birth > 12
-    assert read_cursor(container.folder, "loki") == Cursor(offset=0, resume=0, birth=note.birth)
+    metadata = read_metadata(container.folder)
+    assert metadata is not None
+    assert metadata.birth > 12
+    assert read_cursor(container.folder, "loki") == Cursor(offset=0, resume=0, birth=metadata.birth)
 
 
 def test_a_note_that_cannot_be_written_stops_no_log_and_is_written_later(
@@ -225,13 +225,13 @@ def test_a_note_that_cannot_be_written_stops_no_log_and_is_written_later(
     with monkeypatch.context() as full:
         full.setattr("plugin.journal.metadata.write_atomically", refuse)
         assert container.writer_for(stream) is not None
-        assert not container.write_note()
-        assert read_note(container.folder) is None
-    assert container.write_note()
-    assert not container.write_note(), "it is there"
-    note = read_note(container.folder)
-    assert note is not None
-    assert note.stream == stream.name
+        assert not container.write_metadata()
+        assert read_metadata(container.folder) is None
+    assert container.write_metadata()
+    assert not container.write_metadata(), "it is there"
+    metadata = read_metadata(container.folder)
+    assert metadata is not None
+    assert metadata.stream == stream.name
 
 
 def test_only_the_stream_that_wrote_it_may_complete_an_entry(container: Container, fifo: Fifo, stream: Stream) -> None:
@@ -271,15 +271,15 @@ def test_a_journal_of_which_all_was_removed_is_born_anew(container: Container, f
     writer = container.writer_for(stream)
     assert writer is not None
     writer.take(stream.descriptor, 1 << 20)
-    first = read_note(container.folder)
+    first = read_metadata(container.folder)
     container.reopen()
     container.writer_for(stream)
-    assert read_note(container.folder) == first
+    assert read_metadata(container.folder) == first
 
     container.reopen()
     segment_path(container.folder, 0).unlink()
     container.writer_for(stream)
-    second = read_note(container.folder)
+    second = read_metadata(container.folder)
     assert first is not None
     assert second is not None
     assert second.birth > first.birth
@@ -289,9 +289,9 @@ def test_the_end_of_a_stream_that_only_an_earlier_process_has_read_is_noted(
     container: Container, stream: Stream
 ) -> None:
     write_journal(container.folder, WHOLE + HALF)
-    before = write_note(container.folder, info_of(), "a", 12)
+    before = write_metadata(container.folder, info_of(), "a", 12)
     container.release(stream)
-    after = read_note(container.folder)
+    after = read_metadata(container.folder)
     assert after is not None
     assert (after.birth, after.stream) == (12, "a")
     assert after.last_seen > before.last_seen
@@ -300,9 +300,9 @@ def test_the_end_of_a_stream_that_only_an_earlier_process_has_read_is_noted(
 
 def test_one_that_never_wrote_leaves_the_journal_alone(container: Container, stream: Stream) -> None:
     write_journal(container.folder, WHOLE + HALF)
-    before = write_note(container.folder, info_of(), "other", 12)
+    before = write_metadata(container.folder, info_of(), "other", 12)
     container.release(stream)
-    assert read_note(container.folder) == before
+    assert read_metadata(container.folder) == before
     assert container.writer is None
     assert segment_path(container.folder, 0).read_bytes() == WHOLE + HALF
 
@@ -331,10 +331,10 @@ class TestNames:
     def test_a_container_that_was_renamed(self, container: Container, tmp_path: Path) -> None:
         for name in ("one", "two", "three"):
             self.take_over(container, tmp_path, name, WHOLE)
-        note = read_note(container.folder)
-        assert note is not None
-        assert note.info.name == "three"
-        assert [(earlier.info.name, earlier.upto) for earlier in note.earlier] == [
+        metadata = read_metadata(container.folder)
+        assert metadata is not None
+        assert metadata.info.name == "three"
+        assert [(earlier.info.name, earlier.upto) for earlier in metadata.earlier] == [
             ("one", len(WHOLE)),
             ("two", 2 * len(WHOLE)),
         ]
@@ -342,15 +342,15 @@ class TestNames:
     def test_a_name_under_which_nothing_was_printed_is_not_noted(self, container: Container, tmp_path: Path) -> None:
         self.take_over(container, tmp_path, "one")
         self.take_over(container, tmp_path, "two", WHOLE)
-        note = read_note(container.folder)
-        assert note is not None
-        assert (note.info.name, note.earlier) == ("two", ())
+        metadata = read_metadata(container.folder)
+        assert metadata is not None
+        assert (metadata.info.name, metadata.earlier) == ("two", ())
 
     def test_one_that_was_renamed_while_the_plugin_was_down(self, container: Container, tmp_path: Path) -> None:
         write_journal(container.folder, WHOLE)
-        write_note(container.folder, self.of_name("old"), "before", 12)
+        write_metadata(container.folder, self.of_name("old"), "before", 12)
         self.take_over(container, tmp_path, "new", WHOLE)
-        note = read_note(container.folder)
-        assert note is not None
-        assert note.info_at(0) == (self.of_name("old"), len(WHOLE))
-        assert note.info_at(len(WHOLE)) == (self.of_name("new"), None)
+        metadata = read_metadata(container.folder)
+        assert metadata is not None
+        assert metadata.info_at(0) == (self.of_name("old"), len(WHOLE))
+        assert metadata.info_at(len(WHOLE)) == (self.of_name("new"), None)

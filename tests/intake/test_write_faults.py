@@ -13,9 +13,9 @@ from plugin.journal import active_segment, splice
 from plugin.journal import writer as writer_module
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.journal.layout import create_atomically, list_segments
-from plugin.journal.metadata import read_note
-from tests.intake.housekeeping_bench import House
-from tests.intake.pump_bench import ONE, OTHER, THIRD, Bench, Clock, frames
+from plugin.journal.metadata import read_metadata
+from tests.intake.housekeeper_harness import Housekeeping
+from tests.intake.pump_harness import ONE, OTHER, THIRD, Clock, PumpHarness, frames
 
 FIRST, SECOND, LATER = (frames(20, start, 50) for start in (0, 20, 40))
 
@@ -72,18 +72,18 @@ def no_descriptors() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def is_waiting(bench: Bench, name: str) -> int:
-    return bench.stream(name).waiting()
+def is_waiting(harness: PumpHarness, name: str) -> int:
+    return harness.stream(name).waiting()
 
 
 @pytest.fixture
-def turn(bench: Bench, clock: Clock) -> Callable[[], None]:
+def turn(harness: PumpHarness, clock: Clock) -> Callable[[], None]:
     """Let so much time pass that the pump tries everything again, and have it do so."""
 
     def tried_again() -> None:
         for _ in range(2):
             clock.pass_by(40)
-            bench.turn()
+            harness.turn()
 
     return tried_again
 
@@ -97,93 +97,93 @@ class TestABrokenJournal:
 
     @pytest.mark.parametrize("number", BROKEN)
     def test_is_set_aside_alone_and_recovers(
-        self, bench: Bench, turn: Callable[[], None], number: int, caplog: pytest.LogCaptureFixture
+        self, harness: PumpHarness, turn: Callable[[], None], number: int, caplog: pytest.LogCaptureFixture
     ) -> None:
-        fifo, whole = bench.begin("a"), bench.begin("b", OTHER)
+        fifo, whole = harness.begin("a"), harness.begin("b", OTHER)
         fifo.write(FIRST)
-        bench.turn()
-        with refused(bench.data.container(ONE), number):
+        harness.turn()
+        with refused(harness.data.container(ONE), number):
             for _ in range(3):
                 fifo.write(SECOND)
                 whole.write(FIRST)
                 turn()
-                assert is_waiting(bench, "a") == 0, "its container never blocks"
-            assert bench.pump.room_errors() == set()
+                assert is_waiting(harness, "a") == 0, "its container never blocks"
+            assert harness.pump.room_errors() == set()
             (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
             assert f"name-11 ({ONE[:12]})" in error
             assert os.strerror(number) in error
         turn()
         fifo.write(LATER)
         turn()
-        assert bench.written() == FIRST + LATER
-        assert bench.pump.snapshot()[0][0].dropped.lines == 60
-        assert bench.written(OTHER) == 3 * FIRST
+        assert harness.written() == FIRST + LATER
+        assert harness.pump.snapshot()[0][0].dropped.lines == 60
+        assert harness.written(OTHER) == 3 * FIRST
 
     @pytest.mark.parametrize("number", BROKEN)
-    def test_costs_nobody_else_what_is_kept(self, house: House, clock: Clock, number: int) -> None:
-        house.stopped(THIRD, 4)
-        house.running(OTHER, 4)
-        house.running(ONE, 1)
-        keeper = house.keeper()
+    def test_costs_nobody_else_what_is_kept(self, housekeeping: Housekeeping, clock: Clock, number: int) -> None:
+        housekeeping.stopped(THIRD, 4)
+        housekeeping.running(OTHER, 4)
+        housekeeping.running(ONE, 1)
+        keeper = housekeeping.keeper()
         keeper.round()
-        with refused(house.bench.data.container(ONE), number):
+        with refused(housekeeping.harness.data.container(ONE), number):
             for _ in range(5):
-                house.prints(ONE, FIRST)
+                housekeeping.prints(ONE, FIRST)
                 clock.pass_by(40)
                 keeper.round()
-        assert house.bases(THIRD) == house.bases(OTHER) == [0, 1, 2, 3]
+        assert housekeeping.bases(THIRD) == housekeeping.bases(OTHER) == [0, 1, 2, 3]
 
     def test_that_refuses_every_byte_is_tried_less_and_less_often(
-        self, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, harness: PumpHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def refuse(*_: object) -> int:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        fifo = bench.begin("a")
+        fifo = harness.begin("a")
         monkeypatch.setattr(writer_module, "move", refuse)
         for _ in range(600):
             fifo.write(frames(1))
             clock.pass_by(1.01)
-            bench.turn()
+            harness.turn()
         errors = [record for record in caplog.records if record.levelname == "ERROR"]
         assert 2 <= len(errors) < 40
-        assert len(list_segments(bench.data.container(ONE))) < 40
+        assert len(list_segments(harness.data.container(ONE))) < 40
 
     def test_with_a_file_in_place_of_its_folder(
-        self, house: House, clock: Clock, caplog: pytest.LogCaptureFixture
+        self, housekeeping: Housekeeping, clock: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        house.stopped(THIRD, 4)
-        house.running(OTHER, 4)
-        folder = house.bench.data.container(ONE)
+        housekeeping.stopped(THIRD, 4)
+        housekeeping.running(OTHER, 4)
+        folder = housekeeping.harness.data.container(ONE)
         folder.write_bytes(b"not a folder")
-        house.runs_again(ONE)
-        keeper = house.keeper()
+        housekeeping.runs_again(ONE)
+        keeper = housekeeping.keeper()
         for _ in range(5):
-            house.prints(ONE, FIRST)
-            house.prints(OTHER, LATER)
+            housekeeping.prints(ONE, FIRST)
+            housekeeping.prints(OTHER, LATER)
             clock.pass_by(40)
             keeper.round()
-        assert house.bases(THIRD) == [0, 1, 2, 3]
-        assert house.bases(OTHER)[:4] == [0, 1, 2, 3]
+        assert housekeeping.bases(THIRD) == [0, 1, 2, 3]
+        assert housekeeping.bases(OTHER)[:4] == [0, 1, 2, 3]
         assert "removed" not in caplog.text
         assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
         folder.unlink()
         clock.pass_by(40)
-        house.bench.pump.call(house.bench.pump.do_chores, clock.now).result()
-        house.prints(ONE, LATER)
-        assert house.bench.written() == LATER
-        assert read_note(folder) is not None
+        housekeeping.harness.pump.call(housekeeping.harness.pump.do_chores, clock.now).result()
+        housekeeping.prints(ONE, LATER)
+        assert housekeeping.harness.written() == LATER
+        assert read_metadata(folder) is not None
 
-    def test_whose_container_stops_does_not_hold_stoplogging(self, bench: Bench) -> None:
-        folder = bench.data.container(ONE)
+    def test_whose_container_stops_does_not_hold_stoplogging(self, harness: PumpHarness) -> None:
+        folder = harness.data.container(ONE)
         folder.write_bytes(b"not a folder")
-        bench.begin("a").write(FIRST)
-        assert bench.pump.detach("a")
-        assert bench.attached() == set()
-        assert bench.pump.snapshot()[1][ONE].lines == 20
+        harness.begin("a").write(FIRST)
+        assert harness.pump.detach("a")
+        assert harness.attached() == set()
+        assert harness.pump.snapshot()[1][ONE].lines == 20
         folder.unlink()
-        bench.pump.do_chores(0.0)
+        harness.pump.do_chores(0.0)
         assert list_segments(folder)[-1].base == len(FIRST)
 
 
@@ -203,10 +203,12 @@ class TestAJournalWhoseEndCannotBeRead:
     """What was written is kept: it is walked over later, and what comes meanwhile goes behind it."""
 
     @pytest.mark.parametrize("number", PASSING)
-    def test_for_want_of_a_resource_keeps_all(self, bench: Bench, turn: Callable[[], None], number: int) -> None:
-        fifo = bench.begin("a", segment_size=len(FIRST) // 2)
+    def test_for_want_of_a_resource_keeps_all(
+        self, harness: PumpHarness, turn: Callable[[], None], number: int
+    ) -> None:
+        fifo = harness.begin("a", segment_size=len(FIRST) // 2)
         fifo.write(FIRST)
-        bench.turn()
+        harness.turn()
         with unreadable(number):
             for _ in range(3):
                 fifo.write(SECOND)
@@ -214,49 +216,51 @@ class TestAJournalWhoseEndCannotBeRead:
         turn()
         fifo.write(LATER)
         turn()
-        assert bench.written() == FIRST + 3 * SECOND + LATER
-        assert bench.pump.snapshot()[0][0].dropped.bytes == 0
+        assert harness.written() == FIRST + 3 * SECOND + LATER
+        assert harness.pump.snapshot()[0][0].dropped.bytes == 0
 
     @pytest.mark.parametrize("number", [*PASSING, errno.EIO])
-    def test_and_whose_stream_ends_meanwhile_is_not_cut(self, bench: Bench, number: int) -> None:
-        fifo = bench.begin("a")
+    def test_and_whose_stream_ends_meanwhile_is_not_cut(self, harness: PumpHarness, number: int) -> None:
+        fifo = harness.begin("a")
         with unreadable(number):
             fifo.write(FIRST)
-            bench.turn()
+            harness.turn()
             fifo.end()
-            bench.turn()
-        assert bench.written().startswith(FIRST)
+            harness.turn()
+        assert harness.written().startswith(FIRST)
 
-    def test_for_good_keeps_what_was_written_before_it_drops(self, bench: Bench, turn: Callable[[], None]) -> None:
-        fifo = bench.begin("a")
+    def test_for_good_keeps_what_was_written_before_it_drops(
+        self, harness: PumpHarness, turn: Callable[[], None]
+    ) -> None:
+        fifo = harness.begin("a")
         fifo.write(FIRST)
-        bench.turn()
+        harness.turn()
         with unreadable(errno.EIO):
             fifo.write(SECOND)
-            bench.turn()
+            harness.turn()
             fifo.write(SECOND)
-            bench.turn()
-            assert is_waiting(bench, "a") == 0
+            harness.turn()
+            assert is_waiting(harness, "a") == 0
         turn()
         fifo.write(LATER)
         turn()
-        assert bench.written() == FIRST + SECOND + LATER
-        assert bench.pump.snapshot()[0][0].dropped.lines == 20
+        assert harness.written() == FIRST + SECOND + LATER
+        assert harness.pump.snapshot()[0][0].dropped.lines == 20
 
-    def test_at_its_opening_leaves_its_cursors_alone(self, bench: Bench, turn: Callable[[], None]) -> None:
-        first = bench.begin("a")
+    def test_at_its_opening_leaves_its_cursors_alone(self, harness: PumpHarness, turn: Callable[[], None]) -> None:
+        first = harness.begin("a")
         first.write(FIRST)
-        bench.turn()
-        bench.pump.detach("a")
+        harness.turn()
+        harness.pump.detach("a")
         cursor = Cursor(offset=len(FIRST), resume=len(FIRST))
-        write_cursor(bench.data.container(ONE), "http", cursor)
-        again = bench.begin("b")
+        write_cursor(harness.data.container(ONE), "http", cursor)
+        again = harness.begin("b")
         with unreadable(errno.ENOMEM):
             again.write(SECOND)
             turn()
         turn()
-        assert read_cursor(bench.data.container(ONE), "http") == cursor
-        assert bench.written() == FIRST + SECOND
+        assert read_cursor(harness.data.container(ONE), "http") == cursor
+        assert harness.written() == FIRST + SECOND
 
 
 class TestAJournalThatLacksAResource:
@@ -265,99 +269,101 @@ class TestAJournalThatLacksAResource:
     @pytest.mark.parametrize("number", PASSING)
     @pytest.mark.parametrize("began", [True, False])
     def test_waits_and_loses_nothing(
-        self, bench: Bench, turn: Callable[[], None], number: int, began: bool, caplog: pytest.LogCaptureFixture
+        self, harness: PumpHarness, turn: Callable[[], None], number: int, began: bool, caplog: pytest.LogCaptureFixture
     ) -> None:
-        fifo = bench.begin("a")
+        fifo = harness.begin("a")
         if began:
             fifo.write(FIRST)
-            bench.turn()
+            harness.turn()
         else:
-            (bench.data.container(ONE)).mkdir()
-        before = read_note(bench.data.container(ONE))
-        with refused(bench.data.container(ONE), number):
+            (harness.data.container(ONE)).mkdir()
+        before = read_metadata(harness.data.container(ONE))
+        with refused(harness.data.container(ONE), number):
             fifo.write(SECOND)
             for _ in range(5):
                 turn()
-            assert is_waiting(bench, "a") == len(SECOND)
-            assert bench.pump.room_errors() == set()
-            assert not bench.pump.dropping()
+            assert is_waiting(harness, "a") == len(SECOND)
+            assert harness.pump.room_errors() == set()
+            assert not harness.pump.dropping()
         turn()
-        assert bench.written() == (FIRST if began else b"") + SECOND
-        assert bench.pump.snapshot()[0][0].dropped.bytes == 0
-        after = read_note(bench.data.container(ONE))
+        assert harness.written() == (FIRST if began else b"") + SECOND
+        assert harness.pump.snapshot()[0][0].dropped.bytes == 0
+        after = read_metadata(harness.data.container(ONE))
         assert after is not None
         assert before is None or before.birth == after.birth
         (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
         assert f"name-11 ({ONE[:12]})" in error
 
-    def test_is_not_tried_in_a_busy_loop(self, bench: Bench, clock: Clock) -> None:
-        fifo = bench.begin("a")
+    def test_is_not_tried_in_a_busy_loop(self, harness: PumpHarness, clock: Clock) -> None:
+        fifo = harness.begin("a")
         fifo.write(FIRST)
-        bench.turn()
-        with refused(bench.data.container(ONE), errno.ENOMEM) as tried:
+        harness.turn()
+        with refused(harness.data.container(ONE), errno.ENOMEM) as tried:
             fifo.write(SECOND)
             for _ in range(100):
                 clock.pass_by(0.01)
-                bench.turn()
+                harness.turn()
         assert 1 <= len(tried) <= 6
 
     def test_is_written_before_its_stream_ends_though_stoplogging_is_answered(
-        self, bench: Bench, turn: Callable[[], None]
+        self, harness: PumpHarness, turn: Callable[[], None]
     ) -> None:
-        fifo = bench.begin("a")
+        fifo = harness.begin("a")
         fifo.write(FIRST)
-        bench.turn()
-        with refused(bench.data.container(ONE), errno.EMFILE):
+        harness.turn()
+        with refused(harness.data.container(ONE), errno.EMFILE):
             fifo.write(SECOND)
-            assert bench.pump.detach("a")
+            assert harness.pump.detach("a")
             fifo.end()
             turn()
-            assert bench.attached() == {"a"}
+            assert harness.attached() == {"a"}
         turn()
-        assert bench.written() == FIRST + SECOND
-        assert bench.attached() == set()
-        assert bench.pump.attached() == set()
+        assert harness.written() == FIRST + SECOND
+        assert harness.attached() == set()
+        assert harness.pump.attached() == set()
 
-    def test_without_any_descriptor_left_everybody_keeps_all(self, bench: Bench, turn: Callable[[], None]) -> None:
-        old, new = bench.begin("a"), bench.begin("b", OTHER)
+    def test_without_any_descriptor_left_everybody_keeps_all(
+        self, harness: PumpHarness, turn: Callable[[], None]
+    ) -> None:
+        old, new = harness.begin("a"), harness.begin("b", OTHER)
         old.write(FIRST)
-        bench.turn()
+        harness.turn()
         with no_descriptors():
             old.write(SECOND)
             new.write(FIRST)
             for _ in range(3):
                 turn()
-            assert is_waiting(bench, "b") == len(FIRST)
+            assert is_waiting(harness, "b") == len(FIRST)
         turn()
-        assert bench.written() == FIRST + SECOND
-        assert bench.written(OTHER) == FIRST
-        assert [one.dropped.bytes for one in bench.pump.snapshot()[0]] == [0, 0]
+        assert harness.written() == FIRST + SECOND
+        assert harness.written(OTHER) == FIRST
+        assert [one.dropped.bytes for one in harness.pump.snapshot()[0]] == [0, 0]
 
-    def test_goes_on_with_its_old_journal_and_its_birth(self, bench: Bench, turn: Callable[[], None]) -> None:
-        first = bench.begin("a")
+    def test_goes_on_with_its_old_journal_and_its_birth(self, harness: PumpHarness, turn: Callable[[], None]) -> None:
+        first = harness.begin("a")
         first.write(FIRST)
-        bench.turn()
-        bench.pump.detach("a")
-        before = read_note(bench.data.container(ONE))
+        harness.turn()
+        harness.pump.detach("a")
+        before = read_metadata(harness.data.container(ONE))
         assert before is not None
-        again = bench.begin("b")
+        again = harness.begin("b")
         with no_descriptors():
             again.write(SECOND)
             turn()
         turn()
-        after = read_note(bench.data.container(ONE))
+        after = read_metadata(harness.data.container(ONE))
         assert after is not None
         assert after.birth == before.birth
-        assert bench.written() == FIRST + SECOND
+        assert harness.written() == FIRST + SECOND
 
-    def test_that_turns_out_to_be_broken_is_dropped_then(self, bench: Bench, turn: Callable[[], None]) -> None:
-        folder = bench.data.container(ONE)
+    def test_that_turns_out_to_be_broken_is_dropped_then(self, harness: PumpHarness, turn: Callable[[], None]) -> None:
+        folder = harness.data.container(ONE)
         folder.mkdir()
-        fifo = bench.begin("a")
+        fifo = harness.begin("a")
         fifo.write(FIRST)
         with refused(folder, errno.EMFILE):
             turn()
         with refused(folder, errno.EPERM):
             turn()
-            assert is_waiting(bench, "a") == 0
-            assert bench.pump.dropping()
+            assert is_waiting(harness, "a") == 0
+            assert harness.pump.dropping()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plugin.docker.partials import Joiner
-from plugin.journal.gap_marker import GapNote, noted_gap
+from plugin.journal.gap_marker import GapMarker, noted_gap
 from plugin.journal.layout import gap_path, list_segments
 from plugin.journal.scanner import Walker
 from plugin.journal.writer import JournalWriter
@@ -170,7 +170,7 @@ class TestEnd:
 class TestNote:
     def test_moves_with_what_is_dropped(self, folder: Path) -> None:
         folder.mkdir()
-        note = GapNote(folder)
+        note = GapMarker(folder)
         for offset in (5, 5, 17):
             note.write(offset)
         assert [path.name for path in folder.iterdir()] == [gap_path(folder, 17).name]
@@ -181,7 +181,7 @@ class TestNote:
 
     def test_that_vanished_is_made_anew(self, folder: Path) -> None:
         folder.mkdir()
-        note = GapNote(folder)
+        note = GapMarker(folder)
         note.write(5)
         gap_path(folder, 5).unlink()
         note.write(6)
@@ -190,7 +190,7 @@ class TestNote:
 
     def test_of_no_journal_is_none(self, folder: Path) -> None:
         assert noted_gap(folder) == 0
-        GapNote(folder).write(5)
+        GapMarker(folder).write(5)
         assert not folder.exists()
 
     def test_that_a_journal_has_passed_is_nothing(self, folder: Path, fifo: Pipe) -> None:

@@ -12,7 +12,7 @@ from plugin.docker.frames import Entry, encode_frame
 from plugin.docker.info import Info
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from plugin.journal.seeking import journal_end
 from tests.delivery.conftest import Journal
 from tests.testbed.server import REPOSITORY, plugin_environment
@@ -65,7 +65,7 @@ class Backlog:
                 journal.write_bytes(b"".join(frames))
             journal.close()
             write_cursor(journal.folder, sink, Cursor(offset=0, resume=0))
-            write_note(journal.folder, info, "", _BIRTH)
+            write_metadata(journal.folder, info, "", _BIRTH)
             self.names.append(info.name)
             self._folders.append(journal.folder)
 

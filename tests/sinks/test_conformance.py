@@ -69,7 +69,7 @@ class Printing:
         self.print(b"".join(b"line %06d\n" % number for number in range(first, first + lines)))
 
 
-class Bench:
+class DestinationHarness:
     """One destination of the sink under test, and containers that it delivers."""
 
     def __init__(self, entry: Entry, place: Any, folder: Path, options: Mapping[str, str]) -> None:
@@ -203,26 +203,26 @@ def entry(request: pytest.FixtureRequest) -> Entry:
 
 
 @pytest.fixture
-def make_bench(entry: Entry, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    """Makes a bench, and closes its journals."""
-    made: list[Bench] = []
+def make_harness(entry: Entry, tmp_path: Path) -> Iterator[Callable[..., DestinationHarness]]:
+    """Makes a harness, and closes its journals."""
+    made: list[DestinationHarness] = []
     with entry.place(tmp_path) as place:
 
-        def make(*, secret: bool = False, patience: str = "") -> Bench:
+        def make(*, secret: bool = False, patience: str = "") -> DestinationHarness:
             secrets = entry.secret_options(place) if secret and entry.secret_options else {}
             waits = {entry.patience: patience or PATIENCE} if entry.patience else {}
-            made.append(Bench(entry, place, tmp_path / "containers", {**secrets, **waits}))
+            made.append(DestinationHarness(entry, place, tmp_path / "containers", {**secrets, **waits}))
             return made[-1]
 
         yield make
-        for bench in made:
-            bench.close()
+        for harness in made:
+            harness.close()
 
 
 @pytest.fixture
-def bench(make_bench: Callable[..., Bench]) -> Bench:
-    """One bench."""
-    return make_bench()
+def harness(make_harness: Callable[..., DestinationHarness]) -> DestinationHarness:
+    """One harness."""
+    return make_harness()
 
 
 every_sink = pytest.mark.parametrize("entry", ENTRIES, ids=str, indirect=True)
@@ -253,18 +253,18 @@ def test_every_sink_is_listed() -> None:
 
 
 @every_sink
-def test_all_lines_arrive_once_in_order(bench: Bench) -> None:
-    web = bench.container()
+def test_all_lines_arrive_once_in_order(harness: DestinationHarness) -> None:
+    web = harness.container()
     web.count(3_000)
-    bench.deliver()
+    harness.deliver()
     web.count(500)
-    bench.deliver()
-    bench.check()
+    harness.deliver()
+    harness.check()
 
 
 @every_sink
-def test_lines_of_any_bytes(bench: Bench) -> None:
-    web = bench.container()
+def test_lines_of_any_bytes(harness: DestinationHarness) -> None:
+    web = harness.container()
     every_byte = bytes(byte for byte in range(256) if byte != ord("\n"))
     for line in (
         b"first",
@@ -278,195 +278,197 @@ def test_lines_of_any_bytes(bench: Bench) -> None:
     ):
         web.print(line + b"\n")
         web.print(line + b"\n", "stderr")
-    bench.deliver()
-    bench.check()
+    harness.deliver()
+    harness.check()
 
 
 @every_sink
-def test_lines_longer_than_the_engine_leaves_whole(bench: Bench) -> None:
-    web = bench.container()
+def test_lines_longer_than_the_engine_leaves_whole(harness: DestinationHarness) -> None:
+    web = harness.container()
     for size in (16_383, 16_384, 16_385, 40_000, 100_000):
         web.print(b"before\n")
         web.print(b"%d " % size + b"x" * (size - 6) + b"\n")
     for shift in range(4):  # wherever in a character it cuts
         web.print(b"x" * shift + "😀".encode() * 10_000 + b"\n")
     web.print(b"after\n", "stderr")
-    bench.deliver()
-    bench.check()
+    harness.deliver()
+    harness.check()
 
 
 @every_sink
-def test_times_are_those_of_the_lines(bench: Bench) -> None:
-    web = bench.container()
+def test_times_are_those_of_the_lines(harness: DestinationHarness) -> None:
+    web = harness.container()
     moments = [TIME + 1_234_567 * (number + 1) for number in range(50)]
     web.count(50)
-    bench.deliver()
-    times = [received.time for received in bench.wait_for(50)]
-    resolution = bench.entry.resolution
+    harness.deliver()
+    times = [received.time for received in harness.wait_for(50)]
+    resolution = harness.entry.resolution
     assert times == [moment // resolution * resolution for moment in moments]
 
 
 @every_sink
-def test_several_containers(bench: Bench) -> None:
-    containers = [bench.container(f"web{number}") for number in range(20)]
+def test_several_containers(harness: DestinationHarness) -> None:
+    containers = [harness.container(f"web{number}") for number in range(20)]
     for _ in range(3):
         for container in containers:
             container.count(50)
-        bench.deliver()
-    bench.check()
+        harness.deliver()
+    harness.check()
 
 
 @whose_receiver_can("down")
-def test_down_at_the_start(bench: Bench) -> None:
-    bench.place.stop()
-    web = bench.container()
+def test_down_at_the_start(harness: DestinationHarness) -> None:
+    harness.place.stop()
+    web = harness.container()
     web.count(1_000)
-    bench.deliver(lambda: bench.destination.state.retries >= 3)
-    assert bench.destination.state.failing_since
-    assert bench.destination.state.records == 0
+    harness.deliver(lambda: harness.destination.state.retries >= 3)
+    assert harness.destination.state.failing_since
+    assert harness.destination.state.records == 0
 
-    bench.place.start()
-    bench.deliver()
-    assert bench.destination.state.failing_since == 0
-    bench.check()
+    harness.place.start()
+    harness.deliver()
+    assert harness.destination.state.failing_since == 0
+    harness.check()
 
 
 @whose_receiver_can("down")
-def test_down_in_mid_stream_for_longer_than_a_batch(bench: Bench) -> None:
-    bench.renew(SMALL)
-    web = bench.container()
+def test_down_in_mid_stream_for_longer_than_a_batch(harness: DestinationHarness) -> None:
+    harness.renew(SMALL)
+    web = harness.container()
     web.count(500)
-    bench.deliver()
+    harness.deliver()
     for _ in range(3):
         web.count(500)
-        bench.deliver(lambda: bench.destination.state.records % 500)
-        bench.place.stop()
-        retries = bench.destination.state.retries
+        harness.deliver(lambda: harness.destination.state.records % 500)
+        harness.place.stop()
+        retries = harness.destination.state.retries
         web.count(500)
-        bench.deliver(lambda retries=retries: bench.destination.state.retries >= retries + 2)  # type: ignore[misc]
-        bench.place.start()
-        bench.deliver()
-    bench.check(repeats=True)
+        harness.deliver(lambda retries=retries: harness.destination.state.retries >= retries + 2)  # type: ignore[misc]
+        harness.place.start()
+        harness.deliver()
+    harness.check(repeats=True)
 
 
 @whose_receiver_can("slow")
-def test_slow(bench: Bench) -> None:
-    bench.place.delay = 0.02
-    bench.renew(SMALL)
-    web = bench.container()
+def test_slow(harness: DestinationHarness) -> None:
+    harness.place.delay = 0.02
+    harness.renew(SMALL)
+    web = harness.container()
     web.count(500)
-    bench.deliver()
-    bench.check()
+    harness.deliver()
+    harness.check()
 
 
 @whose_receiver_can("frozen")
-def test_frozen_for_a_while(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(patience="1s")
-    web = bench.container()
+def test_frozen_for_a_while(make_harness: Callable[..., DestinationHarness]) -> None:
+    harness = make_harness(patience="1s")
+    web = harness.container()
     web.count(200)
-    bench.deliver()
-    bench.place.freeze()
+    harness.deliver()
+    harness.place.freeze()
     web.count(20_000)
-    if "silent" in bench.entry.faults:
-        bench.deliver(lambda: bench.destination.state.retries >= 1)
-        assert bench.destination.state.records == 200
+    if "silent" in harness.entry.faults:
+        harness.deliver(lambda: harness.destination.state.retries >= 1)
+        assert harness.destination.state.records == 200
     else:
-        bench.deliver(after(0.5))
-    bench.place.thaw()
-    bench.deliver()
-    bench.check(repeats=True)
+        harness.deliver(after(0.5))
+    harness.place.thaw()
+    harness.deliver()
+    harness.check(repeats=True)
 
 
 @whose_receiver_can("breaks")
-def test_broken_off_in_the_middle_of_an_answer(bench: Bench) -> None:
-    bench.renew(SMALL)
-    web = bench.container()
-    bench.place.breaks = 3
+def test_broken_off_in_the_middle_of_an_answer(harness: DestinationHarness) -> None:
+    harness.renew(SMALL)
+    web = harness.container()
+    harness.place.breaks = 3
     web.count(1_000)
-    bench.deliver()
-    assert bench.place.breaks == 0
-    bench.check(repeats=True)
+    harness.deliver()
+    assert harness.place.breaks == 0
+    harness.check(repeats=True)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 401, 404])
 @whose_receiver_can("statuses")
-def test_answers_that_are_no_yes(bench: Bench, status: int) -> None:
-    bench.place.answers.extend([status] * 3)
-    web = bench.container()
+def test_answers_that_are_no_yes(harness: DestinationHarness, status: int) -> None:
+    harness.place.answers.extend([status] * 3)
+    web = harness.container()
     web.count(1_000)
-    bench.deliver(lambda: not bench.place.answers)
-    assert bench.destination.state.misconfigured == (status in (401, 404))
-    assert str(status) in bench.destination.state.last_error
-    bench.deliver()
-    assert not bench.destination.state.misconfigured
-    bench.check()
+    harness.deliver(lambda: not harness.place.answers)
+    assert harness.destination.state.misconfigured == (status in (401, 404))
+    assert str(status) in harness.destination.state.last_error
+    harness.deliver()
+    assert not harness.destination.state.misconfigured
+    harness.check()
 
 
 @whose_receiver_can("refuses")
-def test_one_record_that_is_refused_for_good(bench: Bench) -> None:
-    refused = bench.entry.refused_line
-    if hasattr(bench.place, "refused"):
-        bench.place.refused = refused
-    web, other = bench.container(), bench.container("other")
+def test_one_record_that_is_refused_for_good(harness: DestinationHarness) -> None:
+    refused = harness.entry.refused_line
+    if hasattr(harness.place, "refused"):
+        harness.place.refused = refused
+    web, other = harness.container(), harness.container("other")
     web.count(100)
     web.print(refused + b"\n")
     web.count(100)
     other.count(150)
-    bench.deliver()
-    bench.check(but=refused)
+    harness.deliver()
+    harness.check(but=refused)
 
-    letters = dead_letters_path(web.journal.folder, bench.choice.instance).read_bytes().splitlines()
+    letters = dead_letters_path(web.journal.folder, harness.choice.instance).read_bytes().splitlines()
     (letter,) = map(read_letter, letters)
     assert letter is not None
     assert letter.content == refused
     assert letter.reason
-    assert bench.destination.state.dead == 1
+    assert harness.destination.state.dead == 1
 
 
 @every_sink
-def test_delivery_that_is_killed_repeats_no_more_than_was_in_flight(bench: Bench) -> None:
-    web = bench.container()
+def test_delivery_that_is_killed_repeats_no_more_than_was_in_flight(harness: DestinationHarness) -> None:
+    web = harness.container()
     lives = []
     for _ in range(6):
         web.count(1_000)
-        destination = bench.renew(SMALL)
+        destination = harness.renew(SMALL)
         (tail,) = destination.tails.values()
-        lives.append((tail.cursor.records, bench.mark()))
-        bench.deliver(lambda destination=destination: destination.state.batches >= 2)  # type: ignore[misc]
-    bench.renew()
-    bench.deliver()
-    bench.check(repeats=True)
+        lives.append((tail.cursor.records, harness.mark()))
+        harness.deliver(lambda destination=destination: destination.state.batches >= 2)  # type: ignore[misc]
+    harness.renew()
+    harness.deliver()
+    harness.check(repeats=True)
 
     for delivered, mark in lives:
-        first = bench.arrived_since(mark)[0]
-        new = mark if bench.entry.exactly_once else delivered
+        first = harness.arrived_since(mark)[0]
+        new = mark if harness.entry.exactly_once else delivered
         assert first.line == b"line %06d" % new, "a new life begins where the one before was acknowledged"
 
 
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.secret_options], ids=str, indirect=True)
-def test_no_secret_shows(make_bench: Callable[..., Bench], entry: Entry, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_shows(
+    make_harness: Callable[..., DestinationHarness], entry: Entry, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
-    bench = make_bench(secret=True)
-    bench.container().count(10)
-    told = [repr(bench.choice), str(bench.choice), repr(bench.destination.sink), repr(bench.destination)]
-    told.append(bench.choice.options.destination)
+    harness = make_harness(secret=True)
+    harness.container().count(10)
+    told = [repr(harness.choice), str(harness.choice), repr(harness.destination.sink), repr(harness.destination)]
+    told.append(harness.choice.options.destination)
     assert told[-1], "the log has to name where it goes"
 
     def fails(until: Callable[[], object]) -> None:
-        bench.deliver(until)
-        state = bench.destination.state
+        harness.deliver(until)
+        state = harness.destination.state
         told.extend(
-            (state.last_error, repr(state), msgspec.json.encode(SinkStatus.of("x", bench.destination)).decode())
+            (state.last_error, repr(state), msgspec.json.encode(SinkStatus.of("x", harness.destination)).decode())
         )
 
     if "statuses" in entry.faults:
-        bench.place.echo = True
+        harness.place.echo = True
         for status in (401, 500, 503):
-            bench.place.answers.extend([status] * 2)
-            fails(lambda: not bench.place.answers)
-    bench.place.stop()
-    retries = bench.destination.state.retries
-    fails(lambda: bench.destination.state.retries >= retries + 2)
+            harness.place.answers.extend([status] * 2)
+            fails(lambda: not harness.place.answers)
+    harness.place.stop()
+    retries = harness.destination.state.retries
+    fails(lambda: harness.destination.state.retries >= retries + 2)
 
     told.append(caplog.text)
     hidden = (SECRET, base64.b64encode(f"user:{SECRET}".encode()).decode())

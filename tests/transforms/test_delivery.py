@@ -17,8 +17,8 @@ from plugin.journal.cursors.store import read_cursor
 from plugin.sinks.registry import schema
 from plugin.status.collector import Overview
 from plugin.status.model import FilteredRecords
-from tests.delivery.worker_bench import House, until, working
-from tests.intake.pump_bench import Bench
+from tests.delivery.worker_harness import WorkerHarness, until, working
+from tests.intake.pump_harness import PumpHarness
 from tests.sinks.receiving.protocols import PROTOCOLS
 from tests.sinks.receiving.received import without_repeats
 from tests.sinks.receiving.receiver import Receiver
@@ -39,44 +39,42 @@ LINES = [
 def test_a_sink_gets_what_the_log_opts_make_of_lines_and_the_rest_is_counted(tmp_path: Path) -> None:
     sent = tmp_path / "sent.json"
     given = {"multiline": "java", "exclude": "/health", "redact": "email", "redact-with": "#", "multiline-wait": "10ms"}
-    house = House(tmp_path, {"json-file-path": str(sent), **given})
+    harness = WorkerHarness(tmp_path, {"json-file-path": str(sent), **given})
 
     async def drive() -> None:
-        house.journal.write(*(Entry("stdout", number, line) for number, line in enumerate(LINES)))
-        async with working(house.data):
+        harness.journal.write(*(Entry("stdout", number, line) for number, line in enumerate(LINES)))
+        async with working(harness.data):
             await until(lambda: sent.exists() and sent.read_bytes().count(b"\n") == 2)
-            await until(lambda: (share := read_status(house.data)) and share[0].filtered)
+            await until(lambda: (share := read_status(harness.data)) and share[0].filtered)
 
     asyncio.run(drive())
 
     lines = [json.loads(line)["log"] for line in sent.read_bytes().splitlines()]
     assert lines == ["java.lang.IllegalStateException: of #\n\tat a.B.c(B.java:1)\n", "GET /buy\n"]
-    cursor = read_cursor(house.journal.folder, "json-file")
+    cursor = read_cursor(harness.journal.folder, "json-file")
     assert cursor is not None
-    assert (cursor.offset, cursor.records, cursor.gap_bytes) == (house.journal.writer.offset, 2, 0)
-    (share,) = read_status(house.data)
+    assert (cursor.offset, cursor.records, cursor.gap_bytes) == (harness.journal.writer.offset, 2, 0)
+    (share,) = read_status(harness.data)
     assert share.filtered == [
-        Filtered(container=house.container, instance="json-file", stage="filter", reason="exclude", records=2)
+        Filtered(container=harness.container, instance="json-file", stage="filter", reason="exclude", records=2)
     ]
 
 
 def test_the_status_tells_it_by_container_and_sink(tmp_path: Path) -> None:
-    with Bench(tmp_path) as bench:
-        house = House(bench.data, {"json-file-path": str(tmp_path / "sent.json"), "exclude": "."})
+    with PumpHarness(tmp_path) as pump:
+        harness = WorkerHarness(pump.data, {"json-file-path": str(tmp_path / "sent.json"), "exclude": "."})
 
         async def drive() -> None:
-            house.journal.write(Entry("stdout", 1, b"line"))
-            async with working(house.data):
-                await until(lambda: (share := read_status(house.data)) and share[0].filtered)
+            harness.journal.write(Entry("stdout", 1, b"line"))
+            async with working(harness.data):
+                await until(lambda: (share := read_status(harness.data)) and share[0].filtered)
 
         asyncio.run(drive())
         bounds = DiskBounds(None, None, None)
-        intake = Intake(
-            bench.data, bench.logging, bounds, lambda info: validate_leniently(info.options, {}, schema())[0]
-        )
+        intake = Intake(pump.data, pump.logging, bounds, lambda info: validate_leniently(info.options, {}, schema())[0])
         intake.start()
         gathered = Overview(
-            bench.data, intake, NoWorkers(), bounds, lambda info: validate_leniently(info.options, {}, schema())[0]
+            harness.data, intake, NoWorkers(), bounds, lambda info: validate_leniently(info.options, {}, schema())[0]
         ).gather()
         intake.stop()
 
@@ -112,7 +110,9 @@ def printed(number: int) -> list[bytes]:
 def test_a_chain_makes_the_same_of_all_lines_however_often_delivery_is_killed(tmp_path: Path) -> None:
     chance = random.Random(11)  # noqa: S311 (when to kill)
     with Receiver(PROTOCOLS["http"]) as receiver:
-        house = House(tmp_path, {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-size": "4k", **CHAIN})
+        harness = WorkerHarness(
+            tmp_path, {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-size": "4k", **CHAIN}
+        )
         entries: list[Entry] = []
 
         def write(first: int, count: int) -> None:
@@ -120,15 +120,15 @@ def test_a_chain_makes_the_same_of_all_lines_however_often_delivery_is_killed(tm
                 made = [
                     Entry("stdout", 1_700_000_000 * SECOND + number * SECOND // 100, line) for line in printed(number)
                 ]
-                house.journal.write(*made)
+                harness.journal.write(*made)
                 entries.extend(made)
 
         write(0, 3_001)
-        command = [sys.executable, "-m", "plugin", "deliver", "--data", str(house.data.path)]
+        command = [sys.executable, "-m", "plugin", "deliver", "--data", str(harness.data.path)]
         for turn in range(4):
-            before = read_cursor(house.journal.folder, "http")
+            before = read_cursor(harness.journal.folder, "http")
             process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
-            wait_until(lambda before=before: read_cursor(house.journal.folder, "http") != before, "the cursor moves")  # type: ignore[misc]
+            wait_until(lambda before=before: read_cursor(harness.journal.folder, "http") != before, "the cursor moves")  # type: ignore[misc]
             time.sleep(chance.random() / 5)
             process.kill()
             process.wait()
@@ -136,8 +136,8 @@ def test_a_chain_makes_the_same_of_all_lines_however_often_delivery_is_killed(tm
         process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
 
         def is_done() -> bool:
-            cursor = read_cursor(house.journal.folder, "http")
-            return cursor is not None and cursor.resume == house.journal.writer.offset
+            cursor = read_cursor(harness.journal.folder, "http")
+            return cursor is not None and cursor.resume == harness.journal.writer.offset
 
         try:
             wait_until(is_done, "all is done with")
@@ -145,7 +145,7 @@ def test_a_chain_makes_the_same_of_all_lines_however_often_delivery_is_killed(tm
             process.kill()
             process.wait()
         received = [record.line for record in receiver.received]
-        house.journal.close()
+        harness.journal.close()
 
     made = shaped(CHAIN, [record(one.line, n, one.source, one.time_nano) for n, one in enumerate(entries)])
     once = without_repeats([line for line in received if not line.startswith(NOTICE)])

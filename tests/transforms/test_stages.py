@@ -21,7 +21,7 @@ from plugin.records.position import position_behind
 from plugin.records.record import Record
 from plugin.transforms.base import Reason, Transform
 from tests.delivery.conftest import QUICK, FakeSink, Journal, deliver
-from tests.delivery.worker_bench import House
+from tests.delivery.worker_harness import WorkerHarness
 from tests.sinks.receiving.protocols import PROTOCOLS
 from tests.sinks.receiving.received import without_repeats
 from tests.sinks.receiving.receiver import Receiver
@@ -249,34 +249,34 @@ def test_parts_that_alternate_with_other_lines_are_never_lost(count: int, joined
 def test_delivery_killed_at_any_moment(tmp_path: Path, name: str) -> None:
     chance = random.Random(name)  # noqa: S311 (when to kill)
     with Receiver(PROTOCOLS["http"]) as receiver:
-        house = House(tmp_path, {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-size": "4k"})
-        lines = house.journal.lines(0, LINES // 2)
-        command = [sys.executable, "-m", "tests.transforms.examples", str(house.data.path), name]
+        harness = WorkerHarness(tmp_path, {"http-url": f"http://127.0.0.1:{receiver.port}", "batch-size": "4k"})
+        lines = harness.journal.lines(0, LINES // 2)
+        command = [sys.executable, "-m", "tests.transforms.examples", str(harness.data.path), name]
         for number in range(6):
             process = subprocess.Popen(command, cwd=REPOSITORY)
-            before = _cursor(house)
-            wait_until(lambda before=before: _cursor(house) != before, "the cursor moves")  # type: ignore[misc]
+            before = _cursor(harness)
+            wait_until(lambda before=before: _cursor(harness) != before, "the cursor moves")  # type: ignore[misc]
             time.sleep(chance.random() / 10)
             process.kill()
             process.wait()
-            lines += house.journal.lines(LINES // 2 + number * 500, 500)
+            lines += harness.journal.lines(LINES // 2 + number * 500, 500)
         process = subprocess.Popen(command, cwd=REPOSITORY)
         try:
-            wait_until(lambda: _cursor(house).offset == house.journal.writer.offset, "all is done with")
+            wait_until(lambda: _cursor(harness).offset == harness.journal.writer.offset, "all is done with")
         finally:
             process.kill()
             process.wait()
         expected = {"drop-all": [], "keep-all": lines, "join-threes": threes(lines)}[name]
         once = without_repeats([record.line for record in receiver.received])
-        house.journal.close()
+        harness.journal.close()
     assert once.lines == expected
     assert once.returns <= 6, "what was in flight is sent again, and nothing else"
-    assert _cursor(house).gap_bytes == 0
-    assert _cursor(house).resume == house.journal.writer.offset
+    assert _cursor(harness).gap_bytes == 0
+    assert _cursor(harness).resume == harness.journal.writer.offset
 
 
-def _cursor(house: House) -> Cursor:
-    return read_cursor(house.data.container(house.container), "http") or Cursor(offset=0, resume=0)
+def _cursor(harness: WorkerHarness) -> Cursor:
+    return read_cursor(harness.data.container(harness.container), "http") or Cursor(offset=0, resume=0)
 
 
 @pytest.mark.parametrize("joins_parts", [True, False])

@@ -22,7 +22,7 @@ from plugin.journal.cursors.store import (
     starting_at,
     write_cursor,
 )
-from plugin.journal.metadata import read_note
+from plugin.journal.metadata import read_metadata
 from plugin.journal.seeking import frames_end, oldest_offset
 
 
@@ -47,13 +47,13 @@ def first_cursors(folder: Path, sinks: Iterable[SinkChoice]) -> list[CursorChang
     if not missing:
         return []
     try:
-        note = read_note(folder)
+        metadata = read_metadata(folder)
     except JournalError:
-        note = None
+        metadata = None
     changes = []
     for choice in missing:
         offset = oldest_offset(folder) if choice.own else frames_end(folder)
-        birth = note.birth if note is not None and offset else 0
+        birth = metadata.birth if metadata is not None and offset else 0
         changes.append(CursorChange(folder, choice.instance, None, starting_at(offset, birth)))
     return changes
 

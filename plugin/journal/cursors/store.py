@@ -41,7 +41,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     ``resume``
         where to begin to read, at or before the offset: the beginning of a line that ends behind it
     ``birth``
-        of the journal that it is in, see ``JournalNote``; 0 where that was not known, as before its first byte
+        of the journal that it is in, see ``JournalMetadata``; 0 where that was not known, as before its first byte
     """
 
     offset: int

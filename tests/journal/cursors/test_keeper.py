@@ -14,7 +14,7 @@ from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.placement import CursorChange, birth_by_cursors, make_change
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor
 from plugin.sinks.registry import schema
-from tests.intake.pump_bench import frames
+from tests.intake.pump_harness import frames
 from tests.journal.entries import write_journal
 
 SINKS = validate({}, {"syslog-address": "udp://127.0.0.1:1"}, schema()).sinks

@@ -16,9 +16,9 @@ from plugin.journal.cursors.placement import (
 )
 from plugin.journal.cursors.store import Cursor, cursor_path, read_cursor, write_cursor
 from plugin.journal.layout import segment_path
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from plugin.sinks.registry import schema
-from tests.intake.pump_bench import info_of
+from tests.intake.pump_harness import info_of
 from tests.journal.entries import encode, numbered, write_journal
 
 OWN, WIDE = {"http-url": "http://127.0.0.1:1"}, {"syslog-address": "udp://127.0.0.1:1"}
@@ -45,7 +45,7 @@ class TestFirstCursors:
         self, tmp_path: Path
     ) -> None:
         write_journal(tmp_path, FRAMES + FRAMES + FRAMES[:50], 600)
-        write_note(tmp_path, info_of(), "a", BIRTH)
+        write_metadata(tmp_path, info_of(), "a", BIRTH)
         segment_path(tmp_path, 0).unlink()
         oldest = min(int(path.stem) for path in tmp_path.glob("*.log"))
         assert oldest > 0

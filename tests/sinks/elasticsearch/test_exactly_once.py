@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plugin.journal.cursors.store import read_cursor
 from plugin.journal.seeking import journal_end
-from tests.delivery.worker_bench import House
+from tests.delivery.worker_harness import WorkerHarness
 from tests.sinks.elasticsearch.receiver import Store
 from tests.sinks.receiving.http import Reply, Request, http_application
 from tests.sinks.receiving.receiver import Receiver
@@ -54,9 +54,9 @@ def test_delivery_is_killed_between_sending_and_the_cursor(tmp_path: Path) -> No
     server = Holding(store)
     with Receiver(http_application(server.answer)) as receiver:
         options = {"elasticsearch-url": f"http://127.0.0.1:{receiver.port}", "batch-size": "20k"}
-        house = House(tmp_path, options)
-        lines = [line.decode() for line in house.journal.lines(0, 4_000)]
-        folder = house.journal.folder
+        harness = WorkerHarness(tmp_path, options)
+        lines = [line.decode() for line in harness.journal.lines(0, 4_000)]
+        folder = harness.journal.folder
 
         def cursor() -> int:
             found = read_cursor(folder, "elasticsearch")
@@ -82,6 +82,6 @@ def test_delivery_is_killed_between_sending_and_the_cursor(tmp_path: Path) -> No
                     wait_until(lambda before=before: cursor() > before, "a batch is acknowledged")  # type: ignore[misc]
         with delivering(tmp_path / "data"):
             wait_until(lambda: cursor() >= journal_end(folder), "all is acknowledged")
-        house.journal.close()
-    assert store.messages(house.container[:8]) == lines
+        harness.journal.close()
+    assert store.messages(harness.container[:8]) == lines
     assert store.conflicts > 0

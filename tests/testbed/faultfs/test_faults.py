@@ -12,7 +12,7 @@ import pytest
 
 from tests.testbed.faultfs.faults import Faults, Operation
 
-# Calls, each made in a folder of its own that has the files which `open_files` opens.
+# CallQueue, each made in a folder of its own that has the files which `open_files` opens.
 CALLS = {
     "os.open('victim', os.O_RDONLY)": Operation.OPEN,
     "os.open('victim', os.O_RDONLY, dir_fd=folder)": Operation.OPEN,

@@ -12,7 +12,7 @@ from plugin.delivery.worker import Worker
 from plugin.docker.info import Info
 from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from plugin.sinks.registry import schema
 from plugin.transforms.chain import make_stages
 from tests.delivery.conftest import Journal
@@ -20,7 +20,7 @@ from tests.delivery.conftest import Journal
 QUICK = {"batch-wait": "10ms", "retry-min": "10ms", "retry-max": "50ms"}
 
 
-class House:
+class WorkerHarness:
     """One container in a data folder, with these log-opts; others can share the folder."""
 
     def __init__(self, data: Path | DataFolder, options: Mapping[str, str], container: str = "8c1f" * 16) -> None:
@@ -45,7 +45,7 @@ class House:
             if not cursor_path(self.journal.folder, choice.instance).exists():
                 offset = self.journal.writer.offset
                 write_cursor(self.journal.folder, choice.instance, Cursor(offset=offset, resume=offset))
-        write_note(self.journal.folder, info, "stream", self.birth)
+        write_metadata(self.journal.folder, info, "stream", self.birth)
 
 
 @asynccontextmanager

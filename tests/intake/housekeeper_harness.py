@@ -1,4 +1,4 @@
-"""A house to keep: a housekeeper whose rounds the test makes itself, journals of running and stopped containers."""
+"""A test harness: a housekeeper whose rounds the test makes itself, journals of running and stopped containers."""
 
 import os
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from plugin.config.options import validate_leniently
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.housekeeper import Housekeeper
 from plugin.journal.layout import list_segments
-from plugin.journal.metadata import write_note
+from plugin.journal.metadata import write_metadata
 from plugin.journal.writer import JournalWriter
 from plugin.sinks.registry import schema
-from tests.intake.pump_bench import SECOND, Bench, Clock, Fifo, frames, info_of
+from tests.intake.pump_harness import SECOND, Clock, Fifo, PumpHarness, frames, info_of
 from tests.journal.entries import append, pipe
 
 SEGMENT = len(frames(10, size=100))
@@ -32,32 +32,32 @@ def write_segments(folder: Path, numbers: Iterable[int]) -> None:
     writer.close()
 
 
-class House:
+class Housekeeping:
     """A housekeeper whose rounds the test makes itself, beside a pump that runs."""
 
-    def __init__(self, bench: Bench, clock: Clock) -> None:
-        self.bench = bench
+    def __init__(self, harness: PumpHarness, clock: Clock) -> None:
+        self.harness = harness
         self.clock = clock
         self.fifos: dict[str, Fifo] = {}
-        bench.pump.start()
+        harness.pump.start()
 
     def keeper(
         self, limit: int | None = None, free: int | None = None, keep_stopped: float | None = None
     ) -> Housekeeper:
-        """Make a housekeeper for the bench's data folder."""
+        """Make a housekeeper for the harness's data folder."""
         bounds = DiskBounds(limit, free, keep_stopped)
         return Housekeeper(
-            self.bench.data, self.bench.pump, bounds, lambda info: validate_leniently(info.options, {}, schema())[0]
+            self.harness.data, self.harness.pump, bounds, lambda info: validate_leniently(info.options, {}, schema())[0]
         )
 
     def stopped(self, container: str, segments: int, age: float = 0, **options: str) -> None:
         """Leave the journal of a stopped container behind, of so many segments with ten lines each, all of one age."""
-        folder = self.bench.data.container(container)
+        folder = self.harness.data.container(container)
         moment = self.clock.wall - int(age * SECOND)
         write_segments(folder, range(segments))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("plugin.journal.metadata.time", SimpleNamespace(time_ns=lambda: moment))
-            write_note(folder, info_of(container, **DEFAULTS | options), "fifo", moment)
+            write_metadata(folder, info_of(container, **DEFAULTS | options), "fifo", moment)
         for path in folder.iterdir():
             os.utime(path, ns=(moment, moment))
 
@@ -68,32 +68,32 @@ class House:
 
     def runs_again(self, container: str, **options: str) -> None:
         """Let a container that has stopped run again."""
-        self.fifos[container] = fifo = self.bench.fifo(f"{container}-{len(self.fifos)}")
-        attachment = self.bench.attachment(fifo, container, **DEFAULTS | options)
-        self.bench.pump.call(self.bench.pump.attach, attachment, 1 << 20, fifo.open()).result()
+        self.fifos[container] = fifo = self.harness.fifo(f"{container}-{len(self.fifos)}")
+        attachment = self.harness.attachment(fifo, container, **DEFAULTS | options)
+        self.harness.pump.call(self.harness.pump.attach, attachment, 1 << 20, fifo.open()).result()
 
     def stops(self, container: str) -> None:
         """Let a container that runs stop."""
-        self.bench.pump.call(self.bench.pump.detach, self.fifos.pop(container).name).result()
+        self.harness.pump.call(self.harness.pump.detach, self.fifos.pop(container).name).result()
 
     def throttled(self) -> set[str]:
         """The containers that are slowed down."""
-        snapshots, _ = self.bench.pump.call(self.bench.pump.snapshot).result()
+        snapshots, _ = self.harness.pump.call(self.harness.pump.snapshot).result()
         return {snapshot.info.container_id for snapshot in snapshots if snapshot.throttled}
 
     def prints(self, container: str, content: bytes) -> None:
         """Let a container print."""
         self.fifos[container].write(content)
-        self.bench.pump.call(self.bench.pump.collect, container).result()
+        self.harness.pump.call(self.harness.pump.collect, container).result()
 
     def bases(self, container: str) -> list[int]:
         """Numbers of the segments of a container's journal."""
-        return [segment.base // SEGMENT for segment in list_segments(self.bench.data.container(container))]
+        return [segment.base // SEGMENT for segment in list_segments(self.harness.data.container(container))]
 
     def age(self, container: str, number: int, seconds: float) -> None:
         """Let one segment have been written some time ago."""
         moment = self.clock.wall - int(seconds * SECOND)
-        os.utime(list_segments(self.bench.data.container(container))[number].path, ns=(moment, moment))
+        os.utime(list_segments(self.harness.data.container(container))[number].path, ns=(moment, moment))
 
 
 def disk(monkeypatch: pytest.MonkeyPatch, available: int, total: int = 1_000 * SEGMENT, files: int = 0) -> None:

@@ -86,7 +86,7 @@ class Fifo:
             self._writer = -1
 
 
-class Bench:
+class PumpHarness:
     """A pump whose rounds the test makes itself with ``turn``, or lets its thread make, once that was started."""
 
     def __init__(self, folder: Path) -> None:
