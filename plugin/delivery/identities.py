@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 class Identities:
     """What a sink makes of a container, by the offset from which on it holds.
 
-    ``metadata`` is the journal's info.json as it was; intake writes it anew before the first byte of a stream that tells
+    ``metadata`` is the journal's info.json as it was; intake rewrites it before the first byte of a stream that tells
     otherwise, so that who looks at it after having read bytes knows whose they are. ``prepare`` makes of an ``Info``
     what goes into records.
     """

@@ -422,15 +422,13 @@ def test_a_damaged_length_in_a_closed_segment_costs_no_more_than_its_frame(journ
     assert found[5:] == lines[5:]
 
 
-def test_a_damaged_length_in_the_newest_segment_is_not_waited_for_for_ever(
-    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_length_in_the_newest_segment_is_not_waited_for_for_ever(journal: Journal, sink: FakeSink) -> None:
     lines = journal.lines(0, 10)
     damage_length(journal.folder, 4)
     tail = make_tail(journal, sink)
     assert read_all(tail) == lines[:4]
     assert tail.holds
-    monkeypatch.setattr(tail_module, "_PATIENCE", -1)
+    tail.patience = -1
     assert tail.has_news()
     gap, *rest = read_all(tail)
     assert gap.startswith(b"peavey: ")
@@ -439,13 +437,13 @@ def test_a_damaged_length_in_the_newest_segment_is_not_waited_for_for_ever(
 
 
 def test_an_incomplete_frame_that_nothing_follows_is_not_asked_for_again_and_again(
-    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, sink: FakeSink
 ) -> None:
     lines = journal.lines(0, 3)
     journal.write_bytes(encode_frame(Entry("stdout", 1, b"torn"))[:-2])
     tail = make_tail(journal, sink)
     assert read_all(tail) == lines
-    monkeypatch.setattr(tail_module, "_PATIENCE", -1)
+    tail.patience = -1
     assert read_all(tail) == []
     while tail.has_news():
         assert read_all(tail) == []
@@ -460,7 +458,7 @@ def test_who_a_container_is_holds_from_a_place_on(journal: Journal, sink: FakeSi
     note = write_metadata(journal.folder, info("old"), "a", 12)
     renamed = journal.writer.offset
     identities = Identities(journal.folder, note, lambda of: of.name)
-    tail = Tail(journal.folder, "fake", sink, "?", Cursor(offset=0, resume=0), (), identities)  # type: ignore[arg-type]
+    tail = Tail(journal.folder, "fake", sink, "?", Cursor(offset=0, resume=0), identities=identities)  # type: ignore[arg-type]
     write_metadata(journal.folder, info("new"), "b", 12, [Earlier(info=info("old"), upto=renamed)])
     journal.lines(3, 3)
     records = []
