@@ -16,6 +16,8 @@ _REASONS = {
     Cause.DISK_LIMIT: "they had to make room before they could be delivered (PEAVEY_DISK_LIMIT)",
     Cause.DISK_FREE: "they had to make room on the disk before they could be delivered (PEAVEY_DISK_FREE)",
     Cause.DISK_FULL: "the disk was full when they came",
+    Cause.UNWRITABLE: "the journal could not be written when they came",
+    Cause.DROPPED: "the disk was full when they came, or refused to take them",
     Cause.CORRUPT: NO_ENTRIES,
 }
 

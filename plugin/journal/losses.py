@@ -31,6 +31,8 @@ class Cause(StrEnum):
     DISK_LIMIT = "disk-limit"
     DISK_FREE = "disk-free"
     DISK_FULL = "disk-full"
+    UNWRITABLE = "unwritable"
+    DROPPED = "dropped"
     CORRUPT = "corrupt"
 
 

@@ -39,7 +39,7 @@ def find_end(folder: Path) -> JournalEnd:
     if segments and not segments[-1].compressed and noted <= end:
         return _end_of_segment(folder, segments[-1].base, end)
     offset = max(end, noted)
-    record_loss(folder, end, offset, Cause.DISK_FULL)
+    record_loss(folder, end, offset, Cause.DROPPED)  # which of both, the process that was killed knew
     return JournalEnd(offset, NewestSegment(), Walker(offset, Joiner()))
 
 

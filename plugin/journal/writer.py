@@ -225,7 +225,7 @@ class JournalWriter:
             if self.found is None:
                 self.found = self._walker.offset
             if self.dropped.bytes or not self._segment.is_open:
-                record_loss(self.folder, self._end, self._end + self.dropped.bytes, Cause.DISK_FULL)
+                record_loss(self.folder, self._end, self._end + self.dropped.bytes, self._cause())
                 self._switch(self._end + self.dropped.bytes, self.dropped.tail)
             else:
                 self._segment.write(self._end, self.dropped.tail)
@@ -377,6 +377,11 @@ class JournalWriter:
         self._note_gap()  # before the tail is only in memory
         if self._segment.is_open and self._unwalked is None:
             self._segment.cut(self._end)
+
+    def _cause(self) -> Cause:
+        """Return why lines are dropped, for those who miss them."""
+        is_full = self._reason is None or classify(self._reason) is WriteFault.FULL
+        return Cause.DISK_FULL if is_full else Cause.UNWRITABLE
 
     def _blame(self, reason: OSError) -> None:
         """Remember why the journal cannot be written; it is logged when lines begin to be dropped for it."""

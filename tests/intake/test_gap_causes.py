@@ -1,16 +1,19 @@
 """The record that tells a sink of a gap names the bound that made it."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plugin.delivery.tail import Tail
+from plugin.journal import writer as writer_module
 from plugin.journal.cursors.store import Cursor
 from plugin.journal.layout import gap_path
 from tests.delivery.conftest import FakeSink
 from tests.intake.housekeeper_harness import HOUR, SEGMENT, Housekeeping, disk, write_segments
-from tests.intake.pump_harness import ONE
+from tests.intake.pump_harness import ONE, Clock, PumpHarness, frames
 
 
 def told(folder: Path) -> str:
@@ -48,7 +51,7 @@ def within_disk_free(housekeeping: Housekeeping, patch: pytest.MonkeyPatch) -> N
     housekeeping.keeper(limit=100 * SEGMENT, free=10 * SEGMENT).round()
 
 
-def on_a_full_disk(housekeeping: Housekeeping, _: pytest.MonkeyPatch) -> None:
+def where_a_kill_dropped(housekeeping: Housekeeping, _: pytest.MonkeyPatch) -> None:
     folder = housekeeping.harness.data.container(ONE)
     folder.mkdir()
     gap_path(folder, SEGMENT).touch()
@@ -63,7 +66,7 @@ def on_a_full_disk(housekeeping: Housekeeping, _: pytest.MonkeyPatch) -> None:
         (beyond_buffer_limit, "they had to make room before they could be delivered (buffer-limit)"),
         (beyond_disk_limit, "they had to make room before they could be delivered (PEAVEY_DISK_LIMIT)"),
         (within_disk_free, "they had to make room on the disk before they could be delivered (PEAVEY_DISK_FREE)"),
-        (on_a_full_disk, "the disk was full when they came"),
+        (where_a_kill_dropped, "the disk was full when they came, or refused to take them"),
     ],
 )
 def test_a_gap_names_its_cause(
@@ -77,3 +80,26 @@ def test_a_gap_names_its_cause(
     assert told(housekeeping.harness.data.container(ONE)).endswith(
         f" bytes of this container's log are missing here: {reason}"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOSPC, "the disk was full when they came"),
+        (errno.EIO, "the journal could not be written when they came"),
+    ],
+)
+def test_what_was_dropped_has_the_cause_that_the_disk_told(
+    harness: PumpHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    fifo = harness.begin("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "move", refuse)
+        fifo.write(frames(10))
+        harness.turn()
+    clock.pass_by(40)
+    harness.turn()
+    assert told(harness.data.container(ONE)).endswith(f" bytes of this container's log are missing here: {reason}")
