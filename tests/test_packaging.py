@@ -72,7 +72,7 @@ class TestLock:
 
     def test_it_holds_names_exact_versions_and_hashes_only(self) -> None:
         pin = re.compile(
-            r"[a-z0-9-]+==[0-9a-z.]+( ; [a-z_]+ [<>=]+ '[0-9.]+')? \\|    --hash=sha256:[0-9a-f]{64}( \\)?"
+            r"[a-z0-9-]+==[0-9a-z.]+( (;|and) [a-z_]+ [!<>=]+ '[0-9A-Za-z.]+')* \\|    --hash=sha256:[0-9a-f]{64}( \\)?"
         )
         assert [line for line in LOCK if not pin.fullmatch(line)] == []
 

@@ -183,7 +183,8 @@ def test_a_data_folder_that_cannot_be_locked_is_told(
 ) -> None:
     (place / "data" / "lock").mkdir(parents=True)
     assert run(nothing) == 1
-    assert capsys.readouterr().err == f"peavey: [Errno 21] Is a directory: '{place}/data/lock'\n"
+    fault = f"[Errno 22] not a regular file: '{place}/data/lock'"
+    assert capsys.readouterr().err == f"peavey: cannot lock the data folder {place}/data: {fault}\n"
 
 
 def test_the_help_has_every_setting_with_its_variable_and_default(

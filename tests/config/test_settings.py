@@ -316,7 +316,7 @@ class TestWritten:
     def test_a_flag_then_a_variable_then_the_default_is_shown(self) -> None:
         written = written_settings({"disk_limit": "2g"}, {"PEAVEY_DISK_LIMIT": "1g", "PEAVEY_DISK_FREE": "20m"})
         assert "PEAVEY_DISK_LIMIT=2g PEAVEY_DISK_FREE=20m PEAVEY_MAX_FOLLOWERS=1000" in written
-        assert written.endswith("PEAVEY_HTTP=none LOG_LEVEL=info")
+        assert written.endswith("PEAVEY_HTTP=none PEAVEY_HTTP_HOSTS=none LOG_LEVEL=info TZ=none")
 
     def test_log_opts_are_named_without_their_values(self) -> None:
         environ = {"PEAVEY_LOG_OPTS": '{"splunk-token": "s3cret", "max-size": "1m"}'}

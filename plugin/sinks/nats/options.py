@@ -192,7 +192,7 @@ class NatsOptions(SinkOptions):
     )
     timeout = Option(
         name="nats-timeout",
-        kind=types.duration(minimum=0.001),
+        kind=types.duration(minimum=0.001, maximum=3600),
         default="10s",
         help="How long to wait for a connection, and for the acknowledgement of a message.",
     )

@@ -80,7 +80,7 @@ class RedisOptions(SinkOptions):
     )
     timeout = Option(
         name="redis-timeout",
-        kind=types.duration(minimum=0.001),
+        kind=types.duration(minimum=0.001, maximum=3600),
         default="30s",
         help="How long the server may take to answer, or to take anything at all, before the connection is given up.",
     )
