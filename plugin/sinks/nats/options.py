@@ -198,6 +198,11 @@ class NatsOptions(SinkOptions):
     )
     tls = Nested(TlsOptions, "nats-tls-")
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to: the addresses, without user and password."""
+        return str(self.url)
+
     def check(self) -> Iterator[str]:
         """Yield the faults of options that do not go together."""
         declared = NatsOptions

@@ -86,6 +86,11 @@ class RedisOptions(SinkOptions):
     )
     tls = Nested(TlsOptions, "redis-tls-")
 
+    @property
+    def destination(self) -> str:
+        """Where it sends to: the addresses, without user and password."""
+        return str(self.url)
+
     def check(self) -> Iterator[str]:
         """Yield the faults of options that do not go together."""
         tls = self.tls
