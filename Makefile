@@ -153,7 +153,8 @@ uninstall: ## Stop the plugin and remove it, with the logs it keeps
 .PHONY: clean
 clean: ## Remove all that was made here
 	rm -rf build dist *.egg-info $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find plugin tests bench '(' -name __pycache__ -o -name '*.so' -o -name '*.c' ')' -prune -exec rm -rf {} +
+	find plugin tests bench -name __pycache__ -prune -exec rm -rf {} +
+	find plugin '(' -name '*.so' -o -name '*.c' ')' -delete
 
 # An editable install of the pure modules: a compiled one would hide the source that is being edited.
 $(VENV)/installed: pyproject.toml setup.py

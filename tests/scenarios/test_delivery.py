@@ -252,7 +252,7 @@ def test_everything_killed_while_the_destination_is_frozen(
     for start in range(0, 5_000, 1_000):
         container.print(b"".join(lines[start : start + 1_000]))
         if not start:
-            wait_until(lambda: "unreachable: " in server.log, "a batch is on its way")
+            wait_until(lambda: "; retrying" in server.log, "a batch is on its way")
         server.kill_delivery()
         if start % 2_000:
             server.restart()
