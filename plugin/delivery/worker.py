@@ -265,8 +265,15 @@ class Worker:
         """Do something for a container; others are delivered whatever goes wrong with it."""
         try:
             action(*args, **kwargs)
-        except Exception:
-            logger.exception("container %s: its journal cannot be looked at", container_id[:12])
+        except Exception as error:
+            expected = isinstance(error, OSError)
+            logger.log(
+                logging.WARNING if expected else logging.ERROR,
+                "container %s: cannot look at the journal; retrying: %s",
+                container_id[:12],
+                error,
+                exc_info=not expected,
+            )
             self._lively.pop(container_id, None)
             if container_id in self._containers:
                 self._containers[container_id].retry = time.monotonic() + self._timing.retry

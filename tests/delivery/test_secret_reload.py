@@ -9,7 +9,11 @@ from plugin.delivery.secret_reload import Renewal
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.registry import schema
 
-TEXTS = {"http-headers": "X-Api-Key=secret"}
+TEXTS = {
+    **dict.fromkeys(("http-headers", "elasticsearch-headers", "otlp-headers"), "X-Api-Key=secret"),
+    "nats-url": "nats://user:password@example.com",
+    "redis-url": "redis://user:password@example.com",
+}
 
 
 def renewal_of(**options: str) -> Renewal:

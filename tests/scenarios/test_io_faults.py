@@ -31,10 +31,12 @@ from tests.testbed.waiting import wait_until
 from tests.testbed.wire import WireError
 
 OTHERS = 20
-BEFORE, DURING, AGAIN = (numbered(200, label, padding=40) for label in ("before", "during", "again"))
+BEFORE = numbered(200, "before", padding=1_250)
+"""Nearly a whole segment, so that what is printed while a fault is on begins the next one."""
+DURING, AGAIN = (numbered(200, label, padding=40) for label in ("during", "again"))
 FEW = 3
 OPTIONS = {"max-size": "8k", "max-file": "1000", "fsync-interval": "1s"}
-"""Small segments, so that all that rotates, is compressed and synced is met while a fault is on."""
+"""The smallest segments there are, so that all that rotates, is compressed and synced is met while a fault is on."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
