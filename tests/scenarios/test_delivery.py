@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
+import trustme
 
 from plugin.journal.cursors.store import read_cursor
 from plugin.status.client import ask_status, read_status
@@ -309,16 +310,23 @@ def test_a_misconfigured_sink_is_told_and_disturbs_no_other(
     server: Server, engine: Engine, receivers: Receivers, data: DataFolder, folder: Path
 ) -> None:
     receiver = receivers.up("loki")
-    missing = {"syslog-address": "tcp+tls://127.0.0.1:1", "syslog-tls-ca-cert": str(folder / "ca.pem")}
-    container = run(engine, receiver, options=missing)
+    authority = folder / "ca.pem"
+    authority.write_bytes(trustme.CA().cert_pem.bytes())
+    container = run(
+        engine,
+        receiver,
+        options={"syslog-address": "tcp+tls://127.0.0.1:1", "syslog-tls-ca-cert": str(authority)},
+    )
     other = run(engine, receiver)
+    authority.unlink()
+    server.restart()
     lines = numbered(1_000)
     for printing in (container, other):
         print_to_the_end(printing, lines)
 
     assert arrived(receiver, container) == plain(lines)
     assert arrived(receiver, other) == plain(lines)
-    wait_until(lambda: str(folder / "ca.pem") in server.log, "the log tells of the missing file")
+    wait_until(lambda: str(authority) in server.log, "the log tells of the missing file")
     assert container.id[:12] in server.log
     assert container.output() == b"".join(lines) + END + b"\n"
     assert data.journal(container.id)

@@ -205,7 +205,10 @@ class NatsConnection:
                 raise UnavailableError(f"cannot connect to {address} within {self._limit:g} s") from None
             if not isinstance(error, Exception):
                 raise
-            raise _failure(address, errors[-1] if errors else error) from error
+            # A server that refuses a login closes the connection at once: the reset may be told last.
+            failures = [_failure(address, each) for each in (*reversed(errors), error)]
+            refusal = next((each for each in failures if isinstance(each, MisconfiguredError)), None)
+            raise (refusal or failures[0]) from error
         self._closed = closed
         return client
 
