@@ -137,7 +137,10 @@ class TestListing:
         assert "\x1b" not in out
         assert "x…" in out
 
-    def test_a_note_says_that_it_is_one(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_note_says_that_it_is_one(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "200")
         bury(Here.data.container(WEB), "syslog", record(b"hello"), "refused 3 records", WHEN, 1_200)
         dead()
         shown = " ".join(capsys.readouterr().out.split())
