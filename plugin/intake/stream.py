@@ -325,9 +325,8 @@ class Container:
         writer = self.writer
         if self._placed or writer is None or writer.found is None:
             return
-        metadata = (
-            None if writer.began else self._read_metadata()
-        )  # one that is there is an older journal's, which was removed
+        # Where the journal has only begun, metadata that is there is an older one's, which was removed.
+        metadata = None if writer.began else self._read_metadata()
         if metadata is not None:
             self._birth = metadata.birth
             self._earlier = list(metadata.earlier)

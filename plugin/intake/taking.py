@@ -145,7 +145,7 @@ class Taker:
         container.note_taken()
 
     def _unblock(self, container: Container) -> None:
-        """Give up a stream that keeps others waiting for the rest of its frame: nothing will ever complete it."""
+        """Close a stream that keeps others waiting for the rest of its frame: nothing will ever complete it."""
         owner = container.owner
         if owner is None or time.monotonic() - container.blocked_since < _BLOCKED_AT_MOST:
             return

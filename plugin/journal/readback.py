@@ -123,7 +123,7 @@ class LogReading:
         self._missing = (self._missing[0] if self._missing else start, end)
 
     def _tell_missing(self, time_nano: int) -> None:
-        """Say in its place what is damaged up to where the reader is.
+        """Insert, in its place, a line about what is damaged up to where the reader is.
 
         What was given up on purpose is not: of that a kill, or a full disk, can have left the beginning.
         """

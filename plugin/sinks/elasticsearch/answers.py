@@ -105,7 +105,7 @@ def is_about_setup(kind: str, reason: str) -> bool:
 def judge(
     site: str, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[Secret] = ()
 ) -> SinkError | None:
-    """Say what the answer to a whole request means, as `failure` does, whose place it takes."""
+    """Return the failure that the answer to a whole request stands for; takes the place of `failure`."""
     fault = failure(site, status, headers, body, secrets)
     if isinstance(fault, RejectError) and not isinstance(fault, TooLargeError):
         try:

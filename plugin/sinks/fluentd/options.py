@@ -192,12 +192,8 @@ class FluentdOptions(SinkOptions):
 
     def check(self) -> Iterator[str]:
         """Yield the faults of options that do not go together."""
-        tls = self.tls
         if not self.address.tls:
-            files = ((TlsOptions.ca, tls.ca), (TlsOptions.cert, tls.cert), (TlsOptions.key, tls.key))
-            for option, value in files:
-                if value is not None:
-                    yield f"log-opt {quote(tls.name_of(option))} needs a fluentd-address that begins with tls://"
+            yield from self.tls.check_unused("a fluentd-address that begins with tls://")
         yield from super().check()
         if (self.username or self.password) and not self.shared_key:
             username, password = FluentdOptions.username.name, FluentdOptions.password.name

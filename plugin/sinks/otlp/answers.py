@@ -70,7 +70,7 @@ def _from_json(answer: bytes) -> Partial:
 def judge(
     site: str, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[Secret] = ()
 ) -> SinkError | None:
-    """Say what the answer to a request means, as `failure` does, whose place it takes.
+    """Return the failure that the answer to a request stands for, None for success; takes the place of `failure`.
 
     A server of OTLP, which is known by the message in its answer, wants only 429, 502, 503 and 504 to be tried again:
     with any other 5xx it refuses these very records. Without such a message, something else has answered or failed.

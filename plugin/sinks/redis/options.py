@@ -93,12 +93,8 @@ class RedisOptions(SinkOptions):
 
     def check(self) -> Iterator[str]:
         """Yield the faults of options that do not go together."""
-        tls = self.tls
         if not self.url.tls:
-            files = ((TlsOptions.ca, tls.ca), (TlsOptions.cert, tls.cert), (TlsOptions.key, tls.key))
-            for option, value in files:
-                if value is not None:
-                    yield f"log-opt {quote(tls.name_of(option))} needs a redis-url that begins with rediss://"
+            yield from self.tls.check_unused("a redis-url that begins with rediss://")
         yield from super().check()
         if self.username and not (self.password or self.url.password.reveal()):
             yield f"log-opt {quote(RedisOptions.username.name)} needs {quote(RedisOptions.password.name)}"

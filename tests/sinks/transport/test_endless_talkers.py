@@ -22,7 +22,7 @@ Behaviour = Callable[[socket.socket], None]
 
 
 def talk(connection: socket.socket, said: bytes = b"x" * 65_536) -> None:
-    """Say much, while another thread reads."""
+    """Send much, while another thread reads."""
     threading.Thread(target=read_all, args=(connection,), daemon=True).start()
     for _ in range(MUCH // len(said)):
         connection.sendall(said)
@@ -36,7 +36,7 @@ def read_all(connection: socket.socket) -> None:
 
 
 def reply(connection: socket.socket) -> None:
-    """Say 10 KiB for whatever comes."""
+    """Answer whatever comes with 10 KiB."""
     while connection.recv(65_536):
         connection.sendall(b"y" * 10_240)
 

@@ -105,6 +105,13 @@ class TlsOptions(Options):
         if self.key is not None and self.cert is None:
             yield f"log-opt {quote(self.name_of(declared.key))} needs {quote(self.name_of(declared.cert))}"
 
+    def check_unused(self, needed: str) -> Iterator[str]:
+        """Yield the faults of files that are named although there is no TLS, which ``needed`` would bring."""
+        declared = type(self)
+        for option, value in ((declared.ca, self.ca), (declared.cert, self.cert), (declared.key, self.key)):
+            if value is not None:
+                yield f"log-opt {quote(self.name_of(option))} needs {needed}"
+
     def check_start(self, info: Info) -> Iterator[str]:
         """Yield the fault of a file that cannot be used."""
         yield from file_faults(self.ca, self.cert, self.key)
