@@ -1,5 +1,6 @@
 """Fixtures for tests that drive a real server process with the stand-in engine."""
 
+import math
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from plugin.config import files
+from plugin.delivery import tail
 from tests.testbed.folders import DataFolder
 from tests.testbed.lifetimes import dying_engine, short_folder, tidy_server
 from tests.testbed.server import Server
@@ -28,6 +30,12 @@ def _file_access() -> Iterator[None]:
     """Undo what a command that is run in this process says of files that log-opts may name."""
     with files.restricted(files.access()):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _undivided_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a tail read on until there are records, however busy the machine is; tests of turns shorten them."""
+    monkeypatch.setattr(tail, "LONGEST_TURN", math.inf)
 
 
 @pytest.fixture
