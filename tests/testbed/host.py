@@ -46,7 +46,7 @@ def has_rsyslog() -> bool:
 
 def has_receivers() -> bool:
     """Return whether the real servers are there that sinks are tested with."""
-    return has_rsyslog() and has_program("redis-server", "nats-server")()
+    return has_rsyslog() and has_program("redis-server", "nats-server", "rabbitmq-server")()
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,13 @@ NEEDS = {
     "image": Need("testing as a managed plugin", has_program("debootstrap"), ("debootstrap",)),
     "registry": Need("testing plugin push and install", has_program("docker-registry"), ("docker-registry",)),
     "receivers": Need(
-        "testing syslog with rsyslog, redis and nats with their servers",
+        "testing syslog, redis, nats and amqp with real servers",
         has_receivers,
-        ("rsyslog", "rsyslog-openssl", "redis-server", "nats-server"),
+        ("rsyslog", "rsyslog-openssl", "redis-server", "nats-server", "rabbitmq-server"),
     ),
-    "unit": Need("rating the systemd unit", has_program("systemd-analyze"), ("systemd",)),
+    "unit": Need(
+        "rating the systemd unit, and testing journald", has_program("systemd-analyze", "journalctl"), ("systemd",)
+    ),
     "node": Need("testing fluentd with a Forward server from npm", has_program("node", "npm"), ("nodejs", "npm")),
 }
 
