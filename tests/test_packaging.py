@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from plugin.config.settings import DATA, LOGGING_DIR, SOCKET, plugin_environment
+from plugin.sinks.journald.options import DEFAULT_SOCKET
 from tests.testbed.host import can_compile
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -49,11 +50,17 @@ class TestConfiguration:
         assert data["value"].startswith(f"{LOGGING_DIR.default}/")
         assert data["settable"] == []
 
-    def test_the_folder_of_secrets_is_read_only_and_its_source_can_be_set(self) -> None:
-        (mount,) = CONFIG["mounts"]
-        assert mount["options"] == ["rbind", "ro"]
-        assert mount["settable"] == ["source"]
-        assert Path(mount["source"]).is_dir()
+    def test_folders_of_the_host_are_read_only_and_their_sources_can_be_set(self) -> None:
+        assert {mount["name"] for mount in CONFIG["mounts"]} == {"files", "journald"}
+        for mount in CONFIG["mounts"]:
+            assert mount["type"] == "bind"
+            assert mount["options"] == ["rbind", "ro"]
+            assert mount["settable"] == ["source"]
+            assert Path(mount["source"]).is_dir(), "a plugin with a source that does not exist cannot be enabled"
+
+    def test_the_socket_of_journald_is_where_the_sink_looks_for_it(self) -> None:
+        (mount,) = (mount for mount in CONFIG["mounts"] if mount["name"] == "journald")
+        assert Path(mount["destination"]) == Path(DEFAULT_SOCKET).parent
 
     def test_it_asks_for_no_capability_and_no_device(self) -> None:
         assert CONFIG["linux"] == {"capabilities": []}

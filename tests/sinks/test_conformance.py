@@ -239,6 +239,7 @@ def test_every_sink_is_listed() -> None:
         "elasticsearch",
         "loki",
         "http",
+        "journald",
         "splunk",
         "fluentd",
         "syslog",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sinks.journald.server import journald
 from tests.testbed.containers import Containers
 from tests.testbed.managed import ManagedPlugin
 
@@ -53,6 +54,18 @@ def test_the_folder_of_secrets_can_be_chosen_and_is_read_only(disabled: ManagedP
     assert os.statvfs(disabled.root / "etc/peavey").f_flag & os.ST_RDONLY
     disabled.disable()
     assert disabled.set("files.source=/etc/ssl/certs").returncode == 0
+
+
+def test_the_socket_of_journald_can_be_mounted(disabled: ManagedPlugin, containers: Containers, tmp_path: Path) -> None:
+    with journald(tmp_path) as server:
+        assert disabled.set(f"journald.source={server.socket.parent}").returncode == 0
+        disabled.enable()
+        assert os.statvfs(disabled.root / "run/systemd/journal").f_flag & os.ST_RDONLY
+        containers.shell("echo hello", options={"sink": "journald", "tag": "mounted"}).wait()
+        (entry,) = server.wait_for(1)
+        assert (entry["MESSAGE"], entry["CONTAINER_TAG"]) == ("hello", "mounted")
+        disabled.disable()
+    assert disabled.set("journald.source=/etc/ssl/certs").returncode == 0
 
 
 def test_a_folder_that_does_not_exist_is_named_when_it_is_enabled(disabled: ManagedPlugin) -> None:
