@@ -12,6 +12,8 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
+_PROCESSORS = len(os.sched_getaffinity(0))
+
 
 def compiled_modules(*, required: bool) -> list[Extension]:
     """Return an extension for each `plugin/**/x.py` that has an `x.pxd`; one not required may fail to build."""
@@ -24,6 +26,7 @@ def compiled_modules(*, required: bool) -> list[Extension]:
         # The .pxd files alone give C types: the annotations in the source speak of Python's unbounded int.
         compiler_directives={"language_level": 3, "annotation_typing": False},
         quiet=True,
+        nthreads=_PROCESSORS,
     )
     for extension in extensions:
         extension.optional = not required
@@ -31,4 +34,7 @@ def compiled_modules(*, required: bool) -> list[Extension]:
 
 
 pure = os.environ.get("PEAVEY_PURE") == "1"
-setup(ext_modules=[] if pure else compiled_modules(required=os.environ.get("PEAVEY_COMPILED") == "1"))
+setup(
+    ext_modules=[] if pure else compiled_modules(required=os.environ.get("PEAVEY_COMPILED") == "1"),
+    options={"build_ext": {"parallel": _PROCESSORS}},
+)
