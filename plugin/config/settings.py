@@ -18,6 +18,7 @@ from plugin.config.listen_address import LISTEN_ADDRESS, ListenAddress
 from plugin.config.options import defaults_faults
 from plugin.config.parsing import hint, parse_list, printable, quote
 from plugin.config.schema import Schema
+from plugin.config.secrets import Secret
 from plugin.config.types import Kind
 from plugin.errors import SettingError
 
@@ -190,6 +191,31 @@ TIMEZONE = Setting(
     ),
 )
 
+HTTP_PROXY = Setting(
+    name="http_proxy",
+    variable="HTTP_PROXY",
+    kind=types.SECRET,
+    default="",
+    help=(
+        "The proxy for destinations with http:// whose log-opts name none, such as http://proxy.example.com:3128, but "
+        "never for this host."
+    ),
+)
+HTTPS_PROXY = Setting(
+    name="https_proxy",
+    variable="HTTPS_PROXY",
+    kind=types.SECRET,
+    default="",
+    help="The same for destinations with https://.",
+)
+NO_PROXY = Setting(
+    name="no_proxy",
+    variable="NO_PROXY",
+    kind=types.TEXT,
+    default="",
+    help="Hosts, domains and networks that are reached without a proxy, with commas, as Go and curl read it.",
+)
+
 SETTINGS: tuple[Setting[Any], ...] = (
     SOCKET,
     DATA,
@@ -205,6 +231,9 @@ SETTINGS: tuple[Setting[Any], ...] = (
     HTTP_HOSTS,
     LOG_LEVEL,
     TIMEZONE,
+    HTTP_PROXY,
+    HTTPS_PROXY,
+    NO_PROXY,
 )
 
 
@@ -226,6 +255,9 @@ class Settings:
     http_hosts: tuple[str, ...]
     log_level: str
     timezone: str
+    http_proxy: Secret
+    https_proxy: Secret
+    no_proxy: str
     warnings: tuple[str, ...] = ()
     """Variables that look like a setting but are not: worth a line in the log, not a reason to stop."""
 
@@ -273,6 +305,9 @@ def load_settings(
         http_hosts=read(HTTP_HOSTS),
         log_level=read(LOG_LEVEL),
         timezone=read(TIMEZONE),
+        http_proxy=read(HTTP_PROXY),
+        https_proxy=read(HTTPS_PROXY),
+        no_proxy=read(NO_PROXY),
         warnings=tuple(_unknown_variables(environ)),
     )
     source, _ = _given(LOG_OPTS, arguments, environ)
@@ -292,11 +327,14 @@ def _given(setting: Setting[Any], arguments: Mapping[str, object], environ: Mapp
 def written_settings(arguments: Mapping[str, object], environ: Mapping[str, str]) -> str:
     """Return the settings in force on one line, as they were written; they must have been read without faults.
 
-    Of log-opts only the names are shown: their values can be secret.
+    Of log-opts only the names are shown: their values can be secret. Nothing is shown of a proxy, which may hold a
+    password.
     """
 
     def shown(setting: Setting[Any]) -> str:
         text = _given(setting, arguments, environ)[1]
+        if setting.kind.secret:
+            return str(setting.kind.parse(text)) if text else ""
         return ",".join(sorted(parse_defaults(text))) if setting is LOG_OPTS else printable(text)
 
     return " ".join(f"{setting.variable}={shown(setting) or 'none'}" for setting in SETTINGS)

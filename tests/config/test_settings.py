@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from plugin.config.defaults import parse_defaults
 from plugin.config.files import FileRoot
 from plugin.config.listen_address import ListenAddress
+from plugin.config.secrets import Secret
 from plugin.config.settings import (
     SETTINGS,
     Setting,
@@ -44,6 +45,9 @@ DEFAULTS = Settings(
     http_hosts=(),
     log_level="info",
     timezone="",
+    http_proxy=Secret(""),
+    https_proxy=Secret(""),
+    no_proxy="",
 )
 
 
@@ -79,6 +83,9 @@ class TestSources:
             "PEAVEY_HTTP_HOSTS": "logs.example.com, logs",
             "LOG_LEVEL": "Debug",
             "TZ": "Europe/Berlin",
+            "HTTP_PROXY": "http://user:s3cret@proxy.example.com:3128",
+            "HTTPS_PROXY": "proxy.example.com:3129",
+            "NO_PROXY": "10.0.0.0/8, .example.com",
         }
         assert set(environ) == {setting.variable for setting in SETTINGS}
         assert load_settings({}, environ) == Settings(
@@ -100,6 +107,9 @@ class TestSources:
             http_hosts=("logs.example.com", "logs"),
             log_level="debug",
             timezone="Europe/Berlin",
+            http_proxy=Secret("http://user:s3cret@proxy.example.com:3128"),
+            https_proxy=Secret("proxy.example.com:3129"),
+            no_proxy="10.0.0.0/8, .example.com",
         )
 
     def test_a_flag_wins_over_its_variable(self) -> None:
@@ -299,6 +309,9 @@ class TestManagedPlugin:
             "PEAVEY_HTTP_HOSTS",
             "LOG_LEVEL",
             "TZ",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "NO_PROXY",
         ]
 
     def test_its_data_folder_is_fixed_beneath_the_folder_that_survives_upgrades(self) -> None:
@@ -316,7 +329,15 @@ class TestWritten:
     def test_a_flag_then_a_variable_then_the_default_is_shown(self) -> None:
         written = written_settings({"disk_limit": "2g"}, {"PEAVEY_DISK_LIMIT": "1g", "PEAVEY_DISK_FREE": "20m"})
         assert "PEAVEY_DISK_LIMIT=2g PEAVEY_DISK_FREE=20m PEAVEY_MAX_FOLLOWERS=1000" in written
-        assert written.endswith("PEAVEY_HTTP=none PEAVEY_HTTP_HOSTS=none LOG_LEVEL=info TZ=none")
+        assert written.endswith(
+            "PEAVEY_HTTP=none PEAVEY_HTTP_HOSTS=none LOG_LEVEL=info TZ=none HTTP_PROXY=none HTTPS_PROXY=none"
+            " NO_PROXY=none"
+        )
+
+    def test_a_proxy_is_not_shown(self) -> None:
+        written = written_settings({}, {"HTTPS_PROXY": "http://user:s3cret@proxy.example.com"})
+        assert "HTTPS_PROXY=*** " in written
+        assert "s3cret" not in written
 
     def test_log_opts_are_named_without_their_values(self) -> None:
         environ = {"PEAVEY_LOG_OPTS": '{"splunk-token": "s3cret", "max-size": "1m"}'}
