@@ -33,6 +33,7 @@ SINKS: dict[str, dict[str, str]] = {
     "redis": {"redis_url": "redis://127.0.0.1"},
     "nats": {"nats_url": "nats://127.0.0.1"},
     "journald": {"sink": "journald"},
+    "gcplogs": {"sink": "gcplogs", "gcp_project": "shop-4711", "gcp_compression": "none"},
     "json-file": {"json_file_path": "/var/log/containers/web.log"},
 }
 

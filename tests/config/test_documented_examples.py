@@ -36,6 +36,9 @@ ACCEPTED = [
     {**SPLUNK, "splunk-format": "raw", "splunk-verify-connection": "true", "splunk-gzip": "true"},
     {**SPLUNK, "splunk-gzip-level": "-1", "splunk-sourcetype": "_json", "tag": "{{.Name}}/{{.FullID}}"},
     {**SPLUNK, "splunk-url-path": "/services/collector/event/1.0", "splunk-index-acknowledgment": "true"},
+    {"gcp-project": "my-project", "gcp-log-cmd": "true", "labels": "location", "env": "TEST"},
+    {"gcp-meta-zone": "us-east1-b", "gcp-meta-name": "`docker info`", "gcp-meta-id": "1"},
+    {"sink": "journald", "tag": "{{.ImageName}}/{{.Name}}", "labels": "location", "env": "TEST"},
     {**LOKI, "loki-retries": "5", "loki-batch-size": "400", "loki-batch-wait": "1s", "loki-timeout": "10s"},
     {**LOKI, "loki-external-labels": "job=docker,container_name={{.Name}}", "no-file": "true", "keep-file": "true"},
     {**LOKI, "loki-min-backoff": "500ms", "loki-max-backoff": "5m", "loki-tenant-id": "fake"},
@@ -44,6 +47,7 @@ ACCEPTED = [
         "loki-relabel-config": "- action: labelmap\n  regex: swarm_(service)\n- action: labeldrop\n  regex: swarm_.+",
     },
 ]
+
 
 ANSWERED = [
     ({"max-size": "-1"}, "leave the option away"),
@@ -54,7 +58,6 @@ ANSWERED = [
     ({"syslog-address": "x:514"}, "'x:514' has no scheme"),
     ({"fluentd-address": "tcp+tls://x"}, "accepted: .*tls://HOST:PORT.*did you mean 'tls'"),
     ({"awslogs-region": "us-east-1", "awslogs-group": "myLogGroup"}, "CloudWatch Logs, send to an agent"),
-    ({"gcp-project": "my-project"}, "Google Cloud, send to an agent"),
     ({"loki-url": "loki:3100"}, "http:// or https:// URL"),
     ({**LOKI, "loki-pipeline-stages": "- regex:\n"}, "pipeline stages are not supported: leave the option away"),
 ]

@@ -238,6 +238,7 @@ def test_every_sink_is_listed() -> None:
     chosen = {
         "elasticsearch",
         "loki",
+        "gcplogs",
         "http",
         "journald",
         "splunk",
