@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from plugin.delivery.tail import Tail
+from plugin.journal.layout import is_gone
 from plugin.records.position import Position, position_behind
 from plugin.sinks.base import Record
 
@@ -35,6 +36,11 @@ def records_of(batch: Batch) -> list[Record]:
 def has_records(batch: Batch) -> bool:
     """Return whether there is anything to send, or only cursors to move."""
     return any(group.records for group in batch)
+
+
+def without_closed(batch: Batch) -> Batch:
+    """Leave out what is read again: the groups of tails that are closed, unless their journals are gone."""
+    return [group for group in batch if not group.tail.is_closed or is_gone(group.tail.folder)]
 
 
 def count_records(batch: Batch) -> int:

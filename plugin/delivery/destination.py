@@ -7,6 +7,7 @@ from typing import Any
 
 from plugin.delivery.backoff import Backoff
 from plugin.delivery.batch import oldest_time
+from plugin.delivery.batch_notes import BatchNotes
 from plugin.delivery.batch_size import BatchSize
 from plugin.delivery.cpu_yield import Yielding
 from plugin.delivery.destination_state import DestinationState
@@ -31,8 +32,8 @@ class Destination:
     """Takes the records of its tails, in turn, to one place, one batch after the other.
 
     ``label`` is the sink's instance name and ``address`` where it sends to, for the log. ``renewed`` gives the sink
-    anew if a secret of it has changed: it is asked after failures. ``turns`` and ``yielding`` decide what is read next,
-    and when.
+    anew if a secret of it has changed: it is asked after failures. ``notes`` is where batches are noted before they are
+    sent, for a sink that asks for it. ``turns`` and ``yielding`` decide what is read next, and when.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Destination:
         renewed: Callable[[], Sink[Any] | None] = lambda: None,
         *,
         address: str = "",
+        notes: BatchNotes | None = None,
         turns: Turns | None = None,
         yielding: Yielding | None = None,
     ) -> None:
@@ -55,7 +57,7 @@ class Destination:
         self._turns = turns or Turns(settings.batch_wait)
         self._batch_size = BatchSize(settings.batch_size)
         self._sender = Sender(
-            self.name, self._sink, self.state, self._batch_size, Backoff(settings.retry_min, settings.retry_max)
+            self.name, self._sink, self.state, self._batch_size, Backoff(settings.retry_min, settings.retry_max), notes
         )
         self._yielding = yielding or Yielding()
 
@@ -63,6 +65,11 @@ class Destination:
     def sink(self) -> Sink[Any]:
         """The sink, as it is now: it is another one after a secret has changed."""
         return self._sink.current
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it has tails, or a batch of an earlier process to send first."""
+        return bool(self.tails) or self._sender.is_replaying
 
     def add(self, tail: Tail) -> None:
         """Begin to deliver a tail."""
@@ -82,6 +89,7 @@ class Destination:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
+        await self._sender.replay()
         while True:
             batch = await self._turns.collect(self._batch_size.current)
             oldest = oldest_time(batch)

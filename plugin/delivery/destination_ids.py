@@ -24,9 +24,9 @@ class DestinationNames:
     def __init__(self, data: DataFolder) -> None:
         self._key = _take_key(data.path / "delivery" / "key")
 
-    def name(self, options: object) -> str:
-        """Return eight hexadecimal digits for what makes a destination, by its ``repr``."""
-        return hashlib.blake2b(repr(options).encode(), key=self._key, digest_size=4).hexdigest()
+    def name(self, options: object, size: int = 4) -> str:
+        """Return hexadecimal digits, two for each byte of ``size``, for what makes a destination, by its ``repr``."""
+        return hashlib.blake2b(repr(options).encode(), key=self._key, digest_size=size).hexdigest()
 
 
 def _take_key(path: Path) -> bytes:

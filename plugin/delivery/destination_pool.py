@@ -4,14 +4,15 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from plugin.config.options import SinkChoice
 from plugin.config.secrets import Secret
+from plugin.delivery.batch_notes import BatchNotes
 from plugin.delivery.destination import DeliverySettings, Destination
 from plugin.delivery.secret_reload import Renewal
-from plugin.sinks.registry import make_sink
+from plugin.sinks.registry import load_sink, make_sink
 
 logger = logging.getLogger(__name__)
 
@@ -22,11 +23,13 @@ Key = tuple[Any, ...]
 class Destinations:
     """The running destinations, one for each set of options; ``defaults`` are the plugin-wide log-opts.
 
-    A secret that is named by its file counts by the file's name: what the file holds may change.
+    ``notes`` makes the notes of batches for a destination, by what makes it and what the log calls it. A secret that is
+    named by its file counts by the file's name: what the file holds may change.
     """
 
-    def __init__(self, defaults: Mapping[str, str]) -> None:
+    def __init__(self, defaults: Mapping[str, str], notes: Callable[[Key, str], BatchNotes] | None = None) -> None:
         self._defaults = defaults
+        self._notes = notes
         self._running: dict[Key, Destination] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
@@ -54,17 +57,34 @@ class Destinations:
             sink = make_sink(choice)
             renewal = Renewal(choice, options, self._defaults)
             destination = self._running[key] = Destination(
-                choice.instance, sink, _settings(choice), renewal.renewed, address=choice.options.destination
+                choice.instance,
+                sink,
+                _settings(choice),
+                renewal.renewed,
+                address=choice.options.destination,
+                notes=self._notes_for(choice) if sink.notes_batches else None,
             )
             self._tasks[key] = asyncio.create_task(destination.run(), name=f"destination {destination.name}")
             self._tasks[key].add_done_callback(_end_on_bug)
             logger.info("destination %s: started", destination.name)
         return self._running[key]
 
+    def waits_for_note(self, choice: SinkChoice, container_id: str) -> bool:
+        """Return whether records of a container's sink are under way as they were noted, so that its cursor will move.
+
+        From now on no other destination's note holds for it. The choice must have no faults.
+        """
+        if self._notes is None or not load_sink(choice.sink).notes_batches:
+            return False
+        return self._notes(_key(choice), choice.instance).claim(container_id, choice.instance)
+
+    def _notes_for(self, choice: SinkChoice) -> BatchNotes | None:
+        return self._notes and self._notes(_key(choice), f"{choice.instance}@{choice.options.destination}")
+
     def end_unused(self) -> None:
         """End those that have no container, without waiting for them."""
         for key, destination in list(self._running.items()):
-            if destination.tails:
+            if destination.is_used:
                 continue
             logger.info("destination %s: ended, no container uses it", destination.name)
             ending = asyncio.create_task(_end(self._running.pop(key), self._tasks.pop(key)))

@@ -21,10 +21,11 @@ class LinkedContainer:
     """A container that is delivered, with its links by sink instance.
 
     ``changed`` is its info.json's modification time; ``next_look`` (at that) and ``retry`` are of the monotonic clock.
-    ``without_cursor`` are sinks that are not delivered to, unless they get a cursor.
+    ``without_cursor`` are sinks that are not delivered to, unless they get a cursor; ``waiting`` those whose batch must
+    be sent again first as it was noted.
     """
 
-    __slots__ = ("birth", "changed", "info", "links", "next_look", "retry", "without_cursor")
+    __slots__ = ("birth", "changed", "info", "links", "next_look", "retry", "waiting", "without_cursor")
 
     def __init__(self) -> None:
         self.changed = 0
@@ -33,6 +34,7 @@ class LinkedContainer:
         self.info: Info | None = None
         self.birth = 0
         self.links: dict[str, Link] = {}
+        self.waiting: set[str] = set()
         self.without_cursor: set[str] = set()
 
     def has_found_cursor(self, folder: Path) -> bool:

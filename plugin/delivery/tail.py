@@ -94,6 +94,7 @@ class Tail:
         self._at_end = False
         self._fresh = True
         self._open_folder = -1
+        self.is_closed = False
 
     @property
     def container_id(self) -> str:
@@ -290,6 +291,7 @@ class Tail:
 
     def close(self) -> None:
         """Close the journal's files; what is acknowledged from now on is noted nowhere."""
+        self.is_closed = True
         self._reader.close()
         self._close_folder()
 

@@ -13,15 +13,17 @@ from typing import ParamSpec
 import msgspec
 
 from plugin.config.options import SinkChoice, validate_leniently
+from plugin.delivery.batch_notes import BatchNotes, remove_stale
 from plugin.delivery.destination import Destination
 from plugin.delivery.destination_ids import DestinationNames
-from plugin.delivery.destination_pool import Destinations
+from plugin.delivery.destination_pool import Destinations, Key
 from plugin.delivery.identities import Identities
 from plugin.delivery.journal_watcher import Watch
 from plugin.delivery.misconfigurations import Faults
 from plugin.delivery.origin import make_origin
 from plugin.delivery.report import Filtered, ShareStatus, SinkStatus, write_status
 from plugin.delivery.routes import Link, LinkedContainer
+from plugin.delivery.sharding import Share
 from plugin.delivery.tail import Tail
 from plugin.delivery.timing import Timing
 from plugin.docker.info import Info
@@ -42,6 +44,7 @@ _SHORTEST_PAUSE = 0.02
 _PAUSES = 9.0
 _TURN = 0.01
 _STOP_WITHIN = 3.0
+_NAME_SIZE = 16
 
 P = ParamSpec("P")
 MakeStages = Callable[[SinkChoice, Info], Sequence[Transform]]
@@ -73,7 +76,7 @@ class Worker:
         self._shares = shares
         self._stages = stages
         self._timing = timing or Timing()
-        self._destinations = Destinations(defaults)
+        self._destinations = Destinations(defaults, self._batch_notes)
         self._containers: dict[str, LinkedContainer] = {}
         self._faults = Faults()
         self._names = DestinationNames(data)
@@ -84,6 +87,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop`` is set; then end within seconds, with what is acknowledged noted."""
         next_report = 0.0
+        remove_stale(self._data)
         while not stop.is_set():
             await self._look_around(stop)
             looked = time.monotonic()
@@ -163,7 +167,8 @@ class Worker:
             self._drop(container_id)
             self._take_up(container_id, folder, changed)
             return
-        if metadata.info == container.info and container_id not in self._faults and not container.without_cursor:
+        is_settled = container_id not in self._faults and not container.without_cursor and not container.waiting
+        if metadata.info == container.info and is_settled:
             return
         container.birth = metadata.birth
         container.info = metadata.info
@@ -201,11 +206,18 @@ class Worker:
         for instance in container.links.keys() - instances:
             container.forget(instance)
         container.without_cursor &= instances
+        container.waiting &= instances
         self._faults.forget_all_but(container_id, instances)
 
     def _begin(self, container: LinkedContainer, folder: Path, metadata: JournalMetadata, choice: SinkChoice) -> None:
-        """Begin to deliver to a sink, unless it is one that is newer than the container."""
+        """Begin to deliver to a sink, unless it is newer than the container, or a batch must be sent again first."""
         container.without_cursor.discard(choice.instance)
+        container.waiting.discard(choice.instance)
+        if not choice.faults and self._destinations.waits_for_note(choice, metadata.info.container_id):
+            self._destinations.begin(choice, metadata.info.options)
+            container.waiting.add(choice.instance)
+            container.retry = time.monotonic()
+            return
         cursor = find_beginning(folder, choice, metadata.birth)
         if cursor is None:
             container.without_cursor.add(choice.instance)
@@ -300,6 +312,10 @@ class Worker:
                     self._lively[container_id] = now + self._timing.lively
                 else:
                     tail.rest()
+
+    def _batch_notes(self, key: Key, label: str) -> BatchNotes:
+        share = Share(self._share, self._shares)
+        return BatchNotes(self._data, share, self._names.name(key, _NAME_SIZE), label)
 
     def _report(self) -> None:
         """Write what status and metrics tell."""

@@ -3,6 +3,7 @@
 DATA/lock                                  held by the process that writes
 DATA/streams/…                             attachments, see ``plugin.intake.attachments``
 DATA/reserve/…                             room for attachments on a full disk, see ``plugin.intake.disk_reserve``
+DATA/delivery/notes/…                      batches under way, see ``plugin.delivery.batch_notes``
 DATA/grown                                 see ``plugin.journal.change_counters``
 DATA/containers/<container id>/info.json   see ``plugin.journal.metadata``
     <20 digits>.log                        a segment, named by the offset of its first byte

@@ -134,10 +134,15 @@ class Sink(ABC, Generic[Prepared]):
         name, prefix and options
     ``joins_parts``
         whether it wants lines over 16 KiB as one record (up to 1 MiB), or the engine's parts as they come
+    ``notes_batches``
+        whether what ``encode`` has made is noted on disk before it is sent, for a destination that recognizes a batch
+        that comes again, but no records: after a kill the same bytes are sent first, perhaps by a later version. Such a
+        batch is cut only if it was refused as a whole
     """
 
     declaration: ClassVar[type[SinkOptions]]
     joins_parts: ClassVar[bool] = True
+    notes_batches: ClassVar[bool] = False
 
     @property
     def trouble(self) -> Trouble | None:
