@@ -9,8 +9,8 @@ from plugin.config.types import Kind
 from plugin.docker.attributes import compile_pattern
 from plugin.docker.tag import compile_tag
 
-LANGUAGES = ("java", "python", "go", "ruby", "dotnet", "php", "js", "rust")
-"""Languages whose stack traces can be joined."""
+LANGUAGES = ("java", "python", "go", "ruby", "dotnet", "php", "js", "rust", "postgres")
+"""Languages whose stack traces can be joined, and PostgreSQL, whose messages have details."""
 
 FORMATS = ("json", "logfmt", "klog", "nginx", "apache")
 """Formats of lines that can be parsed."""

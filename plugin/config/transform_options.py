@@ -21,7 +21,10 @@ class TransformOptions(Options):
         group="shaping",
         default="",
         shown_default="off",
-        help="Joins the lines of stack traces of these languages into one record; auto stands for all of them.",
+        help=(
+            "Joins the lines of stack traces of these languages into one record, with postgres a message and its "
+            "details; auto stands for all of them."
+        ),
     )
     multiline_pattern: Option[str | None] = Option(
         name="multiline-pattern",

@@ -1,5 +1,6 @@
 """Levels: from the words and numbers that programs use to OpenTelemetry's SeverityNumber."""
 
+import re
 from typing import Any
 
 from plugin.config.shaping_kinds import LEVELS
@@ -58,14 +59,16 @@ _UPPER = _WORD.upper()
 _BEFORE = r"^(?:[^A-Za-z]*T)?[^A-Za-z]*(?:(?:Z|[A-Z]{3,4})\s)?[^A-Za-z]*(?:\[[\w.#:/ -]+\] ?)?"
 _IN_TEXT = compile_bytes(  # without groups: what is matched ends with the level, which is found several times as fast
     rf"{_BEFORE}[\[(<|]?(?:{_UPPER})(?:[^A-Za-z0-9_]|$)"  # 2026-01-31 12:00:00,123 ERROR …
-    rf"|{_BEFORE}[\[(<|](?i:{_WORD})[\])>|]"  # [warn]
+    rf"|{_BEFORE}[\[(<|](?i:{_WORD}) *[\])>|]"  # [warn], [warning  ]
     rf"|{_BEFORE}(?i:{_WORD}):"  # error: …
     r"|^[IWEF]\d{4} \d\d:\d\d:\d\d"  # klog
     r"|^\d+:[XCSM] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+ [.*#-] "  # Redis
     rf'|(?:^|[\s,{{"])(?:level|severity|lvl|log\.level)"?[=:]\s?"?(?i:{_WORD})\b'  # logfmt and JSON
 )
-_LAST_WORD = compile_bytes(r"[A-Za-z][A-Za-z0-9]*[^A-Za-z0-9]?$")
+_LAST_WORD = compile_bytes(r"[A-Za-z][A-Za-z0-9]*[^A-Za-z0-9]*$")
+_COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
 _WITHIN = 256
+_ESCAPE = b"\x1b"
 
 
 def level_number(value: Any) -> int:
@@ -86,7 +89,10 @@ def level_number(value: Any) -> int:
 
 def level_in(line: bytes) -> int:
     """Return the SeverityNumber of the level that stands at a line's beginning, 0 if there is none."""
-    match = _IN_TEXT.search(line[:_WITHIN])
+    beginning = line[:_WITHIN]
+    if _ESCAPE in beginning:
+        beginning = _COLOURS.sub(b"", beginning)
+    match = _IN_TEXT.search(beginning)
     if match is None:
         return 0
     found = match.group() or b""

@@ -138,7 +138,10 @@ _GO: _Table = {
         (r"^runtime: goroutine stack exceeds ", "panic"),
         (r"^SIGQUIT: quit$", "panic"),
         (r"http: panic serving", "goroutine"),
+        (r"^\S+\t(?:\x1b\[\d+m)?(?:WARN|ERROR|DPANIC|PANIC|FATAL)(?:\x1b\[0m)?\t", "logged"),
     ],
+    "logged": [(r"^\S+$", "function?")],  # Zap's lines for people, with a stack trace behind them
+    "function?": [(r"^\t\S+:\d+$", "logged")],
     "panic": [
         (r"^\t*panic: |^\t+\[recovered\]|^fatal error: |^PC=", "panic"),
         (r"^\[signal ", "panic"),
@@ -193,7 +196,11 @@ _PHP: _Table = {
             "after",
         ),
         (r"^(?:[\w\\]+\\)?\w*(?:Exception|Error): .* in \S+:\d+$", "after"),
+        (r"^(?:[\w\\]+\\)?\w*(?:Exception|Error): ", "message?"),  # that has several lines
     ],
+    "message?": [(r" in \S+:\d+$", "located?"), (r"\S", "message 2?")],
+    "message 2?": [(r" in \S+:\d+$", "located?")],
+    "located?": [(r"^Stack trace:$", "frames")],
     "after": [
         (r"^(?:\[[^\]]+\] )?(?:PHP )?Stack trace:$", "frames"),
     ],
@@ -235,6 +242,12 @@ _RUST: _Table = {
     "after": [(r"^stack backtrace:$|^note: |^\s+\d+: |^\s+at ", "after")],
 }
 
+_POSTGRES_FIELD = r"(?:^|[^A-Za-z])(?:DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  \S"
+_POSTGRES: _Table = {
+    "start": [(r"(?:^|[^A-Za-z])(?:DEBUG[1-5]?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC):  \S", "message")],
+    "message": [(r"^\t", "message"), (_POSTGRES_FIELD, "message")],
+}
+
 TABLES: Mapping[str, _Table] = {
     "java": _JAVA,
     "python": _PYTHON,
@@ -244,11 +257,15 @@ TABLES: Mapping[str, _Table] = {
     "php": _PHP,
     "js": _JS,
     "rust": _RUST,
+    "postgres": _POSTGRES,
 }
 
 
 class LanguageRules:
-    """The stack traces of several languages: as long as a line goes on with the trace of one of them, it is joined."""
+    """The stack traces of several languages: as long as a line goes on with the trace of one of them, it is joined.
+
+    PostgreSQL counts as a language here; its traces are messages with their details.
+    """
 
     def __init__(self, languages: Sequence[str]) -> None:
         self._starts: list[tuple[Finds, int]] = []

@@ -1,24 +1,24 @@
 """Multi-line events: stack traces as programs print them, patterns as in awslogs and Vector, bounds and restarts."""
 
 import math
-from pathlib import Path
 
 import pytest
 
 from plugin.config.shaping_kinds import LANGUAGES
+from plugin.records.decoder import Decoder
 from plugin.records.position import Position
 from plugin.records.record import Record
 from plugin.transforms.multiline_rules import TABLES
 from plugin.transforms.pipeline import Pipeline
+from tests.testbed import standin
+from tests.testbed.wire import encode
 from tests.transforms.lines import FRAME, START, lines_of, record, records, shaped, stages
+from tests.transforms.programs import DATA, PROGRAMS, Program
 
-DATA = sorted(Path(__file__).with_name("data").glob("*.txt"))
-
-
-def read(path: Path) -> tuple[str, list[str]]:
-    """Read a file of what a program printed: the language of its traces, and the events, parted by ``%%``."""
-    head, *events = path.read_text().removesuffix("\n").split("\n%%\n")
-    return head.rpartition("multiline=")[2], events
+OF_LANGUAGES = [program for program in PROGRAMS if "multiline" in program.given]
+PAUSE = 0.5  # seconds, of a multiline-wait of one
+of_each_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+of_each_with_a_language = pytest.mark.parametrize("program", OF_LANGUAGES, ids=lambda program: program.name)
 
 
 def lines(text: str) -> list[str]:
@@ -26,49 +26,95 @@ def lines(text: str) -> list[str]:
 
 
 class TestTracesOfPrograms:
-    @pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
-    def test_are_one_record_each(self, path: Path) -> None:
-        language, events = read(path)
-        printed = "\n".join(events).split("\n")
+    @of_each_program
+    def test_are_one_record_each(self, program: Program) -> None:
+        assert lines_of(shaped(program.given, records(program.printed))) == program.events
 
-        assert lines_of(shaped({"multiline": language}, records(printed))) == events
+    @of_each_with_a_language
+    def test_are_found_where_the_language_is_not_named(self, program: Program) -> None:
+        assert lines_of(shaped({"multiline": "auto"}, records(program.printed))) == program.events
 
-    @pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
-    def test_are_found_where_the_language_is_not_named(self, path: Path) -> None:
-        _, events = read(path)
-        printed = "\n".join(events).split("\n")
+    @of_each_with_a_language
+    def test_are_not_joined_for_another_language(self, program: Program) -> None:
+        other = "rust" if program.given["multiline"] != "rust" else "php"
 
-        assert lines_of(shaped({"multiline": "auto"}, records(printed))) == events
+        assert lines_of(shaped({"multiline": other}, records(program.printed))) == program.printed
 
-    @pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
-    def test_are_not_joined_for_another_language(self, path: Path) -> None:
-        language, events = read(path)
-        printed = "\n".join(events).split("\n")
-        other = "rust" if language != "rust" else "php"
+    @pytest.mark.parametrize("number", range(len(OF_LANGUAGES)), ids=[program.name for program in OF_LANGUAGES])
+    def test_are_joined_beside_those_of_another_stream(self, number: int) -> None:
+        ours, theirs = OF_LANGUAGES[number], OF_LANGUAGES[number - 1]
+        fed = [record(line, 2 * at, "stderr") for at, line in enumerate(ours.printed)]
+        fed += [record(line, 2 * at + 1, "stdout") for at, line in enumerate(theirs.printed)]
+        made = shaped({"multiline": "auto"}, sorted(fed, key=lambda each: each.offset))
 
-        assert lines_of(shaped({"multiline": other}, records(printed))) == printed
+        assert lines_of(each for each in made if each.source == "stderr") == ours.events
+        assert lines_of(each for each in made if each.source == "stdout") == theirs.events
 
-    @pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
-    def test_are_joined_beside_another_stream(self, path: Path) -> None:
-        language, events = read(path)
-        printed = "\n".join(events).split("\n")
-        fed = [record(line, 2 * number, "stderr") for number, line in enumerate(printed)]
-        fed += [record("meanwhile", 2 * number + 1) for number in range(len(printed))]
-        made = shaped({"multiline": language}, sorted(fed, key=lambda each: each.offset))
-
-        assert lines_of(each for each in made if each.source == "stderr") == events
-        assert lines_of(each for each in made if each.source == "stdout") == ["meanwhile"] * len(printed)
-
-    @pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
-    def test_are_the_same_after_a_kill_at_any_line(self, path: Path) -> None:
-        language, events = read(path)
-        fed = "\n".join(events).split("\n")
+    @of_each_program
+    def test_are_the_same_after_a_kill_at_any_line(self, program: Program) -> None:
+        fed = program.printed
         for killed_at in range(len(fed) + 1):
-            assert lines_of(with_a_kill({"multiline": language}, fed, killed_at)) == events, killed_at
+            assert lines_of(with_a_kill(program.given, fed, killed_at)) == program.events, killed_at
+
+    @of_each_program
+    def test_are_joined_over_pauses_that_are_short_enough(self, program: Program) -> None:
+        pipeline = Pipeline(stages(program.given), Position(0, 0))
+        made = []
+        for at, fed in enumerate(records(program.printed)):
+            made += pipeline.feed([fed]) + pipeline.flush(2 * at * PAUSE) + pipeline.flush((2 * at + 1) * PAUSE)
+
+        assert lines_of(made + pipeline.flush(math.inf)) == program.events
+
+    @of_each_program
+    def test_are_cut_by_a_longer_pause_and_nothing_else_happens(self, program: Program) -> None:
+        fed = program.printed
+        for pause_at in range(1, len(fed)):
+            pipeline = Pipeline(stages(program.given), Position(0, 0))
+            made = pipeline.feed(records(fed)[:pause_at]) + pipeline.flush(0) + pipeline.flush(1.5)
+            assert not pipeline.holds
+            assert "\n".join(lines_of(made)).split("\n") == fed[:pause_at]
+            made += pipeline.feed(records(fed)[pause_at:]) + pipeline.flush(math.inf)
+            assert "\n".join(lines_of(made)).split("\n") == fed
+
+    @of_each_program
+    def test_are_joined_though_the_engine_cuts_their_lines(
+        self, program: Program, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(standin, "PART_SIZE", 16)
+
+        assert lines_of(shaped(program.given, decoded(program.printed))) == program.events
+
+    def test_may_have_a_message_that_the_engine_cuts(self) -> None:
+        trace = ["Traceback (most recent call last):", '  File "a.py", line 1', "ValueError: " + "x" * 40_000]
+        fed = decoded(["starting", *trace, "going on"])
+
+        assert lines_of(shaped({"multiline": "auto"}, fed)) == ["starting", "\n".join(trace), "going on"]
+
+    @of_each_program
+    def test_are_whole_though_the_last_line_has_no_newline(self, program: Program) -> None:
+        fed = decoded(program.printed, newline=False)
+
+        assert lines_of(shaped(program.given, fed)) == program.events
 
     def test_are_known_for_every_language(self) -> None:
         assert tuple(TABLES) == LANGUAGES
-        assert {read(path)[0] for path in DATA} == set(LANGUAGES)
+        assert {program.given["multiline"] for program in OF_LANGUAGES} == {*LANGUAGES, "auto"}
+
+    def test_are_told_how_they_were_made(self) -> None:
+        told = (DATA / "README.md").read_text()
+
+        assert [program.name for program in PROGRAMS if f"`{program.name}.txt`" not in told] == []
+
+
+def decoded(printed: list[str], *, newline: bool = True) -> list[Record]:
+    """Print lines to stdout of a container; return the records that delivery decodes of the engine's frames."""
+    copier = standin.Copier("stdout")
+    output = "\n".join(printed).encode() + b"\n" * newline
+    frames = b"".join(encode(entry) for entry in [*copier.feed(output), *copier.finish()])
+    decoder = Decoder(None, joined=True, first=0)
+    assert decoder.feed(frames, 0) == len(frames)
+    decoder.flush(len(frames))
+    return decoder.take()
 
 
 def with_a_kill(given: dict[str, str], fed: list[str], killed_at: int) -> list[Record]:
@@ -229,6 +275,56 @@ class TestPatterns:
         assert lines_of(shaped(given, records(printed))) == events
 
     @pytest.mark.parametrize(
+        ("mode", "start", "pattern", "events"),
+        [
+            (
+                "continue_through",
+                r"^[^\s]",
+                r"^[\s]+at",
+                ["java.lang.Exception\n    at a.B.c(B.java:1)\n    at a.B.d(B.java:2)"],
+            ),
+            (
+                "continue_through",
+                r"^[^\s]",
+                r"^[\s]+from",
+                ["a.rb:6:in `/': divided by 0\n\tfrom a.rb:6:in `b'\n\tfrom a.rb:2:in `c'"],
+            ),
+            # A line that ends one event is looked at anew: it may be one of its own, or begin the next.
+            ("continue_through", r"^\s", r"^\s", ["one", " a\n b", "two", " c\n d", "three", "four", " e", "five"]),
+            ("halt_before", "", "^START ", ["a\nb", "START 1\nc\nd", "START 2", "START 3\ne", "START 4"]),
+            # The line that begins an event is not asked whether it ends it.
+            ("halt_with", "^BEGIN", "END$", ["x", "BEGIN END\na\nEND", "y", "BEGIN\nEND", "END"]),
+            ("continue_past", r"\\$", r"\\$", ["a\\\n", "b\\\nc", "d"]),
+        ],
+        ids=["java", "ruby", "continue_through anew", "halt_before anew", "halt_with begun", "continue_past blank"],
+    )
+    def test_cases_that_vector_documents_or_tests(self, mode: str, start: str, pattern: str, events: list[str]) -> None:
+        given = {"multiline-mode": mode, "multiline-pattern": pattern} | ({"multiline-start": start} if start else {})
+
+        assert lines_of(shaped(given, records("\n".join(events).split("\n")))) == events
+
+    @pytest.mark.parametrize(
+        ("form", "date"),
+        [  # dates as moby tests them, in daemon/logger/awslogs/cloudwatchlogs_test.go
+            ("%d/%m/%y %a %H:%M:%S%L %Z", "31/12/10 Mon 08:42:44.345 NZDT"),
+            ("%Y-%m-%d %A %I:%M:%S.%f%p%z", "2007-12-04 Monday 08:42:44.123456AM+1200"),
+            ("|".join(["%b"] * 12), "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"),
+            ("%B %B %B", "January May December"),
+            ("%A %A", "Monday Sunday"),
+            ("%a %a", "Mon Sun"),
+            ("Day of the week: %w, Day of the year: %j", "Day of the week: 4, Day of the year: 091"),
+        ],
+    )
+    def test_dates_are_found_as_by_docker(self, form: str, date: str) -> None:
+        fed = records([f"x {date} one", "more of it", f"{date} two"])
+        expected = [f"x {date} one\nmore of it", f"{date} two"]
+
+        assert lines_of(shaped({"awslogs-datetime-format": form}, fed)) == expected
+
+    def test_a_line_before_a_pattern_that_never_matches_goes_on_as_by_docker(self) -> None:
+        assert lines_of(shaped({"awslogs-multiline-pattern": "xxxx"}, records(["a", "a"]))) == ["a\na"]
+
+    @pytest.mark.parametrize(
         ("mode", "pattern", "events"),
         [
             ("halt_before", "^A", ["x\ny", "A\nb", "A"]),
@@ -241,6 +337,70 @@ class TestPatterns:
         printed = "\n".join(events).split("\n")
 
         assert lines_of(shaped({"multiline-mode": mode, "multiline-pattern": pattern}, records(printed))) == events
+
+
+@pytest.mark.parametrize(
+    ("language", "event"),
+    [  # of the shape of those in Fluent Bit's documentation and tests (tests/internal/multiline.c)
+        (
+            "java",
+            """Exception in thread "main" java.lang.IllegalStateException: null property
+     at com.example.shop.Cart.ids(Cart.java:38)
+     at com.example.shop.Main.main(Main.java:14)
+Caused by: java.lang.NullPointerException
+     at com.example.shop.Item.id(Item.java:22)
+     at com.example.shop.Cart.ids(Cart.java:35)
+     ... 1 more""",
+        ),
+        (
+            "python",
+            """Traceback (most recent call last):
+  File "/base/app/shop.py", line 1535, in __call__
+    rv = self.handle(request)
+  File "/base/app/shop.py", line 5, in get
+    raise Exception('spam', 'eggs')
+Exception: ('spam', 'eggs')""",
+        ),
+        (
+            "go",
+            """panic: my panic
+
+goroutine 4 [running]:
+panic(0x45cb40, 0x47ad70)
+\t/usr/local/go/src/runtime/panic.go:542 +0x46c fp=0xc42003f7b8 sp=0xc42003f710 pc=0x422f7c
+main.main.func1(0xc420024120)
+\tshop.go:6 +0x39 fp=0xc42003f7d8 sp=0xc42003f7b8 pc=0x451339
+runtime.goexit()
+\t/usr/local/go/src/runtime/asm_amd64.s:2337 +0x1 fp=0xc42003f7e0 sp=0xc42003f7d8 pc=0x44b4d1
+created by main.main
+\tshop.go:5 +0x58
+
+goroutine 1 [chan receive]:
+runtime.gopark(0x4739b8, 0xc420024178, 0x46fcd7, 0xc, 0xc420028e17, 0x3)
+\t/usr/local/go/src/runtime/proc.go:280 +0x12c fp=0xc420053e30 sp=0xc420053e00 pc=0x42503c
+main.main()
+\tshop.go:9 +0x6f fp=0xc420053f80 sp=0xc420053f50 pc=0x4512ef
+
+goroutine 2 [force gc (idle)]:
+runtime.goparkunlock(0x4ad720, 0x47001e, 0xf, 0xc420000114, 0x1)
+\t/usr/local/go/src/runtime/proc.go:286 +0x5e fp=0xc42003e7a8 sp=0xc42003e768 pc=0x42512e
+created by runtime.init.4
+\t/usr/local/go/src/runtime/proc.go:227 +0x35""",
+        ),
+        (
+            "ruby",
+            """/app/config.rb:6:in `/': divided by 0 (ZeroDivisionError)
+\tfrom /app/config.rb:6:in `average'
+\tfrom /app/config.rb:9:in `<main>'""",
+        ),
+    ],
+    ids=["java", "python", "go", "ruby"],
+)
+def test_traces_that_fluent_bit_joins(language: str, event: str) -> None:
+    printed = ["before", *event.split("\n"), "one more line"]
+
+    for given in (language, "auto"):
+        assert lines_of(shaped({"multiline": given}, records(printed))) == ["before", event, "one more line"]
 
 
 def test_what_only_looked_like_a_trace_stays_as_it_was() -> None:
