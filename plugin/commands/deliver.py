@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _make_stages(choice: SinkChoice, info: Info) -> Sequence[Transform]:
-    return make_stages(choice.transforms, info)
+    return make_stages(choice.transforms, info, choice.options.read_stages())
 
 
 async def _deliver(worker: Worker, share: Share, *, supervised: bool) -> None:

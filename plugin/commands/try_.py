@@ -23,6 +23,7 @@ from plugin.config.parsing import printable, quote
 from plugin.config.schema import Schema, SinkOptions
 from plugin.config.settings import load_settings
 from plugin.config.shaping_kinds import LEVELS
+from plugin.delivery.origin import make_origin
 from plugin.docker.info import Info
 from plugin.docker.times import format_time
 from plugin.errors import PeaveyError
@@ -30,8 +31,9 @@ from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import read_metadata
 from plugin.journal.reader import JournalReader
 from plugin.records.decoder import Decoder
+from plugin.records.labelled import Labelled
 from plugin.records.record import Record
-from plugin.sinks.registry import schema
+from plugin.sinks.registry import make_sink, schema
 from plugin.transforms.base import Reason, Transform
 from plugin.transforms.chain import make_stages
 from plugin.transforms.multiline import Multiline
@@ -80,7 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
     info, records = _source(arguments)
     given = _given(arguments.log_opt) if arguments.log_opt else info.options
     choice = _choose(given, defaults, arguments.sink)
-    trial = Trial(make_stages(choice.transforms, info))
+    pipeline = choice.options.read_stages()
+    trial = Trial(make_stages(choice.transforms, info, pipeline))
+    if pipeline:
+        records = _with_labels(records, choice, info)
     shows_diff = arguments.diff or (sys.stdout.isatty() and not arguments.json)
     show = _diff_printer(console()) if shows_diff else _print_json
     if arguments.lines:
@@ -119,8 +124,7 @@ class Trial:
             began = time.perf_counter()
             made = list(stage.flush(math.inf))
             self._took += time.perf_counter() - began
-            if isinstance(stage, Multiline):
-                self._note_lines(made)
+            self._note_joined(stage, made)
             results += self._through(number + 1, made)
         return results
 
@@ -146,11 +150,24 @@ class Trial:
                     (why,) = (why for why, count in stage.dropped.items() if count > counts.get(why, 0))
                     self._dropped[why] += 1
                     results.append((self._raw.pop(record.offset, []), Dropped(record, why)))
-            if isinstance(stage, Multiline):
-                self._note_lines(following)
+            self._note_joined(stage, following)
             records = following
         self._made += len(records)
         return results + [(self._raw.pop(record.offset, []), record) for record in records]
+
+    def _note_joined(self, stage: Transform, records: Iterable[Record]) -> None:
+        """Note of which lines records are, if they came out of a stage that joins lines."""
+        if not isinstance(stage, Multiline):
+            return
+        if stage is self._stages[0]:
+            self._note_lines(records)
+            return
+        for record in records:
+            lines = self._raw.get(record.offset, [])
+            for offset in sorted(offset for offset in self._raw if offset > record.offset):
+                if len(lines) > record.line.count(b"\n"):
+                    break
+                lines += self._raw.pop(offset)
 
     def _note_lines(self, records: Iterable[Record]) -> None:
         """Note of which lines records are, that just came out of the first stage."""
@@ -197,6 +214,14 @@ def _records_of_journal(folder: Path) -> Iterator[Record]:
         reader.close()
 
 
+def _with_labels(records: Iterator[Record], choice: SinkChoice, info: Info) -> Iterator[Record]:
+    """Yield records with the labels that the sink has for the container, which pipeline stages work on."""
+    prepared = make_sink(choice).prepare(make_origin(info, choice, 0))
+    for record in records:
+        record.prepared = prepared
+        yield record
+
+
 def _given(texts: Sequence[str]) -> dict[str, str]:
     given = {}
     for text in texts:
@@ -232,9 +257,20 @@ def _as_json(made: Record | Dropped) -> dict[str, Any]:
     shown["line"] = record.line.decode(errors="replace")
     if record.fields:
         shown["fields"] = record.fields
+    shown |= _labels(record)
     if isinstance(made, Dropped):
         shown["dropped"] = {"stage": made.why.stage, "reason": made.why.reason}
     return shown
+
+
+def _labels(record: Record) -> dict[str, Any]:
+    """Return the labels of a record, and its tenant if it has one, where pipeline stages may have changed them."""
+    prepared = record.prepared
+    if not isinstance(prepared, Labelled):
+        return {}
+    tenant = prepared.change[1] if prepared.change else ""
+    shown: dict[str, Any] = {"labels": dict(prepared.labels_of(record.source))}
+    return shown | ({"tenant": tenant} if tenant else {})
 
 
 def _level(severity: int) -> str:
@@ -254,7 +290,8 @@ def _diff_printer(terminal: Console) -> Callable[[list[bytes], Record | Dropped]
                 put("-", line, "red")
             put("#", f"dropped by {made.why.stage} ({made.why.reason})", "dim")
             return
-        if raw == [made.line] and not made.fields:
+        changed = isinstance(made.prepared, Labelled) and made.prepared.change is not None
+        if raw == [made.line] and not made.fields and not changed:
             put(" ", made.line, "")
             return
         for line in raw:
@@ -263,5 +300,7 @@ def _diff_printer(terminal: Console) -> Callable[[list[bytes], Record | Dropped]
             put("+", line, "green")
         if made.fields:
             put("+", "  " + orjson.dumps(made.fields).decode(), "cyan")
+        if changed:
+            put("+", "  " + orjson.dumps(_labels(made)).decode(), "cyan")
 
     return show

@@ -11,11 +11,12 @@ A class of options is read on the class as declarations, and on an instance as t
 Validation (`plugin.config.options`) and the reference (`plugin.config.options_page`) both read these declarations.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, Never, NoReturn, Self, TypeVar, cast, get_args, overload
 
+from plugin.config.pipeline_stages.model import Stage
 from plugin.config.types import Kind
 from plugin.docker.info import Info
 
@@ -221,6 +222,13 @@ class SinkOptions(Options):
     def destination(self) -> str:
         """Where it sends to, for people: an address without anything secret in it."""
         raise NotImplementedError
+
+    def read_stages(self) -> Sequence[Stage]:
+        """Return the pipeline stages that records go through last, where the sink has an option for such.
+
+        They may be in a file. Raises `ValueError` if that cannot be read, or holds none.
+        """
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

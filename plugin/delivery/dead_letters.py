@@ -15,6 +15,7 @@ import msgspec
 
 from plugin.journal.layout import write_atomically
 from plugin.journal.regular_files import open_regular
+from plugin.records.labelled import Labelled
 from plugin.records.record import Record
 
 _BOUND = 10_000_000
@@ -33,8 +34,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One dead letter: when and why it was refused, and the record; times in nanoseconds since 1970 UTC.
 
     The line is in ``line``, or in ``line_base64`` if it is not UTF-8; see ``content``. It is what transforms have made
-    of what was printed, with the fields and the severity that they gave it. With ``among`` above 0 it is a note: of so
-    many records from this one on, the destination has refused some and taken the others.
+    of what was printed, with the fields, the severity, the labels and the tenant that they gave it. With ``among``
+    above 0 it is a note: of so many records from this one on, the destination has refused some and taken the others.
     """
 
     refused: int
@@ -48,10 +49,13 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     among: int = 0
     fields: dict[str, Any] | None = None
     severity: int = 0
+    labels: dict[str, str] | None = None
+    tenant: str = ""
 
     @classmethod
     def of(cls, record: Record, reason: str, now: int, among: int = 0) -> "Letter":
         """Make it of a record that is refused now, or of the first of those ``among`` which some are."""
+        change = record.prepared.change if isinstance(record.prepared, Labelled) else None
         line = encoded = ""
         try:
             line = "" if among else record.line.decode()
@@ -69,6 +73,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             among=among,
             fields=record.fields,
             severity=record.severity,
+            labels=None if change is None else dict(change[0]),
+            tenant="" if change is None else change[1],
         )
 
     @property
@@ -77,7 +83,9 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return base64.b64decode(self.line_base64) if self.line_base64 else self.line.encode()
 
     def record(self, prepared: Any) -> Record:
-        """Make the record anew, to be sent again; ``prepared`` is as in ``Record``."""
+        """Make the record anew, to be sent again; ``prepared`` is as in ``Record``, without the letter's labels."""
+        if self.labels is not None and isinstance(prepared, Labelled):
+            prepared = prepared.relabelled(self.source, self.labels, self.tenant)
         part = self.part or Part("", 0, last=False)
         place = (self.offset, self.offset, self.offset)
         parts = part.id, part.ordinal, part.last

@@ -4,6 +4,8 @@ A type that only rendering knows is ``ANY`` here: that of a map's item taken as 
 ``index`` or ``and`` returns, and of a variable that is assigned to. Branches that may never be taken are checked too.
 """
 
+from collections.abc import Mapping
+
 from plugin.gotemplate.arguments import check_type, conform_constant
 from plugin.gotemplate.errors import ActionError, placed
 from plugin.gotemplate.nodes import Action, Conditional, Constant, Loop, Node, pipelines
@@ -22,21 +24,21 @@ from plugin.gotemplate.values import (
 from plugin.gotemplate.walk import WITH_INDEX, CallInputs, Walk
 
 
-def check(nodes: tuple[Node, ...], over: GoType) -> None:
-    """Check a tree that will be rendered over a value of a type.
+def check(nodes: tuple[Node, ...], over: GoType, functions: Mapping[str, Function]) -> None:
+    """Check a tree that will be rendered over a value of a type; it can call ``functions``.
 
     Raises ``TemplateError`` for the first fault.
     """
     assigned = {name for pipeline in pipelines(nodes) if pipeline.assigns for name in pipeline.variables}
-    _Checker(over, frozenset(assigned)).run(nodes, over)
+    _Checker(over, functions, frozenset(assigned)).run(nodes, over)
 
 
 class _Checker(Walk[GoType]):
     """A walk through all branches with types; a variable that is ``assigned`` to somewhere can be of any."""
 
-    def __init__(self, over: GoType, assigned: frozenset[str]) -> None:
+    def __init__(self, over: GoType, functions: Mapping[str, Function], assigned: frozenset[str]) -> None:
         self._assigned = assigned
-        super().__init__(over)
+        super().__init__(over, functions)
 
     def run(self, nodes: tuple[Node, ...], dot: GoType) -> None:
         for node in nodes:

@@ -1,6 +1,6 @@
 """One rendering of a template: its tree walked over a value, as Go's ``text/template`` executes it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from typing import cast
 
@@ -37,12 +37,12 @@ from plugin.gotemplate.values import (
 from plugin.gotemplate.walk import WITH_INDEX, CallInputs, Walk
 
 
-def evaluate(nodes: tuple[Node, ...], root: Value) -> bytes:
-    """Render a tree over a value.
+def evaluate(nodes: tuple[Node, ...], root: Value, functions: Mapping[str, Function]) -> bytes:
+    """Render a tree over a value; it can call ``functions``.
 
     Raises ``TemplateError`` for what cannot be done with the values at hand, and for too much work or output.
     """
-    evaluation = _Evaluation(root)
+    evaluation = _Evaluation(root, functions)
     try:
         evaluation.run(nodes, root)
     except ActionError as error:
@@ -61,10 +61,10 @@ class _Flow(Enum):
 class _Evaluation(Walk[Value]):
     """The variables, output and work of one rendering."""
 
-    def __init__(self, root: Value) -> None:
+    def __init__(self, root: Value, functions: Mapping[str, Function]) -> None:
         self.output = Output()
         self._work = Work()
-        super().__init__(root)
+        super().__init__(root, functions)
 
     def run(self, nodes: tuple[Node, ...], dot: Value) -> _Flow:
         for node in nodes:

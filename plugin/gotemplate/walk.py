@@ -5,13 +5,12 @@ The checker walks with types, the evaluator with values; what differs between th
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from plugin.gotemplate.arguments import check_count, unknown_member
 from plugin.gotemplate.errors import ActionError, did_you_mean, shown
-from plugin.gotemplate.functions import FUNCTIONS
 from plugin.gotemplate.nodes import Access, Call, Command, Constant, Dot, Operand, Pipe, Variable
 from plugin.gotemplate.values import STRING_MAP, Function, GoType
 
@@ -41,7 +40,8 @@ class Walk(ABC, Generic[_T]):
     Variables are a stack, the innermost last; a block drops its own at its end.
     """
 
-    def __init__(self, root: _T) -> None:
+    def __init__(self, root: _T, functions: Mapping[str, Function]) -> None:
+        self._functions = functions
         self._root_type = self._type(root)
         self._names: list[str] = []
         self._values: list[_T] = []
@@ -163,9 +163,9 @@ class Walk(ABC, Generic[_T]):
         return self._field(owner, name)
 
     def _call(self, name: str, inputs: CallInputs[_T]) -> _T:
-        function = FUNCTIONS.get(name)
+        function = self._functions.get(name)
         if function is None:
-            known = (*self._members("."), *FUNCTIONS)
+            known = (*self._members("."), *self._functions)
             raise ActionError(f"unknown function {shown(name)}", did_you_mean(name, known))
         return self._apply(function, self._arguments(name, function, inputs))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from plugin.config.pipeline_stages.model import Stage
 from plugin.config.shaping_kinds import LEVELS
 from plugin.config.transform_options import TransformOptions
 from plugin.docker.info import Info
@@ -14,18 +15,19 @@ from plugin.transforms.levels import Severity
 from plugin.transforms.multiline import Multiline
 from plugin.transforms.multiline_rules import LanguageRules, PatternRules, Rules
 from plugin.transforms.parse import make_parse
+from plugin.transforms.pipeline_stages.compiler import make_pipeline
 from plugin.transforms.rate_limit import RateLimit
 from plugin.transforms.redact import make_private_keys, make_redact
 from plugin.transforms.sample import Sample
 from plugin.transforms.shapes import Shapes
 
 
-def make_stages(options: TransformOptions, info: Info) -> Sequence[Transform]:
+def make_stages(options: TransformOptions, info: Info, pipeline: Sequence[Stage] = ()) -> Sequence[Transform]:
     """Make the stages that the options ask for, for one tail; nothing where they ask for nothing.
 
-    The order is fixed: multiline, parse, severity, filter, dedupe, sample, rate limit, redact, fields. Only private
-    keys of several lines are looked for before lines of them can be dropped. Raises ``TagError`` for a template of
-    ``add-field`` that cannot be rendered for this container.
+    The order is fixed: multiline, parse, severity, filter, dedupe, sample, rate limit, redact, fields, and the pipeline
+    stages of the sink. Only private keys of several lines are looked for before lines of them can be dropped. Raises
+    ``TagError`` for a template of ``add-field`` that cannot be rendered for this container.
     """
     stages: list[Transform] = []
     holders: list[Holder] = []
@@ -43,6 +45,7 @@ def make_stages(options: TransformOptions, info: Info) -> Sequence[Transform]:
     if options.rate_limit is not None:
         _append_holder(stages, holders, RateLimit(options.rate_limit, options.rate_limit_burst, tuple(holders)))
     _append(stages, _last_shapes(options, info))
+    stages += make_pipeline(pipeline, tuple(holders), options.multiline_max_size)
     return tuple(stages)
 
 

@@ -13,7 +13,7 @@ cdef class _Event:
 @cython.final
 cdef class Multiline:
     cdef public object dropped, released_from
-    cdef object _rules
+    cdef object _rules, _before, _stream_of
     cdef double _wait
     cdef Py_ssize_t _max_size, _max_lines
     cdef dict _events, _since
@@ -24,4 +24,4 @@ cdef class Multiline:
     cdef object _feed(self, Record record)
 
     @cython.locals(event=_Event)
-    cdef _open(self, Record record, tuple state)
+    cdef _open(self, object stream, Record record, tuple state)

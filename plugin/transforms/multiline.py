@@ -4,14 +4,15 @@ Also runs compiled (see ``multiline.pxd``).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from plugin.records.record import Record
-from plugin.transforms.base import NOTHING_DROPPED, Reason
+from plugin.transforms.base import NOTHING_DROPPED, Holder, Reason, held_since
 from plugin.transforms.multiline_rules import ENDS, Rules, State
 
 _NEWLINE = b"\n"
 _MOST_PIECES = 64
+_MOST_EVENTS = 100
 
 
 class _Event:
@@ -19,9 +20,9 @@ class _Event:
 
     __slots__ = ("first", "held_from", "lines", "pieces", "size", "state", "tentative")
 
-    def __init__(self, first: Record, state: State, *, tentative: bool) -> None:
+    def __init__(self, first: Record, state: State, held_from: int, *, tentative: bool) -> None:
         self.first = first
-        self.held_from = first.offset
+        self.held_from = held_from
         self.pieces = 1
         self.lines = [first.line]
         self.size = len(first.line)
@@ -34,17 +35,29 @@ class Multiline:
 
     The record has the time and the offset of the first line. An event is complete when a line comes that is not of it,
     when it would exceed ``max_size`` bytes or ``max_lines`` lines, or when none has come for ``wait`` seconds.
+    ``before`` are the stages that records come from; ``stream_of`` returns which lines are to be joined, where that is
+    not said by the source.
     """
 
-    def __init__(self, rules: Rules, wait: float, max_size: int, max_lines: int) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        wait: float,
+        max_size: int,
+        max_lines: int,
+        before: Sequence[Holder] = (),
+        stream_of: Callable[[Record], Hashable] | None = None,
+    ) -> None:
         self.dropped: Mapping[Reason, int] = NOTHING_DROPPED
         self.released_from: int | None = None
         self._rules = rules
         self._wait = wait
         self._max_size = max_size
         self._max_lines = max_lines
-        self._events: dict[str, _Event] = {}
-        self._since: dict[str, float] = {}
+        self._before = before
+        self._stream_of = stream_of
+        self._events: dict[Hashable, _Event] = {}
+        self._since: dict[Hashable, float] = {}
 
     @property
     def held_from(self) -> int | None:
@@ -54,22 +67,25 @@ class Multiline:
     def feed(self, record: Record) -> Sequence[Record]:
         """Take a line; return the events that it completes."""
         self.released_from = self.held_from if self._events else None
+        if self._stream_of is not None and len(self._events) > _MOST_EVENTS:
+            return [*self._close(self._oldest_first()[0]), *self._feed(record)]
         return self._feed(record)
 
     def _feed(self, record: Record) -> Sequence[Record]:
-        event = self._events.get(record.source)
+        stream = record.source if self._stream_of is None else self._stream_of(record)
+        event = self._events.get(stream)
         if event is None:
             state = self._rules.begin(record.line)
             if not state or state is ENDS:
                 return (record,)
-            self._open(record, state)
+            self._open(stream, record, state)
             return ()
-        self._since.pop(record.source, None)
+        self._since.pop(stream, None)
         state = self._rules.follow(event.state, record.line)
         if not state:
-            return [*self._close(record.source), *self._feed(record)]
+            return [*self._close(stream), *self._feed(record)]
         if len(event.lines) >= self._max_lines or event.size + 1 + len(record.line) > self._max_size:
-            return self._go_on_in_another(event, record, state)
+            return self._go_on_in_another(stream, event, record, state)
         event.lines.append(record.line)
         event.size += 1 + len(record.line)
         event.state = state
@@ -77,48 +93,49 @@ class Multiline:
             event.tentative.append(record)
         elif event.tentative:
             event.tentative = []
-        return self._close(record.source) if state is ENDS else ()
+        return self._close(stream) if state is ENDS else ()
 
     def flush(self, now: float) -> Sequence[Record]:
         """Return the events that have waited for long enough."""
         self.released_from = self.held_from
         made: list[Record] = []
-        for source in self._oldest_first():
-            if now >= self._since.setdefault(source, now) + self._wait:
-                made += self._close(source)
+        for stream in self._oldest_first():
+            if now >= self._since.setdefault(stream, now) + self._wait:
+                made += self._close(stream)
         while now == math.inf and self._events:
             made += self._close(self._oldest_first()[0])
         return made
 
-    def _oldest_first(self) -> list[str]:
-        return sorted(self._events, key=lambda source: self._events[source].first.offset)
+    def _oldest_first(self) -> list[Hashable]:
+        return sorted(self._events, key=lambda stream: self._events[stream].first.offset)
 
-    def _open(self, record: Record, state: State) -> None:
-        self._events[record.source] = _Event(record, state, tentative=self._rules.is_tentative(state))
-        self._since.pop(record.source, None)
+    def _open(self, stream: Hashable, record: Record, state: State) -> None:
+        held_from = held_since(record, self._before) if self._before else record.offset
+        self._events[stream] = _Event(record, state, held_from, tentative=self._rules.is_tentative(state))
+        self._since.pop(stream, None)
 
-    def _go_on_in_another(self, event: _Event, record: Record, state: State) -> Sequence[Record]:
+    def _go_on_in_another(self, stream: Hashable, event: _Event, record: Record, state: State) -> Sequence[Record]:
         """Close an event that is as large as it may be; the line goes on with it in the next one.
 
         Who is fed again has to begin with the first of these, unless the line could begin an event as well. There is
         an end to that, since the journal is kept from there on.
         """
         made = self._join(event, 0)
-        del self._events[record.source]
+        del self._events[stream]
         if event.pieces == _MOST_PIECES:
             return (made, *self._feed(record))
         if state is ENDS:
             return (made, record)
-        self._open(record, state)
+        self._open(stream, record, state)
         if self._rules.begin(record.line) != state:
-            self._events[record.source].held_from = event.held_from
-            self._events[record.source].pieces = event.pieces + 1
+            self._events[stream].held_from = event.held_from
+            self._events[stream].pieces = event.pieces + 1
         return (made,)
 
-    def _close(self, source: str) -> list[Record]:
+    def _close(self, stream: Hashable) -> list[Record]:
         """Complete an event; what was not of it after all is looked at anew."""
-        event = self._events.pop(source)
-        self._since.pop(source, None)
+        event = self._events.pop(stream)
+        self._since.pop(stream, None)
         rest = event.tentative
         if len(rest) == len(event.lines):  # not even its beginning was one
             made = [rest[0]]

@@ -137,3 +137,36 @@ def test_a_log_opt_needs_a_value(file: Path, capsys: pytest.CaptureFixture[str])
 def test_an_unknown_source_is_told(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["try", "nothing", "--data", str(data.path)]) == 1
     assert "no journal of a container 'nothing'" in capsys.readouterr().err
+
+
+STAGES = (
+    "[{json: {expressions: {level: , msg: , trace: }}}, {labels: {level: }}, {structured_metadata: {trace: }},"
+    " {output: {source: msg}}]"
+)
+
+
+def test_pipeline_stages_show_labels(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text('{"level":"warn","msg":"hello","trace":"7"}\nplain\n')
+    given = opts("loki-url=http://localhost:1", f"loki-pipeline-stages={STAGES}", "labels=a")
+    made, plain = tried(capsys, file, *given)
+
+    assert (made["line"], made["fields"], made["labels"]["level"]) == ("hello", {"trace": "7"}, "warn")
+    assert made["labels"]["source"] == "stdout"
+    assert (plain["line"], "level" in plain["labels"]) == ("plain", False)
+
+
+def test_the_view_shows_labels_of_pipeline_stages(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text('{"level":"warn","msg":"hello"}\nplain\n')
+    assert main(["try", str(file), "--diff", *opts("loki-url=http://h", f"loki-pipeline-stages={STAGES}")]) == 0
+    shown = capsys.readouterr().out
+    assert "+ hello" in shown
+    assert '"level":"warn"' in shown
+    assert "\n  plain\n" in shown
+
+
+def test_the_view_shows_lines_that_a_pipeline_stage_has_joined(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text("> one\n  two\n> three\nfour\n")
+    stages = "[{multiline: {firstline: '^>'}}]"
+    assert main(["try", str(file), "--diff", *opts("loki-url=http://h", f"loki-pipeline-stages={stages}")]) == 0
+    shown = capsys.readouterr().out
+    assert shown == "- > one\n-   two\n+ > one\n+   two\n- > three\n- four\n+ > three\n+ four\n"

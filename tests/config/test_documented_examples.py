@@ -59,7 +59,7 @@ ANSWERED = [
     ({"fluentd-address": "tcp+tls://x"}, "accepted: .*tls://HOST:PORT.*did you mean 'tls'"),
     ({"awslogs-region": "us-east-1", "awslogs-group": "myLogGroup"}, "CloudWatch Logs, send to an agent"),
     ({"loki-url": "loki:3100"}, "http:// or https:// URL"),
-    ({**LOKI, "loki-pipeline-stages": "- regex:\n"}, "pipeline stages are not supported: leave the option away"),
+    ({**LOKI, "loki-pipeline-stages": "- metrics:\n"}, r"stage 1 \(metrics\): it is not supported: count in Loki"),
 ]
 
 

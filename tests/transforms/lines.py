@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from plugin.config.options import validate
+from plugin.config.options import SinkChoice, validate
 from plugin.config.transform_options import TransformOptions
 from plugin.docker.info import Info
 from plugin.records.position import Position
@@ -18,6 +18,8 @@ FRAME = 10
 
 SECOND = 1_000_000_000
 START = 1_770_000_000 * SECOND
+
+HTTP = {"sink": "http", "http-url": "http://localhost"}
 
 INFO = Info(container_id="3fa2" * 16, container_name="/web")
 
@@ -35,15 +37,22 @@ def records(lines: Iterable[str | bytes], source: str = "stdout") -> list[Record
     return [record(line, number, source) for number, line in enumerate(lines)]
 
 
+def choice_of(given: Mapping[str, str]) -> SinkChoice:
+    """Read log-opts as a container's, for one sink: loki where they are for that, else http."""
+    url = {"loki-url": "http://localhost"} if any(name.startswith("loki-") for name in given) else HTTP
+    (choice,) = validate({**url, **given}, None, schema()).sinks
+    return choice
+
+
 def options(given: Mapping[str, str]) -> TransformOptions:
     """Read log-opts as a container's, for one sink."""
-    (choice,) = validate({"sink": "http", "http-url": "http://localhost", **given}, None, schema()).sinks
-    return choice.transforms
+    return choice_of(given).transforms
 
 
 def stages(given: Mapping[str, str], info: Info = INFO) -> Sequence[Transform]:
     """Make the stages that log-opts ask for."""
-    return make_stages(options(given), info)
+    choice = choice_of(given)
+    return make_stages(choice.transforms, info, choice.options.read_stages())
 
 
 def shaped(given: Mapping[str, str], fed: Iterable[Record], *, ended: bool = True) -> list[Record]:

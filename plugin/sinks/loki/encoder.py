@@ -85,18 +85,30 @@ def _quoted(value: str) -> str:
 
 
 class ContainerStream:
-    """What the entries of one container and source have in common: labels (field 1) and metadata (fields 3)."""
+    """What the entries of one container and source have in common: labels (field 1) and metadata (fields 3).
 
-    __slots__ = ("labels", "metadata")
+    ``tenant`` is whose stream it is, where that is not the destination's; with it, ``key`` names the stream.
+    """
 
-    def __init__(self, labels: bytes, metadata: bytes) -> None:
+    __slots__ = ("key", "labels", "metadata", "tenant")
+
+    def __init__(self, labels: bytes, metadata: bytes, tenant: str = "") -> None:
         self.labels = labels
         self.metadata = metadata
+        self.tenant = tenant
+        self.key = stream_key(labels, tenant)
+
+
+def stream_key(labels: bytes, tenant: str) -> bytes:
+    """Return what names a stream: its labels as field 1, behind the tenant where it has one of its own."""
+    return b"%b\0%b" % (tenant.encode(), labels) if tenant else labels
 
 
 class EncodedStream:
     """The entries of one stream in a batch.
 
+    ``tenant``
+        whose it is, where that is not the destination's
     ``parts``
         what its ``StreamAdapter`` is put together of: its labels, then the entries
     ``earliest``, ``latest``
@@ -105,10 +117,11 @@ class EncodedStream:
         whether any entry is a second or more before one in front of it
     """
 
-    __slots__ = ("earliest", "falls", "labels", "latest", "parts")
+    __slots__ = ("earliest", "falls", "labels", "latest", "parts", "tenant")
 
-    def __init__(self, labels: bytes) -> None:
+    def __init__(self, labels: bytes, tenant: str = "") -> None:
         self.labels = labels
+        self.tenant = tenant
         self.parts: list[bytes] = [labels]
         self.earliest = _NO_SECOND
         self.latest = _NO_SECOND
@@ -158,9 +171,9 @@ def encode_streams(records: Sequence[Record], longest: int) -> list[EncodedStrea
                 metadata = stream.metadata
                 # What the line must not exceed for all sizes to be in the tables.
                 room = min(longest, _LOW - len(metadata) - _LARGEST_OVERHEAD)
-                if stream.labels not in streams:
-                    streams[stream.labels] = EncodedStream(stream.labels)
-                encoded = streams[stream.labels]
+                if stream.key not in streams:
+                    streams[stream.key] = EncodedStream(stream.labels, stream.tenant)
+                encoded = streams[stream.key]
                 parts = encoded.parts
                 second = _NO_SECOND  # to be noted for this stream too
         if not wanted:

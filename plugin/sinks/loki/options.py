@@ -1,11 +1,14 @@
 """The options of the sink ``loki``: those of Grafana's Docker driver, and our own."""
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar, NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 from plugin.config import types
 from plugin.config.common_options import LARGEST_BATCH, LONGEST_RETRY
 from plugin.config.parsing import quote
+from plugin.config.pipeline_stages import PipelineStages, makes_metadata, parse_stages, read_stages
+from plugin.config.pipeline_stages.model import Stage
 from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.types import Kind
 from plugin.docker.info import Info
@@ -19,14 +22,6 @@ from plugin.sinks.transport.http.url import URL_KIND, HttpUrl
 PUSH_PATH = "/loki/api/v1/push"
 
 
-def _refuse_stages(_text: str) -> NoReturn:
-    raise ValueError(
-        "pipeline stages are not supported: leave the option away, and parse lines in queries (LogQL) or in an agent"
-        " before Loki"
-    )
-
-
-_STAGES: Kind[None] = Kind(parse=_refuse_stages, accepts="nothing: pipeline stages are not supported")
 _NO_FILES = "Peavey's journal is what docker logs reads; its bounds are max-size and max-file"
 
 
@@ -139,11 +134,20 @@ class LokiOptions(SinkOptions):
         help="After how many attempts Grafana's driver drops a batch.",
         superseded="batches are sent again until Loki takes them: the journal holds them",
     )
-    pipeline_stages: Option[None] = Option(
-        name="loki-pipeline-stages", kind=_STAGES, help="Refused: pipeline stages are not supported."
+    pipeline_stages: Option[PipelineStages] = Option(
+        name="loki-pipeline-stages",
+        kind=Kind(parse=parse_stages, accepts="Promtail's pipeline stages in YAML"),
+        default="",
+        shown_default="none",
+        help=(
+            "What Promtail's stages make of each record, after everything else: labels, structured metadata, another "
+            "line or time."
+        ),
     )
-    pipeline_stage_file: Option[None] = Option(
-        name="loki-pipeline-stage-file", kind=_STAGES, help="Refused: pipeline stages are not supported."
+    pipeline_stage_file: Option[Path | None] = Option(
+        name="loki-pipeline-stage-file",
+        kind=types.FILE,
+        help="A file of such stages, read when the container's delivery begins.",
     )
     no_file: Option[bool | None] = Option(
         name="no-file", kind=types.BOOLEAN, help="Whether Grafana's driver keeps no local copy.", superseded=_NO_FILES
@@ -160,8 +164,30 @@ class LokiOptions(SinkOptions):
         """Where it sends to: scheme, host and port."""
         return self.url.site
 
+    def read_stages(self) -> Sequence[Stage]:
+        """Return the stages, those of the file if one is given; raises `ValueError` if that cannot be used."""
+        if self.pipeline_stage_file is None:
+            return self.pipeline_stages.stages
+        try:
+            return read_stages(str(self.pipeline_stage_file)).stages
+        except ValueError as error:
+            raise ValueError(f"log-opt loki-pipeline-stage-file: {error}") from None
+
+    def check(self) -> Iterator[str]:
+        """Yield the faults of values that do not go together."""
+        yield from super().check()
+        if self.pipeline_stages and self.pipeline_stage_file is not None:
+            yield "log-opts loki-pipeline-stages and loki-pipeline-stage-file exclude each other: give one of them"
+        if not self.structured_metadata and makes_metadata(self.pipeline_stages.stages):
+            yield "log-opt loki-pipeline-stages makes structured metadata; loki-structured-metadata=false sends none"
+
     def check_start(self, info: Info) -> Iterator[str]:
-        """Yield the labels that cannot be filled in for this container."""
+        """Yield the labels that cannot be filled in for this container, and the file of stages that cannot be used."""
+        if self.pipeline_stage_file is not None:
+            try:
+                self.read_stages()
+            except ValueError as error:
+                yield str(error)
         for name, template in self.external_labels:
             try:
                 template.render(info)

@@ -21,7 +21,7 @@ import cramjam
 import msgpack
 
 from plugin.docker.frames import encode_varint
-from plugin.sinks.loki.encoder import EncodedStream
+from plugin.sinks.loki.encoder import EncodedStream, stream_key
 
 # A stream stays in an ingester's memory for half an hour without entries (chunk_idle_period); while it is there, it is
 # not one too many. What was seen to be taken is looked at again well before.
@@ -38,7 +38,7 @@ class Stream(NamedTuple):
     """A stream of a payload.
 
     ``labels``
-        its labels, as the field of a push request
+        what names it: its labels as the field of a push request, behind the tenant where it has one of its own
     ``earliest``, ``latest``, ``falls``
         as in `EncodedStream`
     ``size``
@@ -53,13 +53,15 @@ class Stream(NamedTuple):
     falls: bool
     size: int
     content: bytes
+    tenant: str = ""
 
 
 def compress(stream: EncodedStream) -> Stream:
     """Compress the field of a push request that a stream is."""
     field = stream.field()
     content = bytes(cramjam.snappy.compress_raw(field))[len(encode_varint(len(field))) :]
-    return Stream(stream.labels, stream.earliest, stream.latest, stream.falls, len(field), content)
+    key = stream_key(stream.labels, stream.tenant)
+    return Stream(key, stream.earliest, stream.latest, stream.falls, len(field), content, stream.tenant)
 
 
 def pack(streams: Sequence[Stream]) -> bytes:
@@ -102,9 +104,9 @@ class _Known:
 class Streams:
     """What is known of the streams that one destination takes.
 
-    A push holds one stream alone, or several of which none is known to be at risk of a refusal: each was seen to be
-    taken within five minutes, sends little, and goes on in time. The last of them, of which the answer tells, is the
-    one that was seen to be taken longest ago. With ``alone`` every stream has a push of its own.
+    A push holds one stream alone, or several of one tenant, of which none is known to be at risk of a refusal: each was
+    seen to be taken within five minutes, sends little, and goes on in time. The last of them, of which the answer
+    tells, is the one that was seen to be taken longest ago. With ``alone`` every stream has a push of its own.
     """
 
     def __init__(self, largest: int, *, alone: bool = False) -> None:
@@ -121,11 +123,11 @@ class Streams:
                 yield [stream]
             else:
                 quiet.append((known.proven, stream))
-        quiet.sort(key=lambda entry: -entry[0])
+        quiet.sort(key=lambda entry: (entry[1].tenant, -entry[0]))
         push: list[Stream] = []
         size = 0
         for _, stream in quiet:
-            if push and size + stream.size > self._largest:
+            if push and (size + stream.size > self._largest or stream.tenant != push[0].tenant):
                 yield push
                 push, size = [], 0
             push.append(stream)
@@ -189,4 +191,4 @@ class Taken:
 
 
 def _digest(stream: Stream) -> bytes:
-    return blake2b(stream.content, digest_size=16).digest()
+    return blake2b(stream.content, digest_size=16, key=stream.tenant.encode()[:64]).digest()

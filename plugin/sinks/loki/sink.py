@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from plugin.sinks.base import Origin, Record, RejectError, Sink, SinkError, TooLargeError
 from plugin.sinks.encoding.bounds import Bounds, fitting, tell_left_out
 from plugin.sinks.loki.answers import StreamLimitError, judge
-from plugin.sinks.loki.encoder import ContainerStream, encode_streams, labels_field, metadata_fields
+from plugin.sinks.loki.container_streams import ContainerStreams
+from plugin.sinks.loki.encoder import encode_streams, metadata_fields
 from plugin.sinks.loki.labels import container_labels, container_metadata, part_labels
 from plugin.sinks.loki.options import PUSH_PATH, LokiOptions
 from plugin.sinks.loki.pushes import Stream, Streams, Taken, compress, pack, push_body, unpack
 from plugin.sinks.transport.http.client import HttpClient
 
 _SOURCES = ("stdout", "stderr")
+_TENANT_HEADER = "X-Scope-OrgID"
 # Loki takes no push of more than ingestion_burst_size_mb, 6 MiB of lines and metadata where nobody has set it, however
 # long one waits. Short lines can be there within one batch, since the metadata comes with each of them.
 _LARGEST_PUSH = 4 << 20
@@ -26,10 +28,8 @@ _LARGEST_PUSH = 4 << 20
 # an entry, of which it adds some itself.
 _METADATA = Bounds(size=60_000, value=60_000, count=120)
 
-Prepared = Mapping[str, ContainerStream]
 
-
-class LokiSink(Sink[Prepared]):
+class LokiSink(Sink[ContainerStreams]):
     """Pushes snappy-compressed protobuf; acknowledged by 2xx to pushes that hide no refusal (see `Streams`)."""
 
     declaration = LokiOptions
@@ -43,21 +43,22 @@ class LokiSink(Sink[Prepared]):
         self._longest = options.max_line_size
         headers = {"Content-Type": "application/x-protobuf"}
         if tenant := options.tenant_id:
-            headers["X-Scope-OrgID"] = tenant
+            headers[_TENANT_HEADER] = tenant
         url = options.url.with_default_path(PUSH_PATH)
         self._label = f"loki@{url.site}"
         self._client = HttpClient(options.http.settings(url, headers), judge)
         self._streams = Streams(_LARGEST_PUSH, alone=options.single_streams)
         self._taken = Taken()
 
-    def prepare(self, origin: Origin) -> Prepared:
+    def prepare(self, origin: Origin) -> ContainerStreams:
         """Make the streams of a container by source; none if a rule drops it."""
         labels = container_labels(origin, self._external, self._rules)
         if labels is None:
-            return {}
+            return ContainerStreams({}, b"", 0)
         labels, others = part_labels(labels, origin.attributes, self._most_labels)
         metadata = self._metadata(origin, others)
-        return {source: ContainerStream(labels_field(labels | {"source": source}), metadata) for source in _SOURCES}
+        by_source = {source: labels | {"source": source} for source in _SOURCES}
+        return ContainerStreams(by_source, metadata, self._most_labels + 1)
 
     def _metadata(self, origin: Origin, others: Mapping[str, str]) -> bytes:
         """Write structured metadata: what names the container, and what of the ``others`` Loki takes besides."""
@@ -89,7 +90,7 @@ class LokiSink(Sink[Prepared]):
         try:
             for push in self._streams.plan(self._taken.without(unpack(payload)), time.monotonic()):
                 try:
-                    await self._client.send(push_body(push))
+                    await self._client.send(push_body(push), headers=_tenant_header(push[0]))
                 except StreamLimitError as error:
                     self._streams.refused(push, time.monotonic())
                     limited = limited or error
@@ -108,6 +109,11 @@ class LokiSink(Sink[Prepared]):
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _tenant_header(stream: Stream) -> Mapping[str, str] | None:
+    """Return the header for the streams of one tenant, where that is not the destination's."""
+    return {_TENANT_HEADER: stream.tenant} if stream.tenant else None
 
 
 SINK = LokiSink

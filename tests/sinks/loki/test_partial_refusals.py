@@ -1,7 +1,7 @@
 """Loki takes pushes in part, and answers for the last stream of one alone: no refusal may be hidden by that."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -253,7 +253,7 @@ def test_a_success_means_that_all_is_taken(batches: list[list[tuple[str, str, in
     sink = sink_of(loki_url="http://h")
 
     class Client:
-        async def send(self, body: bytes) -> None:
+        async def send(self, body: bytes, headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002
             status, text = ingester.push(body)
             if status != 204:
                 raise fault_of(status, text)
