@@ -65,7 +65,7 @@ test: $(VENV)/installed ## Run the tests, on the pure modules and then on the co
 
 # The tests whose paths lead through the compiled modules. They, and the pages that they compare, lie beside the compiled
 # package: no path leads them to the pure one.
-REACHING := test_compiled.py docker config fuzz gotemplate journal records transforms delivery scenarios chaos sinks/loki/test_encoder.py \
+REACHING := test_compiled.py docker config fuzz gotemplate journal records transforms delivery scenarios chaos sinks/loki/test_encoder.py sinks/amqp/test_encoder.py \
 	$(patsubst %,sinks/%,elasticsearch fluentd gcplogs gelf http journald json_file nats otlp redis splunk syslog)
 .PHONY: test-compiled
 test-compiled: $(COMPILED)/installed

@@ -32,6 +32,7 @@ SINKS: dict[str, dict[str, str]] = {
     "otlp, zstd": {"otlp_endpoint": "http://127.0.0.1", "otlp_compression": "zstd"},
     "redis": {"redis_url": "redis://127.0.0.1"},
     "nats": {"nats_url": "nats://127.0.0.1"},
+    "amqp": {"amqp_url": "amqp://127.0.0.1"},
     "journald": {"sink": "journald"},
     "gcplogs": {"sink": "gcplogs", "gcp_project": "shop-4711", "gcp_compression": "none"},
     "json-file": {"json_file_path": "/var/log/containers/web.log"},

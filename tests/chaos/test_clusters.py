@@ -1,5 +1,6 @@
 """Clusters whose nodes are killed again and again under load: every line is there once, in order."""
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -7,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.sinks.amqp.server import rabbitmq, rabbitmq_cluster
 from tests.sinks.killed_delivery import Backlog, lines_by_container
 from tests.sinks.nats.server import lines_of, nats_cluster
+from tests.sinks.receiving.received import without_repeats
 from tests.sinks.redis.server import received_of, redis_cluster
+from tests.testbed.waiting import wait_until
 
 SHORT, LONG = 50_000, 1_000_000  # lines
 CONTAINERS = 5
@@ -58,6 +62,42 @@ def test_leaders_of_nats_are_killed(tmp_path: Path, seed: int, is_long: bool) ->
         found = lines_of(cluster.published())
         assert kills
         assert lines_by_container([(r.container, r.line) for r in found]) == dict.fromkeys(backlog.names, backlog.lines)
+
+
+@pytest.mark.chaos
+def test_leaders_of_rabbitmq_are_killed(tmp_path: Path, seed: int, is_long: bool) -> None:
+    """Every day it is only the way to one node that is cut: three nodes take a minute to start."""
+    chance = random.Random(seed)  # noqa: S311  (no secret)
+    with contextlib.ExitStack() as stack:
+        options = {"amqp-lines-per-message": "20", "amqp-timeout": "5s"}
+        if is_long:
+            cluster = stack.enter_context(rabbitmq_cluster(tmp_path / "cluster"))
+            backlog = _backlog(tmp_path, "amqp", {**options, "amqp-url": cluster.url}, is_long)
+        else:
+            queue = stack.enter_context(rabbitmq())
+            options |= {"amqp-url": f"amqp://{queue.address}", "amqp-routing-key": queue.name}
+            backlog = _backlog(tmp_path, "amqp", options, is_long)
+        kills = 0
+
+        def kill_leader() -> None:
+            nonlocal kills
+            if not is_long:
+                _peace_and(chance, 0.5, queue.stop, queue.start)
+                kills += 1
+            elif leader := cluster.leader():
+                _peace_and(chance, 0.5, leader.stop, leader.start)
+                kills += 1
+
+        backlog.deliver(kill_leader)
+        print(f"{kills} leaders were killed")
+        wanted = len(backlog.names) * len(backlog.lines)
+        if not is_long:
+            wait_until(lambda: len({(r.container, r.line) for r in queue.received}) == wanted, "all lines arrive")
+        found = cluster.received() if is_long else queue.received
+        assert kills
+        by_container = lines_by_container([(r.container, r.line) for r in found])
+        arrived = {name: without_repeats(lines).lines for name, lines in by_container.items()}
+        assert arrived == dict.fromkeys(backlog.names, backlog.lines)
 
 
 def _backlog(folder: Path, sink: str, options: dict[str, str], is_long: bool) -> Backlog:
