@@ -26,7 +26,7 @@ examples:
   peavey try CONTAINER --log-opt …      what log-opts make of its lines
 """
 
-_COMMANDS = ("serve", "deliver", "status", "dead", "options", "logs", "try")
+_COMMANDS = ("serve", "deliver", "status", "ls", "logs", "dead", "options", "try")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -65,7 +65,7 @@ def test_arguments_are_those_of_the_process(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["peavey", "logs", "web"])
     assert main() == 0
-    assert given[0][1].container == "web"
+    assert given[0][1].names == ["web"]
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])

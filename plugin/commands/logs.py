@@ -1,91 +1,102 @@
-"""``peavey logs``: read a journal from the data folder, without the engine and without the plugin."""
+"""``peavey logs``: read journals from the data folder, without the engine and without the plugin."""
 
 import argparse
+import heapq
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 
+from plugin.commands import selection
 from plugin.commands.discovery import find_data
+from plugin.commands.following import Follower, Found, lines_of, split_lines
+from plugin.commands.line_printer import LinePrinter, PrintOptions, is_colourful, label
+from plugin.commands.rlimits import raise_file_limit
+from plugin.commands.selection import Journal, Selection, describe_older, known_journals, select, wanted_by
 from plugin.commands.timestamps import parse_moment
-from plugin.docker.frames import HEADER_SIZE, Entry, decode_entry, entry_size
-from plugin.docker.times import format_time
-from plugin.errors import JournalError, PeaveyError
-from plugin.intake.attachments import Attachments
+from plugin.config.parsing import hint, quote
+from plugin.config.shaping_kinds import LEVELS
+from plugin.errors import PeaveyError
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import read_metadata
+from plugin.journal.lines import Line
 from plugin.journal.readback import LogQuery, LogReading
+from plugin.journal.search import SearchQuery, search_all
+from plugin.journal.search_pattern import SearchPattern
+from plugin.transforms.levels import level_in
 
-SUMMARY = "read a container's journal from the data folder"
+SUMMARY = "read, search and follow containers' journals"
 DESCRIPTION = """\
-Print the log of a container from its journal, like 'docker logs': what it wrote to stdout goes to stdout, what it wrote
-to stderr to stderr. Needs neither the engine nor the running plugin, and reads all that retention has kept. The data
+Print the logs of containers from their journals, like 'docker logs': stopped and removed containers too, as far as
+retention has kept them. Needs neither the engine nor the running plugin. Several containers are merged by time, each
+line with the name in front. The newest container of a name is meant; older ones have to be named by id. The data
 folder is found by itself; run as root on the host to find that of a managed plugin.
 """
 SETTINGS = ["data"]
 
-_POLL = 0.2
+_NICE = 10
+_STREAMS = ("stdout", "stderr")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of ``docker logs``."""
-    parser.add_argument("container", metavar="CONTAINER", help="its id, the beginning of it, or its name")
-    parser.add_argument("-f", "--follow", action="store_true", help="follow the log until the container stops")
+    """Add the flags of ``docker logs``, and those that choose containers and lines."""
+    selection.add_arguments(parser)
+    parser.add_argument("-a", "--all", action="store_true", help="all containers")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="follow, also through restarts, and new containers that fit"
+    )
+    parser.add_argument("--until-stop", action="store_true", help="follow until the containers have stopped")
     parser.add_argument("-n", "--tail", default="all", metavar="N", help="only the last N lines (default: all)")
     parser.add_argument("-t", "--timestamps", action="store_true", help="print the time in front of each line")
     parser.add_argument(
         "--since", metavar="TIME", help="no lines before it: 2026-01-31T12:00:00Z, a Unix time, or 10m ago"
     )
     parser.add_argument("--until", metavar="TIME", help="no lines after it, in the same forms")
+    parser.add_argument("-g", "--grep", metavar="PATTERN", help="only lines with this in them, in RE2 syntax")
+    parser.add_argument("-v", "--invert-match", action="store_true", help="with -g: only lines without it")
+    parser.add_argument("-C", "--context", type=int, default=0, metavar="N", help="and N lines round each of them")
+    parser.add_argument("--level", metavar="LEVEL", help="only lines of this level or above, such as warn")
+    parser.add_argument("--stream", choices=_STREAMS, help="only what was printed to it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--raw", action="store_true", help="print escape sequences as they are on a terminal, too")
+    parser.add_argument("--no-prefix", action="store_true", help="no name in front of lines of several containers")
+    parser.set_defaults(wrong_usage=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the log. Raises ``PeaveyError`` if there is no such container, or an argument is invalid."""
-    query = _query(arguments)
+    """Print the logs. Raises ``PeaveyError`` if no container fits, or an argument is invalid."""
+    filtered = bool(arguments.project or arguments.service or arguments.label)
+    if not (arguments.names or filtered or arguments.all):
+        arguments.wrong_usage("name a CONTAINER, or choose with --project, --service, --label or --all")
+    follow = arguments.follow or arguments.until_stop
+    query = _query(arguments, follow=follow)
+    chooser = _chooser(arguments, query)
+    if follow and arguments.context:
+        raise PeaveyError("-C does not go with --follow: what comes behind a line is not known yet")
+    raise_file_limit()
     data = DataFolder(find_data(arguments, os.environ))
-    container_id = find_container(data, arguments.container)
-    reading = LogReading(data.container(container_id), query)
-    try:
-        for entry in _entries(reading, _Lives(data, container_id) if query.follow else None):
-            stream = sys.stderr.buffer if entry.source == "stderr" else sys.stdout.buffer
-            if arguments.timestamps:
-                stream.write(format_time(entry.time_nano).encode() + b" ")
-            stream.write(entry.line)
-            if query.follow:
-                stream.flush()
-    finally:
-        reading.close()
-    sys.stdout.flush()
+    wanted = wanted_by(arguments, everything=arguments.all)
+    journals = known_journals(data)
+    chosen = select(journals, wanted, data)
+    for message in describe_older(chosen.older):
+        print(f"peavey: {message}", file=sys.stderr)
+    several = len(chosen.chosen) > 1 or filtered or arguments.all or any("*" in name for name in arguments.names)
+    printer = LinePrinter(_print_options(arguments, several=several), _level_name)
+    for journal in chosen.chosen:
+        printer.expect(journal)
+    if follow:
+        follower = Follower(data, wanted, query, lambda one: _announce(one, printer), until_stop=arguments.until_stop)
+        _follow(follower, journals, chosen, chooser, printer)
+    elif chooser is None:
+        _print_all(data, chosen, query, printer)
+    else:
+        os.nice(max(0, _NICE - os.nice(0)))
+        _print_matches(data, chosen, chooser, printer)
+    printer.flush()
     return 0
 
 
-def find_container(data: DataFolder, wanted: str) -> str:
-    """Return a container's full id by its id, its name, or the beginning of its id, in this order as the engine does.
-
-    Raises ``JournalError`` if no journal, or more than one, matches.
-    """
-    ids = data.container_ids()
-    if wanted in ids:
-        return wanted
-    found = [container_id for container_id in ids if _name(data, container_id) == wanted.removeprefix("/")]
-    if not found:
-        found = [container_id for container_id in ids if wanted and container_id.startswith(wanted)]
-    if not found:
-        raise JournalError(f"no journal of a container '{wanted}' in {data.path} (--data names another data folder)")
-    if len(found) > 1:
-        raise JournalError(f"'{wanted}' matches {len(found)} containers: {', '.join(name[:12] for name in found)}")
-    return found[0]
-
-
-def _name(data: DataFolder, container_id: str) -> str | None:
-    try:
-        metadata = read_metadata(data.container(container_id))
-    except JournalError:
-        return None
-    return None if metadata is None else metadata.info.name
-
-
-def _query(arguments: argparse.Namespace) -> LogQuery:
+def _query(arguments: argparse.Namespace, *, follow: bool) -> LogQuery:
     tail = -1
     if arguments.tail != "all":
         try:
@@ -99,36 +110,127 @@ def _query(arguments: argparse.Namespace) -> LogQuery:
             moments[flag] = parse_moment(text, time.time_ns()) if text else 0
         except ValueError as error:
             raise PeaveyError(f"--{flag}: {error}") from None
-    return LogQuery(tail=tail, since=moments["since"], until=moments["until"], follow=arguments.follow)
+    return LogQuery(tail=tail, since=moments["since"], until=moments["until"], follow=follow)
 
 
-class _Lives:
-    """True while a container has streams, by the attachments in the data folder."""
-
-    def __init__(self, data: DataFolder, container_id: str) -> None:
-        self._attachments = Attachments(data.streams)
-        self._container_id = container_id
-
-    def __bool__(self) -> bool:
-        return any(attachment.info.container_id == self._container_id for attachment in self._attachments.load())
-
-
-def _entries(reading: LogReading, lives: _Lives | None) -> Iterator[Entry]:
-    """Yield the entries of a reading; when following, look again until the container has stopped."""
-    ended = False
-    while True:
-        ended = ended or not lives
-        while frames := reading.read():
-            yield from _split(frames)
-        if ended or reading.done:
-            break
-        time.sleep(_POLL)
-    yield from _split(reading.finish())
+def _chooser(arguments: argparse.Namespace, query: LogQuery) -> SearchQuery | None:
+    """Return which lines are wanted; None if all within the time."""
+    if arguments.invert_match and arguments.grep is None:
+        raise PeaveyError("-v needs a pattern: -g PATTERN")
+    if arguments.context < 0:
+        raise PeaveyError(f"-C: {arguments.context} is below 0")
+    if arguments.grep is None and arguments.level is None and arguments.stream is None:
+        return None
+    return SearchQuery(
+        pattern=None if arguments.grep is None else SearchPattern(arguments.grep),
+        invert=arguments.invert_match,
+        since=query.since,
+        until=query.until,
+        source=arguments.stream or "",
+        accepts=None if arguments.level is None else _at_least(arguments.level),
+        limit=query.tail,
+        newest_first=query.tail >= 0,
+        context=arguments.context,
+    )
 
 
-def _split(frames: bytes) -> Iterator[Entry]:
-    position = 0
-    while position < len(frames):
-        start = position + HEADER_SIZE
-        position = start + entry_size(frames, position)
-        yield decode_entry(frames, start, position)
+def _at_least(level: str) -> Callable[[Line], bool]:
+    number = LEVELS.get(level.lower())
+    if number is None:
+        raise PeaveyError(
+            f"--level: {quote(level)} is not a level{hint(level, LEVELS)} (expected: {', '.join(LEVELS)})"
+        )
+    return lambda line: level_in(line.text) >= number
+
+
+def _level_name(line: Line) -> str:
+    number = level_in(line.text)
+    return max((name for name in LEVELS if LEVELS[name] <= number), key=LEVELS.__getitem__) if number else ""
+
+
+def _print_options(arguments: argparse.Namespace, *, several: bool) -> PrintOptions:
+    terminal = sys.stdout.isatty()
+    return PrintOptions(
+        as_json=arguments.json,
+        prefix=several and not arguments.no_prefix,
+        timestamps=arguments.timestamps,
+        colours=is_colourful(terminal),
+        harmless=(terminal or (sys.stderr.isatty() and not several)) and not arguments.raw,
+    )
+
+
+def _announce(journal: Journal, printer: LinePrinter) -> None:
+    printer.expect(journal)
+    print(f"peavey: now also {label(journal)}", file=sys.stderr, flush=True)
+
+
+def _print_all(data: DataFolder, chosen: Selection, query: LogQuery, printer: LinePrinter) -> None:
+    """Print all lines within the time, merged by it; a tail is that of each container, cut to that of all."""
+    readings = [(journal, LogReading(data.container(journal.id), query)) for journal in chosen.chosen]
+    try:
+        merged: Iterable[Found] = _merged(readings, finish=True)
+        if query.tail >= 0 and len(readings) > 1:
+            merged = deque(merged, query.tail)
+        for journal, line in merged:
+            printer.line(journal, line)
+    finally:
+        for _, reading in readings:
+            reading.close()
+
+
+def _merged(readings: Iterable[tuple[Journal, LogReading]], *, finish: bool) -> Iterator[Found]:
+    return heapq.merge(*(_lines(*both, finish=finish) for both in readings), key=lambda found: found[1].time_nano)
+
+
+def _lines(journal: Journal, reading: LogReading, *, finish: bool) -> Iterator[Found]:
+    for line in lines_of(reading):
+        yield journal, line
+    if finish:
+        for line in split_lines(reading.finish()):
+            yield journal, line
+
+
+def _print_matches(data: DataFolder, chosen: Selection, query: SearchQuery, printer: LinePrinter) -> None:
+    """Print the matches with what is around them, each line once; the last ones are found from the end on."""
+    by_id = {journal.id: journal for journal in chosen.chosen}
+    folders = {name: data.container(name) for name in by_id}
+    found = search_all(folders, query)
+    last: dict[str, Line] = {}
+    printed = False
+    for one in reversed(list(found)) if query.newest_first else found:
+        journal = by_id[one.key]
+        lines = [*one.match.before, one.match.line, *one.match.after]
+        previous = last.get(one.key)
+        seen = lines.index(previous) + 1 if previous in lines else 0
+        fresh = [line for line in lines[seen:] if previous is None or line.offset >= previous.offset]
+        if query.context and printed and not seen:
+            printer.gap()
+        for line in fresh:
+            printer.line(journal, line)
+        if fresh:
+            last[one.key] = fresh[-1]
+        printed = True
+
+
+def _follow(
+    follower: Follower,
+    journals: dict[str, Journal],
+    chosen: Selection,
+    chooser: SearchQuery | None,
+    printer: LinePrinter,
+) -> None:
+    """Print what is there, merged by time, and then what comes."""
+    wants = (lambda _: True) if chooser is None else chooser.wants
+    try:
+        for journal, line in _merged(follower.begin(journals, chosen.chosen).values(), finish=False):
+            if wants(line):
+                printer.line(journal, line)
+        printer.flush()
+        for found in follower.rounds():
+            for journal, line in found:
+                if wants(line):
+                    printer.line(journal, line)
+            if found:
+                printer.flush()
+    finally:
+        follower.close()

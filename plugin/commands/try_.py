@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from plugin.commands.discovery import find_data
-from plugin.commands.logs import find_container
+from plugin.commands.selection import find_container
 from plugin.commands.terminal import console
 from plugin.config.common_options import COMMON_OPTIONS
 from plugin.config.options import SinkChoice, validate

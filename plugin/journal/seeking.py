@@ -106,6 +106,14 @@ def _find_since(folder: Path, segments: list[Segment], end: int, since: int) -> 
     return found
 
 
+def segment_points(folder: Path, base: int, limit: int, *, newest: bool) -> list[Point]:
+    """Return the index points of the segment at ``base``, from its beginning to where its complete frames end.
+
+    Nothing beyond ``limit`` counts. What the index on disk lacks is found by walking.
+    """
+    return _points(folder, base, limit, newest=newest)[0]
+
+
 def _points(folder: Path, base: int, limit: int, *, newest: bool, last: int | None = None) -> tuple[list[Point], int]:
     """Return a segment's points up to its end, or to ``limit``, and, for the newest, how many lines are incomplete.
 

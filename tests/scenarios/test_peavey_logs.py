@@ -132,7 +132,7 @@ def test_it_reads_while_the_container_runs(shared_server: Server, shared_engine:
 def test_it_follows_until_the_container_stops(shared_server: Server, shared_engine: Engine) -> None:
     container = shared_engine.run()
     container.print(b"before\n")
-    with running(shared_server, "-f", container.id) as following:
+    with running(shared_server, "--until-stop", container.id) as following:
         assert following.stdout is not None
         assert following.stdout.readline() == b"before\n"
         container.print(b"while it follows\n")
