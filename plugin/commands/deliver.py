@@ -20,7 +20,7 @@ from plugin.delivery.worker import Worker
 from plugin.docker.info import Info
 from plugin.errors import SettingError
 from plugin.journal.layout import DataFolder
-from plugin.memory import keep_memory
+from plugin.memory import keep_memory, share_arenas
 from plugin.sinks.registry import schema
 from plugin.transforms.base import Transform
 from plugin.transforms.chain import make_stages
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Deliver. Raises ``PeaveyError`` if another process delivers this share, or an argument is invalid."""
     settings = load_settings(vars(arguments), os.environ, schema(), SETTINGS)
     log_to_stdout(settings.log_level)
+    share_arenas()
     raise_file_limit()
     restrict(settings.file_access)
     share = parse_share(arguments.share)

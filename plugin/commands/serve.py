@@ -25,6 +25,7 @@ from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.layout import DataFolder
+from plugin.memory import share_arenas
 from plugin.sinks.registry import schema
 from plugin.status.collector import Overview
 
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in _doubts(arguments, settings):
         logger.warning("%s", warning)
     sys.setswitchinterval(_SWITCH_INTERVAL)  # intake's thread must not wait long for one that reads back
+    share_arenas()
     raise_file_limit()
     restrict(settings.file_access)
     data = DataFolder(settings.data)
