@@ -1,0 +1,1 @@
+"""Accounts of AWS: credentials, regions and endpoints."""
