@@ -9,9 +9,12 @@ import pytest
 
 from plugin.sinks.base import Origin
 from plugin.sinks.encoding.bounds import Bounds, bounded, cut, fitting
+from plugin.sinks.gcplogs.encoder import OPENING
 from plugin.sinks.transport.datagram import LARGEST_UDP, unpack
 from tests.sinks.factories import INFO, NOISE, origin_of, records_of, sink_of
+from tests.sinks.gcplogs.schema import check_entry, check_request
 from tests.sinks.gelf.decoder import Reassembly, decode_stream
+from tests.sinks.journald.test_encoder import fields_of
 from tests.sinks.loki.payloads import decode_payload
 from tests.sinks.otlp.receiver import decode_logs
 
@@ -72,6 +75,20 @@ def otlp(payload: bytes) -> None:
     assert len(payload) <= 512 * KIB
 
 
+def journald(payload: bytes) -> None:
+    """What journald takes: 1,024 fields in an entry, of names with at most 64 characters."""
+    (entry,) = unpack(payload)
+    fields = fields_of(bytes(entry))
+    assert dict(fields)["MESSAGE"] == LINE
+    assert len(fields) <= 900
+
+
+def gcplogs(payload: bytes) -> None:
+    entry = json.loads(OPENING + payload)
+    check_request({"logName": "projects/p/logs/x", "resource": {"type": "global"}, "entries": [entry]})
+    check_entry(entry)
+
+
 def body(payload: bytes) -> None:
     assert len(payload) <= 512 * KIB
 
@@ -86,6 +103,9 @@ SINKS: list[tuple[dict[str, str], Callable[[bytes], None]]] = [
     ({"splunk_url": "http://h", "splunk_token": "t"}, body),
     ({"splunk_url": "http://h", "splunk_token": "t", "splunk_format": "raw"}, body),
     ({"fluentd_address": "h"}, body),
+    ({"sink": "journald"}, journald),
+    ({"sink": "gcplogs", "gcp_log_cmd": "true"}, gcplogs),
+    ({"amqp_url": "amqp://h"}, body),
     ({"syslog_address": "udp://h"}, syslog_udp),
     ({"syslog_address": "udp://h", "syslog_format": "rfc5424"}, syslog_udp),
 ]

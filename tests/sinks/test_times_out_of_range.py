@@ -17,6 +17,9 @@ SINKS = [
     {"fluentd_address": "h"},
     {"fluentd_address": "h", "fluentd_sub_second_precision": "false"},
     {"json_file_path": "/var/log/x/{{.Name}}"},
+    {"sink": "journald"},
+    {"sink": "gcplogs"},
+    {"amqp_url": "amqp://h"},
     *({"syslog_address": "tcp://h", "syslog_format": form} for form in ("", "rfc3164", "rfc5424", "rfc5424micro")),
 ]
 

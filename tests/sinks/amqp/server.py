@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import functools
 import itertools
+import logging
 import os
 import shutil
 import signal
@@ -30,6 +31,9 @@ from tests.testbed.waiting import wait_until
 
 T = TypeVar("T")
 
+# It tells of each of the many vain tries while a node starts.
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+
 _PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 _numbers = itertools.count()
 
@@ -51,7 +55,9 @@ class Epmd:
     def start(self) -> None:
         """Start it, and wait until it listens: a node that finds none would start one that outlives it."""
         command = ["epmd", "-port", str(self._held.number), "-address", "127.0.0.1"]
-        self._process = subprocess.Popen(command, env=self.environment, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, env=self.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         wait_until(self._listens, "epmd listens")
 
     def close(self) -> None:
