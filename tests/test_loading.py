@@ -31,7 +31,7 @@ def loaded_by(command: str) -> set[str]:
 @pytest.mark.parametrize("command", ["serve", "deliver"])
 def test_no_destination_s_client_is_loaded_before_it_is_used(command: str) -> None:
     loaded = loaded_by(command)
-    clients = {"aio_pika", "aiohttp", "aiormq", "cramjam", "grpclib", "h2", "hiredis", "nats", "nkeys"}
+    clients = {"aio_pika", "aiohttp", "aiokafka", "aiormq", "cramjam", "grpclib", "h2", "hiredis", "nats", "nkeys"}
     assert not loaded & {*clients, "yaml", "plugin.sinks.loki.encoder"}
     assert "plugin.sinks.loki.options" in loaded
     assert not {name for name in loaded if name.startswith("plugin.sinks.") and name.endswith((".sink", ".encoder"))}

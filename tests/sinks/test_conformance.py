@@ -247,6 +247,7 @@ def test_every_sink_is_listed() -> None:
         "syslog",
         "gelf",
         "json-file",
+        "kafka",
         "nats",
         "otlp",
         "redis",
