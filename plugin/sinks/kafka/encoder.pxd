@@ -8,7 +8,4 @@ from plugin.records.record cimport Record
 )
 cpdef list encode_objects(records)
 
-@cython.locals(record=Record, first=Record, end=Py_ssize_t)
-cpdef Py_ssize_t end_of_run(records, Py_ssize_t start)
-
 cpdef bytes more_of(Record record)
