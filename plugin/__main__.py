@@ -24,9 +24,10 @@ examples:
   peavey options                        what --log-opt accepts
   peavey logs -n 100 -f CONTAINER       read a journal without the engine
   peavey try CONTAINER --log-opt …      what log-opts make of its lines
+  peavey config show CONTAINER          its log-opts in force, and where each comes from
 """
 
-_COMMANDS = ("serve", "deliver", "status", "ls", "logs", "dead", "options", "try")
+_COMMANDS = ("serve", "deliver", "status", "ls", "logs", "dead", "options", "try", "config")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 PeaveyError
 ├── RequestError      a request of the engine that does not follow the protocol
 ├── OptionError       log-opts that cannot be accepted, with every fault that was found
+├── ProfilesError     the file of profiles and routes, with every fault that was found
 ├── SettingError      a setting of the plugin itself (a flag or a PEAVEY_… variable)
 ├── StoppedError      a request to a plugin that is shutting down
 ├── JournalError      files below the data folder that cannot be used
@@ -35,10 +36,15 @@ class OptionError(PeaveyError):
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
-        shown = [*self.faults[:_MOST_FAULTS]]
-        if len(self.faults) > len(shown):
-            shown.append(f"and {len(self.faults) - len(shown):,} more faults")
-        super().__init__("; ".join(shown))
+        super().__init__(_joined(self.faults))
+
+
+class ProfilesError(PeaveyError):
+    """A file of profiles and routes that cannot be used; ``faults`` as for `OptionError`, each with its line."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(_joined(self.faults))
 
 
 class SettingError(PeaveyError):
@@ -62,3 +68,10 @@ class DamagedCursorError(JournalError):
 
 class HeldError(JournalError):
     """A journal that cannot be written for lack of a resource: bytes stay in the FIFO until it can be."""
+
+
+def _joined(faults: tuple[str, ...]) -> str:
+    shown = [*faults[:_MOST_FAULTS]]
+    if len(faults) > len(shown):
+        shown.append(f"and {len(faults) - len(shown):,} more faults")
+    return "; ".join(shown)

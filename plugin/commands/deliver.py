@@ -82,6 +82,7 @@ async def _deliver(worker: Worker, share: Share, *, supervised: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "look-up"))  # a hanging name server must not hold up others
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is for the main process, whose profiles come by way of the disk
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if supervised:

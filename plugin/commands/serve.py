@@ -4,6 +4,7 @@ import argparse
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,11 +19,13 @@ from plugin.commands.local_time import is_known_zone
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit, within_limit
 from plugin.config.files import restrict
+from plugin.config.profiles import Profiles
 from plugin.config.settings import LOGGING_DIR, Settings, load_settings, written_settings
 from plugin.config.settings import SETTINGS as ALL_SETTINGS
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
+from plugin.intake.profiles_watcher import ProfilesWatcher
 from plugin.intake.service import Intake
 from plugin.journal.layout import DataFolder
 from plugin.memory import share_arenas
@@ -76,13 +79,29 @@ def run(arguments: argparse.Namespace) -> int:
         at_end.callback(supervisor.stop)
         bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
         intake = Intake(data, settings.logging_dir, bounds, admission.outline_of, supervisor.need)
+
+        def use(profiles: Profiles) -> None:
+            admission.use(profiles)
+            if profiles.profiles:
+                supervisor.need()
+            intake.revisit()
+
+        watcher = ProfilesWatcher(data, settings.config, settings.log_opts, schema(), use)
+        watcher.begin()
+        signal.signal(signal.SIGHUP, lambda *_: watcher.reload())
         reader = LogReader(intake, *within_limit(settings.max_followers, MOST_READINGS))
         overview = Overview(
-            data, intake, supervisor, bounds, admission.options_of, lambda: further.fault if further else ""
+            data,
+            intake,
+            supervisor,
+            bounds,
+            admission,
+            lambda: [watcher.fault, further.fault if further else ""],
         )
         observer = Observer(overview.gather)
         app = create_app(intake, admission, reader, observer)
         gc.freeze()
+        watcher.start()
         supervisor.start_if_needed()
         serve(app, listener, reader.stop, further)
     return 0

@@ -47,6 +47,16 @@ class SelectionOptions(Options):
             "and the plugin-wide defaults choose."
         ),
     )
+    profile = Option(
+        name="profile",
+        kind=Kind[str](parse=str, accepts="names with commas", keeps_empty=True),
+        group="sinks",
+        shown_default="what the routes say",
+        help=(
+            "Profiles of the file PEAVEY_CONFIG whose sinks and log-opts hold for this container, besides its own. "
+            "Without it, and without a sink of its own, the routes of that file choose. Empty: none."
+        ),
+    )
 
 
 class JournalOptions(Options):

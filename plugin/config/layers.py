@@ -1,6 +1,6 @@
 """Log-opts as they were given: at the container, and plugin-wide; looked up by what they stand for, and read."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -110,16 +110,26 @@ Layer = dict[tuple[str, str], Given]
 class Layers:
     """All that was given, in layers, the strongest first; what is wrong with it is added to ``faults``.
 
-    Without ``guess``, what an unknown name was meant to be is not looked for.
+    Without ``guess``, what an unknown name was meant to be is not looked for. Layers whose numbers are ``silent`` give
+    values, but choose no sinks.
     """
 
-    def __init__(self, schema: Schema, configs: Iterable[tuple[Mapping[str, str], str]], *, guess: bool = True) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        configs: Iterable[tuple[Mapping[str, str], str]],
+        *,
+        guess: bool = True,
+        silent: Container[int] = (),
+    ) -> None:
         self.schema = schema
         self.faults: list[str] = []
         self.guessed: set[str] = set()
         """Names that unknown ones were probably meant to be."""
         self._guesses = _MOST_GUESSES if guess else 0
         self._layers = [self._read_layer(config, origin) for config, origin in configs]
+        self.choosing = [layer for number, layer in enumerate(self._layers) if number not in silent]
+        """The layers that may choose sinks, the strongest first."""
 
     def __iter__(self) -> Iterator[Layer]:
         """Iterate over the layers, the strongest first."""

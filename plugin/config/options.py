@@ -48,6 +48,17 @@ class SinkChoice:
     """Whether the container's own log-opts choose it, and not the plugin-wide defaults alone, which may be newer."""
     faults: tuple[str, ...] = ()
     """Why the sink cannot be used; only ever filled by `validate_leniently`."""
+    since: int | None = None
+    """From which time on it is sent a journal in which it has no cursor yet, nanoseconds since 1970 UTC; 0 for all.
+
+    None where profiles and redirects do not choose it: one of the container's own is sent all, and one that the
+    plugin-wide log-opts choose nothing before the container's next start.
+    """
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether a journal in which it has no cursor yet is all to be sent to it."""
+        return self.own or self.since == 0
 
     @property
     def secrets_from_files(self) -> dict[str, Any]:
@@ -112,11 +123,11 @@ def validate_leniently(
     own, _ = layers
     for given in own.values():
         if not (names_none(own) and (given.instance or given.known.sink)):
-            _read(given, layers.faults)
+            read_given(given, layers.faults)
     chosen = select_sinks(layers)
     own_sinks = own_instances(layers)
-    sinks = tuple(_choice(layers, instance, sink, own=instance in own_sinks) for instance, sink in chosen.items())
-    options = _container_options(layers, sinks)
+    sinks = tuple(read_choice(layers, instance, sink, own=instance in own_sinks) for instance, sink in chosen.items())
+    options = container_options(layers, sinks)
     return options, tuple(dict.fromkeys([*layers.faults, *(fault for sink in sinks for fault in sink.faults)]))
 
 
@@ -143,20 +154,23 @@ def outline(
     """
     layers = Layers(schema, ((config, ""), (defaults or {}, "")), guess=False)
     own = own_instances(layers)
-    sinks = (
-        SinkChoice(
-            instance=instance,
-            sink=sink,
-            options=SinkOptions({}),
-            records=RecordOptions({}),
-            delivery=DeliveryOptions({}),
-            transforms=TransformOptions({}),
-            raw={},
-            own=instance in own,
-        )
-        for instance, sink in select_sinks(layers).items()
-    )
+    sinks = (outlined(instance, sink, own=instance in own) for instance, sink in select_sinks(layers).items())
     return ContainerOptions({option.name: layers.value(option) for option in JournalOptions.options}, tuple(sinks))
+
+
+def outlined(instance: str, sink: str, *, own: bool, since: int | None = None) -> SinkChoice:
+    """Return a choice that has no values."""
+    return SinkChoice(
+        instance=instance,
+        sink=sink,
+        options=SinkOptions({}),
+        records=RecordOptions({}),
+        delivery=DeliveryOptions({}),
+        transforms=TransformOptions({}),
+        raw={},
+        own=own,
+        since=since,
+    )
 
 
 def defaults_faults(defaults: Mapping[str, str], schema: Schema = JOURNAL_ONLY) -> tuple[str, ...]:
@@ -171,11 +185,12 @@ def defaults_faults(defaults: Mapping[str, str], schema: Schema = JOURNAL_ONLY) 
         if given.known.option.group == "engine":
             layers.faults.append(f"{given.label} is for the engine: set it under log-opts in its daemon.json")
         elif not given.known.is_file:
-            _read(given, layers.faults)
+            read_given(given, layers.faults)
     return tuple(dict.fromkeys(layers.faults))
 
 
-def _container_options(layers: Layers, sinks: tuple[SinkChoice, ...]) -> ContainerOptions:
+def container_options(layers: Layers, sinks: tuple[SinkChoice, ...]) -> ContainerOptions:
+    """Read the options of the journal, to go with sinks that were chosen; faults are added to ``layers``."""
     return ContainerOptions(
         {option.name: layers.value(option) for option in JournalOptions.options},
         sinks=sinks,
@@ -188,7 +203,7 @@ def _container_options(layers: Layers, sinks: tuple[SinkChoice, ...]) -> Contain
     )
 
 
-def _choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoice:
+def read_choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoice:
     """Collect the options of one chosen sink."""
     sink = layers.schema.sink(name)
     if sink is None:
@@ -212,7 +227,7 @@ def _choice(layers: Layers, instance: str, name: str, *, own: bool) -> SinkChoic
         if given is not None:
             raw[given.written.rpartition(".")[2]] = shown(given)
         if given is not None and not given.is_blank:
-            values[option.name] = _read(given, faults)
+            values[option.name] = read_given(given, faults)
             continue
         values[option.name] = option.default_value()
         if option.required and option.name not in layers.guessed:
@@ -264,7 +279,7 @@ def _common_for_sink(layers: Layers, instance: str, sink: type[SinkOptions], opt
     )
 
 
-def _read(given: Given, faults: list[str]) -> Any:
+def read_given(given: Given, faults: list[str]) -> Any:
     """Return the value that was given; None if it is empty, or at fault, which is added to ``faults``."""
     if given.is_blank:
         return None

@@ -97,6 +97,16 @@ LOG_OPTS = Setting(
     default="{}",
     help='Log-opts for all containers, such as {"max-size": "50m", "labels": "team,app"}; a container\'s own win.',
 )
+CONFIG = Setting(
+    name="config",
+    variable="PEAVEY_CONFIG",
+    kind=types.PATH,
+    default="/etc/peavey/peavey.yaml",
+    help=(
+        "The file of profiles and routes, which need not exist: sets of log-opts by name, and for which containers "
+        "they are (docs/profiles.md). It is read again when it changes."
+    ),
+)
 FILE_ROOTS = Setting(
     name="file_roots",
     variable="PEAVEY_FILE_ROOTS",
@@ -221,6 +231,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     DATA,
     LOGGING_DIR,
     LOG_OPTS,
+    CONFIG,
     FILE_ROOTS,
     KEEP_STOPPED,
     DISK_LIMIT,
@@ -245,6 +256,7 @@ class Settings:
     data: Path
     logging_dir: Path
     log_opts: Mapping[str, str] = field(repr=False)
+    config: Path
     file_roots: tuple[FileRoot, ...]
     keep_stopped: float | None
     disk_limit: int | None
@@ -295,6 +307,7 @@ def load_settings(
         data=read(DATA),
         logging_dir=read(LOGGING_DIR),
         log_opts=read(LOG_OPTS),
+        config=read(CONFIG),
         file_roots=read(FILE_ROOTS),
         keep_stopped=read(KEEP_STOPPED),
         disk_limit=read(DISK_LIMIT),

@@ -19,17 +19,17 @@ def select_sinks(layers: Layers) -> dict[str, str]:
     ``sink=…`` names them outright. Without it, or beside a ``sink`` of a weaker layer, an option with a sink's prefix
     chooses that sink. What a weaker layer gives for sinks that a stronger one's ``sink`` leaves out is ignored.
     """
-    naming = next(layers.candidates(_NAMING), None)
+    naming = next((layer[_NAMING] for layer in layers.choosing if _NAMING in layer), None)
     selected, faults = _named(naming, layers.schema) if naming else ({}, [])
-    for layer in layers:
+    for layer in layers.choosing:
         if _NAMING in layer:
             break
         _add_chosen_by_options(selected, layer)
     if names_none(next(iter(layers))):
         return {}
     if not faults and all(map(layers.schema.sink, selected.values())):
-        for layer in layers:
-            faults += [fault for given in layer.values() if (fault := _misplaced(given, selected, naming))]
+        for layer in layers.choosing:
+            faults += misplaced(layer, selected, naming)
             if _NAMING in layer:
                 break
     if len(selected) > MOST_SINKS:
@@ -48,13 +48,26 @@ def names_none(layer: Layer) -> bool:
 
 def own_instances(layers: Layers) -> set[str]:
     """Return the instances that the strongest layer, the container's own, chooses by itself."""
-    own = next(iter(layers))
+    return set(chosen_by(next(iter(layers)), layers.schema)[0])
+
+
+def chosen_by(layer: Layer, schema: Schema) -> tuple[dict[str, str], list[str]]:
+    """Return the instances that a layer chooses by itself, each with the name of its sink, and faults."""
+    if _NAMING in layer:
+        return _named(layer[_NAMING], schema)
     selected: dict[str, str] = {}
-    if _NAMING in own:
-        selected, _ = _named(own[_NAMING], layers.schema)
-    else:
-        _add_chosen_by_options(selected, own)
-    return set(selected)
+    _add_chosen_by_options(selected, layer)
+    return selected, []
+
+
+def naming_of(layer: Layer) -> Given | None:
+    """Return the ``sink`` of a layer, by which it names its sinks outright, None if it has none."""
+    return layer.get(_NAMING)
+
+
+def misplaced(layer: Layer, selected: dict[str, str], naming: Given | None) -> list[str]:
+    """Return the faults of options in a layer that none of the sinks that are chosen takes."""
+    return [fault for given in layer.values() if (fault := _misplaced(given, selected, naming))]
 
 
 def _named(naming: Given, schema: Schema) -> tuple[dict[str, str], list[str]]:

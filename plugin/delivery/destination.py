@@ -60,6 +60,9 @@ class Destination:
             self.name, self._sink, self.state, self._batch_size, Backoff(settings.retry_min, settings.retry_max), notes
         )
         self._yielding = yielding or Yielding()
+        self._sending = False
+        self._leaving: list[Tail] = []
+        self._left = asyncio.Event()
 
     @property
     def sink(self) -> Sink[Any]:
@@ -82,6 +85,26 @@ class Destination:
         self._turns.remove(tail)
         tail.close()
 
+    def release(self, tail: Tail) -> None:
+        """Read nothing more of a tail for good; what is under way still moves its cursor once it is acknowledged."""
+        del self.tails[tail.container_id, tail.instance]
+        self._turns.remove(tail)
+        if self._sending or self._turns.collecting:
+            self._left.clear()
+            self._leaving.append(tail)
+        else:
+            tail.close()
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way of tails that were released."""
+        if self._leaving:
+            await self._left.wait()
+
+    def close(self) -> None:
+        """Let go of tails that were released; to be called once nothing runs any more."""
+        while self._leaving:
+            self._leaving.pop().close()
+
     def announce(self, tail: Tail) -> None:
         """Note that a tail may have something to read; one that was removed is left alone."""
         if self.tails.get((tail.container_id, tail.instance)) is tail:
@@ -93,5 +116,10 @@ class Destination:
         while True:
             batch = await self._turns.collect(self._batch_size.current)
             oldest = oldest_time(batch)
+            self._sending = True
             await self._sender.deliver(batch)
+            self._sending = False
+            while self._leaving:
+                self._leaving.pop().close()
+            self._left.set()
             await asyncio.sleep(0 if oldest is None else self._yielding.pause(oldest))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from plugin.config.options import SinkChoice
@@ -16,19 +16,20 @@ from plugin.sinks.registry import load_sink, make_sink
 
 logger = logging.getLogger(__name__)
 
+_SETTLE_WITHIN = 2.0
+
 Key = tuple[Any, ...]
 """What makes a destination: the sink, its options as they were written, and how to batch. It holds secrets."""
 
 
 class Destinations:
-    """The running destinations, one for each set of options; ``defaults`` are the plugin-wide log-opts.
+    """The running destinations, one for each set of options.
 
     ``notes`` makes the notes of batches for a destination, by what makes it and what the log calls it. A secret that is
     named by its file counts by the file's name: what the file holds may change.
     """
 
-    def __init__(self, defaults: Mapping[str, str], notes: Callable[[Key, str], BatchNotes] | None = None) -> None:
-        self._defaults = defaults
+    def __init__(self, notes: Callable[[Key, str], BatchNotes] | None = None) -> None:
         self._notes = notes
         self._running: dict[Key, Destination] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -47,15 +48,15 @@ class Destinations:
         """Return the destination of a choice, None if it does not run; the choice must have no faults."""
         return self._running.get(_key(choice))
 
-    def begin(self, choice: SinkChoice, options: Mapping[str, str]) -> Destination:
-        """Return the destination of a choice, begun now if it does not run; ``options`` are the container's log-opts.
+    def begin(self, choice: SinkChoice, read_again: Callable[[], tuple[SinkChoice, ...]]) -> Destination:
+        """Return the destination of a choice, begun now if it does not run; ``read_again`` as for ``Renewal``.
 
         Raises ``PeaveyError`` if the sink cannot be made.
         """
         key = _key(choice)
         if key not in self._running:
             sink = make_sink(choice)
-            renewal = Renewal(choice, options, self._defaults)
+            renewal = Renewal(choice, read_again)
             destination = self._running[key] = Destination(
                 choice.instance,
                 sink,
@@ -121,7 +122,11 @@ def _end_on_bug(task: asyncio.Task[None]) -> None:
 
 
 async def _end(destination: Destination, task: asyncio.Task[None]) -> None:
-    """Abandon what is in flight, and close the connections."""
+    """Abandon what is in flight, but for what was released just now, and close the connections."""
+    settling = asyncio.create_task(destination.settle())
+    await asyncio.wait([task, settling], timeout=_SETTLE_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+    settling.cancel()
     task.cancel()
     await asyncio.wait([task])
+    destination.close()
     await destination.sink.close()

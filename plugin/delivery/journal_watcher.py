@@ -25,10 +25,11 @@ class Watch:
         self._listed = -1
         self._next_list = self._next_survey = 0.0
 
-    def look(self) -> tuple[set[str], set[str]]:
+    def look(self, *, survey: bool = False) -> tuple[set[str], set[str]]:
         """Return the containers whose journals are gone since the last call, and those to look at.
 
-        These are new, or intake says that they have grown; now and then it is all of them, for what it could not say.
+        These are new, or intake says that they have grown; now and then it is all of them, for what it could not say,
+        and always in a ``survey``.
         """
         now = time.monotonic()
         gone: set[str] = set()
@@ -39,7 +40,7 @@ class Watch:
         grown = self._growth.listen()
         for counter in grown or ():
             stirred |= self._by_counter.get(counter, set())
-        if now >= self._next_survey:
+        if survey or now >= self._next_survey:
             self._next_survey = now + (self._timing.list if grown is None else self._timing.survey)
             stirred = set(self._ids)
         return gone, stirred

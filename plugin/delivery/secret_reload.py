@@ -1,13 +1,13 @@
 """Making a sink anew when a file that its options name for a secret holds another one."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from plugin.config.options import SinkChoice, validate_leniently
+from plugin.config.options import SinkChoice
 from plugin.errors import PeaveyError
 from plugin.sinks.base import MisconfiguredError, Sink
-from plugin.sinks.registry import make_sink, schema
+from plugin.sinks.registry import make_sink
 
 logger = logging.getLogger(__name__)
 
@@ -15,13 +15,12 @@ logger = logging.getLogger(__name__)
 class Renewal:
     """Remembers the secrets of a sink that was made of ``choice``, one of the sinks that log-opts choose.
 
-    ``options`` and ``defaults`` are the container's own log-opts and the plugin-wide ones.
+    ``read_again`` reads the log-opts that choose them once more, and returns all of these sinks.
     """
 
-    def __init__(self, choice: SinkChoice, options: Mapping[str, str], defaults: Mapping[str, str]) -> None:
+    def __init__(self, choice: SinkChoice, read_again: Callable[[], tuple[SinkChoice, ...]]) -> None:
         self._instance = choice.instance
-        self._options = options
-        self._defaults = defaults
+        self._read_again = read_again
         self._secrets = choice.secrets_from_files
 
     def renewed(self) -> Sink[Any] | None:
@@ -31,8 +30,7 @@ class Renewal:
         """
         if not self._secrets:
             return None
-        sinks = validate_leniently(self._options, self._defaults, schema())[0].sinks
-        choice = next(choice for choice in sinks if choice.instance == self._instance)
+        choice = next(choice for choice in self._read_again() if choice.instance == self._instance)
         if choice.faults:
             raise MisconfiguredError("; ".join(choice.faults))
         secrets = choice.secrets_from_files

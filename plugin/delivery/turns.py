@@ -27,6 +27,8 @@ class Turns:
         self._ready: deque[Tail] = deque()
         self._queued: set[Tail] = set()
         self._news = asyncio.Event()
+        self.collecting = False
+        """Whether a batch has begun that is not full yet."""
 
     def announce(self, tail: Tail) -> None:
         """Queue a tail that may have something to read, unless it is queued already."""
@@ -52,6 +54,7 @@ class Turns:
                 began = clock()
             taken = self._take_turn(batch, self._turn(limit, size))
             if taken:
+                self.collecting = bool(batch)
                 if batch:
                     deadline = deadline or clock() + self._batch_wait
                 size += taken
@@ -64,6 +67,7 @@ class Turns:
                 await asyncio.wait_for(self._news.wait(), remaining)
             except TimeoutError:
                 break
+        self.collecting = False
         return batch
 
     def _turn(self, limit: int, taken: int) -> int:

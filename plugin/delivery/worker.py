@@ -12,7 +12,8 @@ from typing import ParamSpec
 
 import msgspec
 
-from plugin.config.options import SinkChoice, validate_leniently
+from plugin.config.effective import Memo, Rules
+from plugin.config.options import SinkChoice
 from plugin.delivery.batch_notes import BatchNotes, remove_stale
 from plugin.delivery.destination import Destination
 from plugin.delivery.destination_ids import DestinationNames
@@ -28,10 +29,13 @@ from plugin.delivery.tail import Tail
 from plugin.delivery.timing import Timing
 from plugin.docker.info import Info
 from plugin.errors import JournalError, PeaveyError
+from plugin.journal.accepted_profiles import read_accepted, time_accepted
 from plugin.journal.cursors.start import find_beginning
 from plugin.journal.cursors.store import Cursor
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import JournalMetadata, read_metadata
+from plugin.journal.redirects import read_redirect, time_asked, time_of_redirect
+from plugin.journal.seeking import journal_end
 from plugin.memory import give_memory_back
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.registry import schema
@@ -45,6 +49,8 @@ _PAUSES = 9.0
 _TURN = 0.01
 _STOP_WITHIN = 3.0
 _NAME_SIZE = 16
+_PROFILE = "profile"
+"""What faults call that of a container whose profile does not exist: no sink of its own can be called so."""
 
 P = ParamSpec("P")
 MakeStages = Callable[[SinkChoice, Info], Sequence[Transform]]
@@ -71,12 +77,14 @@ class Worker:
         timing: Timing | None = None,
     ) -> None:
         self._data = data
-        self._defaults = defaults
+        self._rules = Rules(defaults, schema())
+        self._accepted: tuple[int, int] | None = None
+        self._asked = time_asked(data)
         self._share = share
         self._shares = shares
         self._stages = stages
         self._timing = timing or Timing()
-        self._destinations = Destinations(defaults, self._batch_notes)
+        self._destinations = Destinations(self._batch_notes)
         self._containers: dict[str, LinkedContainer] = {}
         self._faults = Faults()
         self._names = DestinationNames(data)
@@ -107,27 +115,54 @@ class Worker:
 
     async def _look_around(self, stop: asyncio.Event) -> None:
         """Take up containers that are new or have changed, let go of those whose journal is gone."""
-        gone, stirred = self._watch.look()
+        changed = self._look_at_rules()
+        gone, stirred = self._watch.look(survey=changed)
+        memo: Memo = {}
         for container_id in gone & self._containers.keys():
             self._drop(container_id)
         paused = time.monotonic()
         for container_id in stirred:
-            self._isolate(container_id, self._look_at, container_id)
+            self._isolate(container_id, self._look_at, container_id, memo if changed else None)
             if time.monotonic() - paused > _TURN:  # there may be thousands: what is known is delivered meanwhile
                 await asyncio.sleep(0)
                 paused = time.monotonic()
             if stop.is_set():
                 break
 
-    def _look_at(self, container_id: str) -> None:
-        """See whether a container has something to deliver; one that had lately is looked at anyway."""
-        if container_id in self._lively or self._has_changed(container_id):
+    def _look_at_rules(self) -> bool:
+        """Take over profiles that came into force; return whether all containers have to be looked at.
+
+        That is so as well when a command has changed something of some container.
+        """
+        accepted, asked = time_accepted(self._data), time_asked(self._data)
+        if (accepted, asked) == (self._accepted, self._asked):
+            return False
+        if accepted != self._accepted:
+            try:
+                profiles = read_accepted(self._data).profiles
+            except JournalError as error:
+                logger.warning("profiles: those that were in force before are used on: %s", error)
+                profiles = self._rules.profiles
+            if profiles != self._rules.profiles:
+                self._rules = Rules(self._rules.log_opts, self._rules.schema, profiles)
+        first = self._accepted is None
+        self._accepted, self._asked = accepted, asked
+        return not first
+
+    def _look_at(self, container_id: str, memo: Memo | None) -> None:
+        """See whether a container has something to deliver; one that had lately is looked at anyway.
+
+        With ``memo`` it is about whether its options are still the same.
+        """
+        if container_id in self._lively and memo is None:
+            return
+        if self._has_changed(container_id, memo) or container_id in self._lively:
             return
         container = self._containers.get(container_id)
         if container is not None and container.announce_news(thorough=True):
             self._lively[container_id] = time.monotonic() + self._timing.lively
 
-    def _has_changed(self, container_id: str) -> bool:
+    def _has_changed(self, container_id: str, memo: Memo | None = None) -> bool:
         """Take up a container that is new, or what has changed of it; false if there is no such thing."""
         folder = self._data.container(container_id)
         try:
@@ -135,23 +170,32 @@ class Worker:
         except OSError:
             return False
         container = self._containers.get(container_id)
-        if container is not None and container.changed == changed and not container.has_found_cursor(folder):
+        if (
+            container is not None
+            and container.changed == changed
+            and container.rules is self._rules
+            and container.redirected == time_of_redirect(folder)
+            and not container.has_found_cursor(folder)
+        ):
             return False
-        self._take_up(container_id, folder, changed)
+        self._take_up(container_id, folder, changed, memo)
         return True
 
     def _is_ours(self, container_id: str) -> bool:
         digest = hashlib.blake2b(container_id.encode(), digest_size=4).digest()
         return int.from_bytes(digest) % self._shares == self._share
 
-    def _take_up(self, container_id: str, folder: Path, changed: int) -> None:
+    def _take_up(self, container_id: str, folder: Path, changed: int, memo: Memo | None = None) -> None:
         """Begin to deliver a container, or take over what has changed of it."""
         container = self._containers.setdefault(container_id, LinkedContainer())
         container.changed = changed
+        before = container.rules, container.redirected
+        container.rules, container.redirected = self._rules, time_of_redirect(folder)
         container.retry = math.inf
         self._lively[container_id] = time.monotonic() + self._timing.lively
         try:
             metadata = read_metadata(folder)
+            container.redirect = read_redirect(folder)
         except JournalError as error:
             self._faults.note_unreadable(
                 container_id,
@@ -165,15 +209,16 @@ class Worker:
             return
         if container.birth not in (0, metadata.birth):  # that journal is gone, this is another
             self._drop(container_id)
-            self._take_up(container_id, folder, changed)
+            self._take_up(container_id, folder, changed, memo)
             return
         is_settled = container_id not in self._faults and not container.without_cursor and not container.waiting
-        if metadata.info == container.info and is_settled:
+        if metadata.info == container.info and (container.rules, container.redirected) == before and is_settled:
             return
         container.birth = metadata.birth
         container.info = metadata.info
-        options, _ = validate_leniently(metadata.info.options, self._defaults, schema())
-        self._forget_all_but(container_id, {choice.instance for choice in options.sinks})
+        options, faults = self._rules.read(metadata.info, container.redirect, memo)
+        self._release_all_but(container_id, {choice.instance for choice in options.sinks})
+        self._note_unknown_profiles(container_id, metadata.info, faults)
         for choice in options.sinks:
             try:
                 self._begin_or_renew(container, folder, metadata, choice)
@@ -194,11 +239,38 @@ class Worker:
             self._begin(container, folder, metadata, choice)
         elif choice.faults:
             return  # of files that cannot be read now: what they held goes on to be used
-        elif link.destination is self._destinations.find(choice) and not choice.transforms.add_field:
+        elif (
+            link.destination is self._destinations.find(choice)
+            and link.is_by(choice)
+            and not choice.transforms.add_field
+        ):
             link.tail.set_identities(_identities(folder, metadata, choice, link.destination))
         else:
             container.forget(choice.instance)
             self._begin(container, folder, metadata, choice)
+
+    def _note_unknown_profiles(self, container_id: str, info: Info, faults: Sequence[str]) -> None:
+        """Note that profiles which a container's log-opts name do not exist, or do exist by now."""
+        unknown = [fault for fault in faults if fault.startswith("unknown profile ")]
+        if unknown:
+            self._faults.note(container_id, _PROFILE, "; ".join(unknown), defect=False, label=info.label)
+        else:
+            self._faults.forget(container_id, _PROFILE)
+
+    def _release_all_but(self, container_id: str, instances: set[str]) -> None:
+        """Let go of the sinks that a container is not to have any more, and say what they did not get."""
+        container = self._containers[container_id]
+        for instance in sorted(container.links.keys() - instances):
+            destination, tail, _ = container.links[instance]
+            undelivered = max(0, journal_end(tail.folder) - tail.cursor.offset)
+            logger.info(
+                "container %s, sink %s: released, no profile, route or redirect names it any more; %s",
+                tail.label,
+                destination.name if destination.label == instance else f"{instance} ({destination.name})",
+                f"it had not got the last {undelivered} bytes of the journal" if undelivered else "it had got all",
+            )
+            container.release(instance)
+        self._forget_all_but(container_id, instances)
 
     def _forget_all_but(self, container_id: str, instances: set[str]) -> None:
         """Let go of the sinks that a container's log-opts name no more."""
@@ -214,7 +286,7 @@ class Worker:
         container.without_cursor.discard(choice.instance)
         container.waiting.discard(choice.instance)
         if not choice.faults and self._destinations.waits_for_note(choice, metadata.info.container_id):
-            self._destinations.begin(choice, metadata.info.options)
+            self._destinations.begin(choice, self._read_again(metadata.info))
             container.waiting.add(choice.instance)
             container.retry = time.monotonic()
             return
@@ -227,7 +299,7 @@ class Worker:
     def _link(self, folder: Path, metadata: JournalMetadata, choice: SinkChoice, cursor: Cursor) -> Link:
         if choice.faults:
             raise MisconfiguredError("; ".join(choice.faults))
-        destination = self._destinations.begin(choice, metadata.info.options)
+        destination = self._destinations.begin(choice, self._read_again(metadata.info))
         identities = _identities(folder, metadata, choice, destination)
         prepared, _ = identities.at(cursor.offset)
         cursor = msgspec.structs.replace(cursor, birth=metadata.birth)
@@ -243,7 +315,12 @@ class Worker:
             identities,
         )
         destination.add(tail)
-        return Link(destination, tail)
+        return Link(destination, tail, choice)
+
+    def _read_again(self, info: Info) -> Callable[[], tuple[SinkChoice, ...]]:
+        """Return what reads the log-opts of a container's sinks once more, as they are now."""
+        rules, redirect = self._rules, self._containers[info.container_id].redirect
+        return lambda: rules.read(info, redirect)[0].sinks
 
     def _drop(self, container_id: str) -> None:
         """Let go of a container whose journal is gone, and of destinations that have no other."""
@@ -266,9 +343,9 @@ class Worker:
                 return
         if container.announce_news():
             self._lively[container_id] = now + self._timing.lively
-        elif now >= until and not any(tail.holds for _, tail in container.links.values()):
+        elif now >= until and not any(tail.holds for _, tail, _ in container.links.values()):
             del self._lively[container_id]
-            for _, tail in container.links.values():
+            for _, tail, _ in container.links.values():
                 tail.rest()
             if not self._lively:
                 give_memory_back()
@@ -304,7 +381,7 @@ class Worker:
         """
         for container_id, container in self._containers.items():
             lively = container_id in self._lively
-            for _, tail in container.links.values():
+            for _, tail, _ in container.links.values():
                 tail.save()
                 if lively:
                     continue

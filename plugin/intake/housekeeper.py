@@ -73,6 +73,12 @@ class Housekeeper(threading.Thread):
         with self._lock:
             self._changed.add(container_id)
 
+    def note_changes(self) -> None:
+        """Remember that options may have changed, so that all journals are to be looked at. May be called as above."""
+        known = list(self._journals)
+        with self._lock:
+            self._changed.update(known)
+
     def note_rotation(self, container_id: str) -> None:
         """Run retention on a journal soon. May be called from any thread."""
         with self._lock:

@@ -175,6 +175,10 @@ class Intake:
         """Remove the FIFO of a StartLogging that is refused: the engine leaves it behind. It must have been checked."""
         Path(file).unlink(missing_ok=True)
 
+    def revisit(self) -> None:
+        """Look at all journals again soon: what their containers' options say may have changed."""
+        self._housekeeper.note_changes()
+
     def subscribe(self, container_id: str, callback: Callable[[], None]) -> None:
         """Call a function, in the pump's thread, whenever a container's journal grows or a stream of it ends."""
         with self._followers_lock:

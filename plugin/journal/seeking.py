@@ -1,12 +1,14 @@
 """Finding where to begin reading: the last lines, or those since a time, by the segments' indexes."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
+from plugin.docker.frames import HEADER_SIZE, MAX_FRAME_SIZE, Fields, entry_size
 from plugin.docker.partials import Joiner
-from plugin.journal.corruption import walk_to
+from plugin.journal.corruption import damage_at, walk_to
 from plugin.journal.index import Point, clean_points, read_points
-from plugin.journal.layout import Segment, index_path, list_segments
+from plugin.journal.layout import CLOCK_TICK, Segment, index_path, list_segments
 from plugin.journal.line_spans import joiner_at
 from plugin.journal.reader import JournalReader, segment_end
 from plugin.journal.scanner import NO_TIME, Walker
@@ -56,6 +58,61 @@ def frames_end(folder: Path) -> int:
     finally:
         reader.close()
     return walker.offset
+
+
+def find_since(folder: Path, since: int) -> tuple[int, int]:
+    """Return the offset of the first entry that is not older than a time, and from where on to read to have it whole.
+
+    ``since`` is in nanoseconds since 1970 UTC; where all are older, it is where the next frame will begin. Before the
+    offset there can be the beginnings of lines that end behind it.
+    """
+    end = frames_end(folder)
+    ahead = [segment for segment in list_segments(folder) if segment.base < end and not _is_older(segment, since)]
+    if not ahead:
+        return _end_with_resume(folder, end)
+    found = _find_since(folder, ahead, end, since)
+    joiner, fields = (joiner_at(folder, found.resume) if found.resume == ahead[0].base else Joiner()), Fields()
+    reader = JournalReader(folder, found.resume)
+    try:
+        while reader.offset < end:
+            chunk = reader.peek(min(MAX_FRAME_SIZE, end - reader.offset))
+            size = HEADER_SIZE + entry_size(chunk, 0) if len(chunk) >= HEADER_SIZE else 0
+            position = 0
+            while HEADER_SIZE < size <= len(chunk) - position and fields.locate(
+                chunk, position + HEADER_SIZE, position + size
+            ):
+                offset = reader.offset + position
+                if offset >= found.first and fields.time_nano >= since:
+                    return offset, offset if joiner.held_from < 0 else joiner.held_from
+                joiner.accept(fields, chunk, offset)
+                position += size
+                rest = len(chunk) - position
+                size = HEADER_SIZE + entry_size(chunk, position) if rest >= HEADER_SIZE else 0
+            reader.advance(position)
+            if position:
+                continue
+            skipped = damage_at(reader, ended=True) if chunk else 0
+            if skipped:
+                reader.advance(skipped)
+            elif not reader.next_segment():
+                break
+    finally:
+        reader.close()
+    return end, end if joiner.held_from < 0 else joiner.held_from
+
+
+def _is_older(segment: Segment, since: int) -> bool:
+    """Return whether a segment was written last before a time, so that it holds nothing newer."""
+    try:
+        return os.stat(segment.path).st_mtime_ns < since - CLOCK_TICK
+    except OSError:  # compressed or removed meanwhile
+        return False
+
+
+def _end_with_resume(folder: Path, end: int) -> tuple[int, int]:
+    """Return the journal's end, and where the oldest line begins that is incomplete there."""
+    start = find_start(folder, end, tail=0, since=0, count_incomplete=False)
+    return end, min(end, start.resume)
 
 
 def find_start(folder: Path, end: int, *, tail: int, since: int, count_incomplete: bool) -> Start:

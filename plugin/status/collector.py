@@ -6,7 +6,7 @@ Lag is measured by the cursors on disk, so it is right even while delivery is do
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from plugin.journal.cursors.store import Cursor, cursor_in
 from plugin.journal.lag import Lag, journal_size, measure_lag
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import read_metadata
+from plugin.journal.redirects import time_of_redirect
 from plugin.journal.retention import SegmentUse, measure
 from plugin.status.model import (
     ContainerStatus,
@@ -39,6 +40,19 @@ logger = logging.getLogger(__name__)
 _SECOND = 1_000_000_000
 
 
+class Options(Protocol):
+    """What makes the options of containers of their log-opts."""
+
+    @property
+    def rules(self) -> object:
+        """What they are made by: another object whenever that has changed."""
+        ...
+
+    def options_of(self, info: Info) -> ContainerOptions:
+        """Return the options of a container that were accepted before."""
+        ...
+
+
 class Workers(Protocol):
     """What keeps the delivery processes running."""
 
@@ -53,18 +67,18 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What does not change about a container as long as its ``info.json`` was ``changed`` at that time."""
+    """What does not change about a container as long as ``made_by`` is the same: its info.json, and the rules."""
 
-    changed: int
+    made_by: object
     info: Info
     birth: int
     sinks: tuple[SinkChoice, ...]
 
 
 class Overview:
-    """The plugin's status; ``options_of`` returns the options of a container that were accepted before.
+    """The plugin's status; ``options`` makes those of containers.
 
-    ``fault`` returns what is wrong with the plugin's own settings, empty if nothing is.
+    ``own_faults`` returns what is wrong with the plugin's own settings and profiles; empty texts count for nothing.
 
     It reads from the disk for each container, so call it in a thread, one call at a time.
     """
@@ -75,15 +89,15 @@ class Overview:
         intake: Intake,
         workers: Workers,
         bounds: DiskBounds,
-        options_of: Callable[[Info], ContainerOptions],
-        fault: Callable[[], str] = lambda: "",
+        options: Options,
+        own_faults: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
-        self._fault = fault
+        self._own_faults = own_faults
         self._data = data
         self._intake = intake
         self._workers = workers
         self._bounds = bounds
-        self._options_of = options_of
+        self._options = options
         self._known: dict[str, _Known] = {}
         self._filtered: dict[tuple[str, str], list[FilteredRecords]] = {}
         self._started = time.time_ns()
@@ -95,7 +109,7 @@ class Overview:
         self._filtered = _filtered(shares)
         attached, dropped = self._intake.snapshot()
         by_id = {snapshot.info.container_id: snapshot for snapshot in attached}
-        faults = [self._fault()]
+        faults = [*self._own_faults()]
         try:
             kept = set(self._data.container_ids())
         except OSError as error:
@@ -194,10 +208,12 @@ class Overview:
     def _look_up(self, container_id: str, snapshot: ContainerSnapshot | None) -> _Known | None:
         """Return what is known of a container by its journal, or by its stream while it has not printed anything."""
         folder = self._data.container(container_id)
+        made_by: object = None
         try:
             changed = os.stat(folder / "info.json").st_mtime_ns
+            made_by = (changed, time_of_redirect(folder), self._options.rules)
             known = self._known.get(container_id)
-            if known is not None and known.changed == changed:
+            if known is not None and known.made_by == made_by:
                 return known
             metadata = read_metadata(folder)
         except FileNotFoundError:
@@ -211,7 +227,7 @@ class Overview:
             info, birth = snapshot.info, 0
         else:
             return None
-        known = _Known(changed, info, birth, self._options_of(info).sinks)
+        known = _Known(made_by, info, birth, self._options.options_of(info).sinks)
         if changed and not any(choice.faults for choice in known.sinks):  # a file that is missing may come back
             self._known[container_id] = known
         return known
@@ -224,9 +240,13 @@ class Overview:
             except JournalError as error:
                 logger.debug("container %s: %s", short_id(container_id), error)
                 cursor = Cursor(offset=0, resume=0)
-            if cursor is not None or choice.own:
-                filtered = self._filtered.get((container_id, choice.instance), [])
-                yield self._progress(choice, cursor or Cursor(offset=0, resume=0), segments, filtered)
+            if cursor is None and not choice.needs_all:
+                if choice.since is None:
+                    continue
+                size = _size(segments)  # delivery is about to find where it begins
+                cursor = Cursor(offset=size, resume=size)
+            filtered = self._filtered.get((container_id, choice.instance), [])
+            yield self._progress(choice, cursor or Cursor(offset=0, resume=0), segments, filtered)
 
     def _progress(
         self, choice: SinkChoice, cursor: Cursor, segments: list[SegmentUse], filtered: list[FilteredRecords]

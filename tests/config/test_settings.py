@@ -31,6 +31,7 @@ DEFAULTS = Settings(
     data=Path("/var/lib/peavey"),
     logging_dir=Path("/run/docker/logging"),
     log_opts={},
+    config=Path("/etc/peavey/peavey.yaml"),
     file_roots=(
         FileRoot("/etc/peavey", writable=False),
         FileRoot("/etc/ssl/certs", writable=False),
@@ -73,6 +74,7 @@ class TestSources:
             "PEAVEY_DATA": "/srv/peavey",
             "PEAVEY_LOGGING_DIR": "/srv/logging",
             "PEAVEY_LOG_OPTS": '{"max-size": "1m"}',
+            "PEAVEY_CONFIG": "/srv/peavey.yaml",
             "PEAVEY_FILE_ROOTS": "/srv/certs:ro, /srv/logs:rw,/srv/more/",
             "PEAVEY_KEEP_STOPPED": "1h",
             "PEAVEY_DISK_LIMIT": "1.5g",
@@ -93,6 +95,7 @@ class TestSources:
             data=Path("/srv/peavey"),
             logging_dir=Path("/srv/logging"),
             log_opts={"max-size": "1m"},
+            config=Path("/srv/peavey.yaml"),
             file_roots=(
                 FileRoot("/srv/certs", writable=False),
                 FileRoot("/srv/logs", writable=True),
@@ -299,6 +302,7 @@ class TestManagedPlugin:
         }
         assert [name for name, variable in declared.items() if variable["settable"]] == [
             "PEAVEY_LOG_OPTS",
+            "PEAVEY_CONFIG",
             "PEAVEY_FILE_ROOTS",
             "PEAVEY_KEEP_STOPPED",
             "PEAVEY_DISK_LIMIT",

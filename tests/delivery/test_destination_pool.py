@@ -19,12 +19,12 @@ def choice(**options: str) -> SinkChoice:
 
 def test_the_same_options_make_one_destination() -> None:
     async def main() -> None:
-        destinations = Destinations({})
+        destinations = Destinations()
         assert destinations.find(choice()) is None
-        one = destinations.begin(choice(), {})
-        assert destinations.begin(choice(), {}) is one
+        one = destinations.begin(choice(), tuple)
+        assert destinations.begin(choice(), tuple) is one
         assert destinations.find(choice()) is one
-        assert destinations.begin(choice(batch_wait="2s"), {}) is not one
+        assert destinations.begin(choice(batch_wait="2s"), tuple) is not one
         await destinations.end(10)
 
     asyncio.run(main())
@@ -32,11 +32,11 @@ def test_the_same_options_make_one_destination() -> None:
 
 def test_the_shortest_wait_is_that_of_the_most_impatient_one() -> None:
     async def main() -> None:
-        destinations = Destinations({})
+        destinations = Destinations()
         assert destinations.shortest_wait == math.inf
-        destinations.begin(choice(), {})
+        destinations.begin(choice(), tuple)
         assert destinations.shortest_wait == 1.0
-        destinations.begin(choice(batch_wait="50ms"), {})
+        destinations.begin(choice(batch_wait="50ms"), tuple)
         assert destinations.shortest_wait == 0.05
         destinations.end_unused()
         assert destinations.shortest_wait == math.inf
@@ -47,9 +47,9 @@ def test_the_shortest_wait_is_that_of_the_most_impatient_one() -> None:
 
 def test_the_log_says_when_one_begins_and_ends(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        destinations = Destinations({})
-        destinations.begin(choice(), {})
-        destinations.begin(choice(), {})
+        destinations = Destinations()
+        destinations.begin(choice(), tuple)
+        destinations.begin(choice(), tuple)
         destinations.end_unused()
         await destinations.end(10)
 

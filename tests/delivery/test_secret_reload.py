@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.config.options import validate
+from plugin.config.options import validate, validate_leniently
 from plugin.delivery.secret_reload import Renewal
 from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.registry import schema
@@ -19,7 +19,7 @@ TEXTS = {
 def renewal_of(**options: str) -> Renewal:
     written = {name.replace("_", "-"): text for name, text in options.items()}
     (choice,) = validate(written, schema=schema()).sinks
-    return Renewal(choice, written, {})
+    return Renewal(choice, lambda: validate_leniently(written, schema=schema())[0].sinks)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_is_named_and_makes_nothing(token: Path) -> N
 def test_plugin_wide_options_count_as_a_containers_own(token: Path) -> None:
     defaults = {"splunk-url": "http://a", "splunk-token-file": str(token)}
     (choice,) = validate({}, defaults, schema()).sinks
-    renewal = Renewal(choice, {}, defaults)
+    renewal = Renewal(choice, lambda: validate_leniently({}, defaults, schema())[0].sinks)
     token.write_text("new")
     assert renewal.renewed() is not None
 

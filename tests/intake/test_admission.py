@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from plugin.config.common_options import JournalOptions
+from plugin.config.effective import Rules
 from plugin.config.options import validate
 from plugin.docker.info import Info
 from plugin.errors import OptionError
-from plugin.intake import admission as admission_module
 from plugin.intake.admission import Admission
 from plugin.intake.attachments import Attachment, Attachments
 from plugin.journal.layout import DataFolder
@@ -99,7 +99,7 @@ def test_a_note_on_options_is_told_once(
     caplog.set_level(logging.INFO)
     noted = validate({})
     noted.notes = ("the journal buffers", "the engine does that")
-    monkeypatch.setattr(admission_module, "validate", lambda *_: noted)
+    monkeypatch.setattr(Rules, "check", lambda *_: noted)
     admission = Admission(data, {})
     for container in (ONE, OTHER):
         assert admission.admit(info_of(container)) == noted

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plugin.config.options import validate_leniently
+from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.layout import DataFolder
@@ -37,9 +38,7 @@ class Housekeeping:
         bounds = DiskBounds(None, None, None)
         self.harness = harness
         self.intake = Intake(harness.data, harness.logging, bounds, lambda info: validate_leniently(info.options)[0])
-        self._overview = Overview(
-            harness.data, self.intake, NoWorkers(), bounds, lambda info: validate_leniently(info.options)[0]
-        )
+        self._overview = Overview(harness.data, self.intake, NoWorkers(), bounds, Admission(harness.data, {}))
         write_journal(harness.data.container(OTHER), frames(3))
         write_metadata(harness.data.container(OTHER), info_of(OTHER), "gone", 12)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from plugin.config.options import validate_leniently
 from plugin.delivery.report import Filtered, read_status
 from plugin.docker.frames import Entry
+from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.cursors.store import read_cursor
@@ -73,9 +74,8 @@ def test_the_status_tells_it_by_container_and_sink(tmp_path: Path) -> None:
         bounds = DiskBounds(None, None, None)
         intake = Intake(pump.data, pump.logging, bounds, lambda info: validate_leniently(info.options, {}, schema())[0])
         intake.start()
-        gathered = Overview(
-            harness.data, intake, NoWorkers(), bounds, lambda info: validate_leniently(info.options, {}, schema())[0]
-        ).gather()
+        admission = Admission(harness.data, {}, schema())
+        gathered = Overview(harness.data, intake, NoWorkers(), bounds, admission).gather()
         intake.stop()
 
     (container,) = gathered.containers

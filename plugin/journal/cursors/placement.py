@@ -15,6 +15,7 @@ from plugin.config.options import SinkChoice
 from plugin.errors import DamagedCursorError, JournalError
 from plugin.journal.cursors.store import (
     Cursor,
+    create_cursor,
     cursor_path,
     instances_with_cursors,
     is_of,
@@ -23,7 +24,7 @@ from plugin.journal.cursors.store import (
     write_cursor,
 )
 from plugin.journal.metadata import read_metadata
-from plugin.journal.seeking import frames_end, oldest_offset
+from plugin.journal.seeking import find_since, frames_end, oldest_offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def first_cursors(folder: Path, sinks: Iterable[SinkChoice]) -> list[CursorChang
 
     One that the container's own log-opts choose has been wanted since its first line: its cursor was lost, or refused
     by a full disk, if there is more than that in the journal. One that the plugin-wide log-opts choose may be newer
-    than the container, and is sent what comes from now on.
+    than the container, and is sent what comes from now on. One that a profile chooses begins where this says.
     """
     missing = [choice for choice in sinks if not cursor_path(folder, choice.instance).exists()]
     if not missing:
@@ -52,9 +53,12 @@ def first_cursors(folder: Path, sinks: Iterable[SinkChoice]) -> list[CursorChang
         metadata = None
     changes = []
     for choice in missing:
-        offset = oldest_offset(folder) if choice.own else frames_end(folder)
+        if choice.since:
+            offset, resume = find_since(folder, choice.since)
+        else:
+            offset = resume = oldest_offset(folder) if choice.needs_all else frames_end(folder)
         birth = metadata.birth if metadata is not None and offset else 0
-        changes.append(CursorChange(folder, choice.instance, None, starting_at(offset, birth)))
+        changes.append(CursorChange(folder, choice.instance, None, Cursor(offset=offset, resume=resume, birth=birth)))
     return changes
 
 
@@ -131,6 +135,10 @@ def make_change(change: CursorChange) -> None:
         return
     except JournalError as error:
         raise OSError(str(error)) from error
-    if now == change.seen:
-        change.folder.mkdir(mode=0o700, exist_ok=True)
+    if now != change.seen:
+        return
+    change.folder.mkdir(mode=0o700, exist_ok=True)
+    if now is None:
+        create_cursor(change.folder, change.instance, change.cursor)
+    else:
         write_cursor(change.folder, change.instance, change.cursor)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plugin.config.options import SinkChoice
 from plugin.errors import DamagedCursorError
-from plugin.journal.cursors.placement import at_oldest, taken_back
+from plugin.journal.cursors.placement import at_oldest, make_first_cursors, taken_back
 from plugin.journal.cursors.store import Cursor, cursor_in, keep_damaged, write_cursor
 from plugin.journal.metadata import container_label
 from plugin.journal.seeking import frames_end, journal_end
@@ -23,11 +23,16 @@ def find_beginning(folder: Path, choice: SinkChoice, birth: int) -> Cursor | Non
     ``None`` for a sink without a cursor that only the plugin-wide log-opts choose: it is newer than the container,
     whose next start gives it one. A damaged cursor is copied aside and replaced. Raises ``JournalError`` if the cursor
     cannot be read now, ``OSError`` if the journal cannot be read, or the new cursor cannot be written.
+
+    A sink that a profile chooses gets its first cursor here, if it has none yet.
     """
     try:
         cursor = _read_within(folder, choice.instance, birth)
     except DamagedCursorError as error:
         return _begin_anew(folder, choice.instance, birth, error)
+    if cursor is None and choice.since is not None:
+        make_first_cursors(folder, [choice])
+        return _read_within(folder, choice.instance, birth)
     if cursor is None and choice.own:
         return at_oldest(folder, birth)
     return cursor

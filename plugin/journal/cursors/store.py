@@ -11,6 +11,7 @@ more than all else. A kill falls before or after such a write; who reads at the 
 
 import errno
 import os
+import secrets
 import struct
 import time
 import zlib
@@ -143,6 +144,30 @@ def write_cursor(folder: Path, instance: str, cursor: Cursor) -> None:
         write_atomically(path, content)
 
 
+def create_cursor(folder: Path, instance: str, cursor: Cursor) -> bool:
+    """Write the first cursor of a sink, unless there is one by now, whoever made it: false. Raises ``OSError``.
+
+    Intake and delivery can both come to it, and delivery may have moved its own already.
+    """
+    path = cursor_path(folder, instance)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            content = _pack(cursor)
+            if os.write(descriptor, content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
 def move_cursor(folder: int, instance: str, cursor: Cursor) -> None:
     """Write a cursor over the one that is there, if there is one; ``folder`` is a descriptor. Raises ``OSError``.
 
@@ -195,14 +220,15 @@ def floor(folder: Path, sinks: Iterable[SinkChoice], birth: int, *, running: boo
 
     A sink whose cursor is damaged needs all. One without a cursor needs all if the container's own log-opts choose it,
     or if the container is ``running``, so that it is about to get one; else it is newer than the container and needs
-    nothing, see ``plugin.journal.cursors.start``.
+    nothing, see ``plugin.journal.cursors.start``. One that a profile chooses needs nothing before it has a cursor,
+    unless it is to be sent all that there is.
     """
     needed = []
     for choice in sinks:
         resume = _needed_from(folder, choice.instance, birth)
         if resume is not None:
             needed.append(resume)
-        elif choice.own or running:
+        elif choice.needs_all or (running and choice.since is None):
             needed.append(0)
     return min(needed, default=None)
 
