@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from plugin import __version__
+from plugin.config.parsing import hint, quote
 from plugin.config.settings import add_arguments
 from plugin.errors import PeaveyError
 
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if given[0].startswith("-") and given[0] not in ("-h", "--help", "--version"):
         given.insert(0, "serve")
+    if not given[0].startswith("-") and given[0] not in _COMMANDS:
+        known = f"(expected: {', '.join(_COMMANDS)})"
+        _parser(()).error(f"{quote(given[0])} is not a command{hint(given[0], _COMMANDS)} {known}")
     parsed = _parser([given[0]] if given[0] in _COMMANDS else _COMMANDS).parse_args(given)
     command: Callable[[argparse.Namespace], int] = parsed.run
     try:

@@ -109,6 +109,13 @@ def test_wrong_usage_is_told(arguments: list[str], capsys: pytest.CaptureFixture
     assert "usage: peavey" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("log", "logs"), ("staus", "status"), ("lss", "ls")])
+def test_a_mistyped_command_gets_a_suggestion(typed: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([typed])
+    assert f"'{typed}' is not a command (did you mean '{meant}'?)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("error", "printed"),
     [
