@@ -237,6 +237,7 @@ def whose_receiver_can(fault: str) -> pytest.MarkDecorator:
 def test_every_sink_is_listed() -> None:
     chosen = {
         "amqp",
+        "clickhouse",
         "elasticsearch",
         "loki",
         "gcplogs",

@@ -11,12 +11,13 @@ from typing import Protocol
 
 import zstandard
 
-from plugin.sinks.base import Origin, PartlyRefusedError, Record, Sink, TooLargeError
+from plugin.docker.tag import TagError
+from plugin.sinks.base import MisconfiguredError, Origin, PartlyRefusedError, Record, Sink, TooLargeError
 from plugin.sinks.encoding.bounds import Bounds, bounded
+from plugin.sinks.encoding.otel_resource import container_attributes
 from plugin.sinks.otlp.answers import judge, read_partial_success
 from plugin.sinks.otlp.encoder import PreparedLog, encode_logs, resource_field
 from plugin.sinks.otlp.options import GRPC, LOGS_PATH, OtlpOptions
-from plugin.sinks.otlp.resource import container_attributes
 from plugin.sinks.transport.http.client import HttpClient
 from plugin.sinks.transport.http.responses import shorten
 from plugin.sinks.transport.http.settings import HttpSettings
@@ -77,7 +78,11 @@ class OtlpSink(Sink[PreparedLog]):
         Raises `MisconfiguredError` if its service cannot be named.
         """
         origin = bounded(origin, self._label, _ATTRIBUTES)
-        resource = container_attributes(origin, self._service_name, self._attributes)
+        try:
+            service = None if self._service_name is None else self._service_name.render(origin.info)
+        except TagError as error:
+            raise MisconfiguredError(f"log-opt 'otlp-service-name': {error}") from error
+        resource = container_attributes(origin, service, self._attributes)
         return PreparedLog(resource_field(resource), f"{origin.info.id}-{origin.birth:x}-")
 
     def encode(self, records: Sequence[Record]) -> bytes:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from plugin.docker.image import split_image_name
-from plugin.docker.tag import Tag, TagError
-from plugin.sinks.base import MisconfiguredError, Origin
+from plugin.sinks.base import Origin
 
 _LABEL = "container.label."
 _COMPOSE_AND_SWARM = (
@@ -15,21 +14,16 @@ _COMPOSE_AND_SWARM = (
 )
 
 
-def container_attributes(origin: Origin, service_name: Tag | None, given: Mapping[str, str]) -> dict[str, object]:
+def container_attributes(origin: Origin, service_name: str | None, given: Mapping[str, str]) -> dict[str, object]:
     """Return the attributes of a container's resource; what it does not have is left out.
 
-    ``service_name`` names its service, otherwise it is the service in Compose, that in Swarm or the container's name.
-    Chosen labels, and those that Compose and Swarm set, are ``container.label.NAME``; chosen environment variables have
-    their own names. ``given`` wins over all others. Raises `MisconfiguredError` if the template cannot be rendered.
+    ``service_name`` is its service unless it is empty; otherwise that is the service in Compose, that in Swarm or the
+    container's name. Chosen labels, and those that Compose and Swarm set, are ``container.label.NAME``; chosen
+    environment variables have their own names. ``given`` wins over all others.
     """
     info, services, labels = origin.info, origin.services, origin.labels
     image = split_image_name(info.container_image_name)
-    name = services.get("compose_service") or services.get("swarm_service") or info.name or info.id
-    if service_name is not None:
-        try:
-            name = service_name.render(info) or name
-        except TagError as error:
-            raise MisconfiguredError(f"log-opt 'otlp-service-name': {error}") from error
+    name = service_name or services.get("compose_service") or services.get("swarm_service") or info.name or info.id
     attributes: dict[str, object] = {
         "service.name": name,
         "service.namespace": services.get("compose_project") or services.get("swarm_stack"),
