@@ -10,8 +10,12 @@ from plugin.sinks.registry import schema
 from tests.transforms.lines import lines_of, one, records, shaped
 
 PAGE = (Path(__file__).parents[2] / "docs" / "shaping.md").read_text()
-OPTION = re.compile(r"--log-opt ([\w.-]+)=(?:'([^']*)'|(\S+))")
+OPTION = re.compile(r"--log-opt ([\w.-]+)=(?:'([^']*)'|([^\s`]+))")
 SINK = {"http-url": "http://localhost"}
+NEEDS = {
+    "rate-limit-burst": {"rate-limit": "1000/s"},
+    "loki-pipeline-stage-file": {"loki-url": "http://localhost"},
+}
 
 
 def recipe(heading: str, number: int = 0) -> dict[str, str]:
@@ -27,7 +31,7 @@ def test_every_log_opt_of_the_page_is_accepted() -> None:
     found = [(name, quoted or plain) for name, quoted, plain in OPTION.findall(PAGE)]
     assert len(found) > 15
     for name, text in found:
-        needs = {"rate-limit-burst": {"rate-limit": "1000/s"}}.get(name, {})
+        needs = NEEDS.get(name, {})
         validate({**SINK, **needs, name: text}, {}, schema())
 
 
