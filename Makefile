@@ -68,7 +68,7 @@ test: $(VENV)/installed ## Run the tests, on the pure modules and then on the co
 # the pure one.
 COMPILED_TESTS := $(addprefix tests/,test_compiled.py docker fuzz records transforms delivery/test_tail.py \
 	$(patsubst %,journal/test_%.py,corruption readback reader recovery scanner seeking writer) \
-	$(patsubst %,scenarios/test_%.py,delivery lines nothing_lost)) \
+	$(patsubst %,scenarios/test_%.py,lines nothing_lost)) \
 	$(wildcard tests/sinks/*/test_encoder.py tests/sinks/*/test_rules_of_*.py tests/sinks/syslog/test_rfc5424.py)
 .PHONY: test-compiled
 test-compiled: $(COMPILED)/installed
