@@ -117,8 +117,9 @@ class Multiline:
     def _go_on_in_another(self, stream: Hashable, event: _Event, record: Record, state: State) -> Sequence[Record]:
         """Close an event that is as large as it may be; the line goes on with it in the next one.
 
-        Who is fed again has to begin with the first of these, unless the line could begin an event as well. There is
-        an end to that, since the journal is kept from there on.
+        Who is fed again has to begin with the first of these, unless the line could begin an event as well and nothing
+        that is held makes the lines before it be fed again, too. There is an end to that, since the journal is kept
+        from there on.
         """
         made = self._join(event, 0)
         del self._events[stream]
@@ -126,8 +127,9 @@ class Multiline:
             return (made, *self._feed(record))
         if state is ENDS:
             return (made, record)
+        begins_alone = self.held_from is None and not self._before and self._rules.begin(record.line) == state
         self._open(stream, record, state)
-        if self._rules.begin(record.line) != state:
+        if not begins_alone:
             self._events[stream].held_from = event.held_from
             self._events[stream].pieces = event.pieces + 1
         return (made,)

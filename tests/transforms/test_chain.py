@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plugin.docker.info import Info
@@ -105,6 +105,11 @@ def with_kills(given: Mapping[str, str], fed: Fed, at: Sequence[int]) -> list[Re
 
 
 @pytest.mark.parametrize("name", CHAINS)
+@example(
+    [("INFO plain", source, 0) for source in ("stderr", "stdout")]
+    + [(line, "stderr", 0) for line in ('  File "a.py", line 1, in f', "    ^")],
+    [4],
+)
 @given(FEEDS, st.lists(st.integers(0, 40), max_size=3))
 def test_restarts_change_nothing(name: str, fed: Fed, kills: list[int]) -> None:
     kills = [min(kill, len(fed)) for kill in kills]
