@@ -11,7 +11,7 @@ import msgspec
 from plugin.config.profiles import Profiles
 from plugin.config.schema import Schema
 from plugin.errors import JournalError, ProfilesError
-from plugin.journal.accepted_profiles import read_accepted, write_accepted
+from plugin.journal.accepted_profiles import Accepted, read_accepted, write_accepted
 from plugin.journal.layout import DataFolder
 
 logger = logging.getLogger(__name__)
@@ -51,13 +51,17 @@ class ProfilesWatcher(threading.Thread):
 
     def begin(self) -> None:
         """Bring into force what was before, then what the file says now."""
+        kept = None
         try:
-            self._in_force = read_accepted(self._data).profiles
+            kept = read_accepted(self._data)
+            self._in_force = kept.profiles
         except JournalError as error:
             logger.error("profiles: what was in force before is lost: %s", error)  # noqa: TRY400 (told in full)
         self._apply(self._in_force)
         self._seen = self._look()
         self._load(self._seen)
+        if kept == Accepted(profiles=self._in_force, log_opts=dict(self._log_opts)):
+            return
         try:
             write_accepted(self._data, self._in_force, self._log_opts)
         except OSError as error:
@@ -88,17 +92,16 @@ class ProfilesWatcher(threading.Thread):
         return status.st_ino, status.st_mtime_ns, status.st_size
 
     def _load(self, seen: _Seen) -> None:
+        self._read = seen
+        if seen is None:
+            self._note_absence()
+            return
         from plugin.config.profiles_file import read_profiles  # noqa: PLC0415 (YAML is for those who have such a file)
 
-        self._read = seen
         try:
             profiles = read_profiles(self._path, self._schema, self._log_opts)
         except FileNotFoundError:
-            self._note_fault(
-                ["it is gone; what it said last stays in force (an empty file takes it back)"]
-                if self._in_force != Profiles(source=self._in_force.source, accepted=self._in_force.accepted)
-                else []
-            )
+            self._note_absence()
         except ProfilesError as error:
             self._note_fault([*error.faults])
         else:
@@ -125,6 +128,11 @@ class ProfilesWatcher(threading.Thread):
             len(profiles.profiles),
             len(profiles.routes),
         )
+
+    def _note_absence(self) -> None:
+        empty = Profiles(source=self._in_force.source, accepted=self._in_force.accepted)
+        gone = "it is gone; what it said last stays in force (an empty file takes it back)"
+        self._note_fault([] if self._in_force == empty else [gone])
 
     def _note_fault(self, faults: list[str]) -> None:
         for fault in faults:
