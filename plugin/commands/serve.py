@@ -86,7 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
                 supervisor.need()
             intake.revisit()
 
-        watcher = ProfilesWatcher(data, settings.config, settings.log_opts, schema(), use)
+        def asked() -> None:
+            supervisor.need()
+            intake.revisit()
+
+        watcher = ProfilesWatcher(data, settings.config, settings.log_opts, schema(), use, asked)
         watcher.begin()
         signal.signal(signal.SIGHUP, lambda *_: watcher.reload())
         reader = LogReader(intake, *within_limit(settings.max_followers, MOST_READINGS))

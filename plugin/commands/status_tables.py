@@ -86,6 +86,8 @@ def _containers(status: Status, before: Status | None) -> Table:
 
 def _container_cells(one: ContainerStatus, received_before: int | None, elapsed: float) -> list[Text]:
     state = Text("running" if one.streams else "stopped", "" if one.streams else "dim")
+    if one.redirected:
+        state.append(", redirected", _DOUBTFUL)
     if one.throttled:
         state = Text("throttled", _DOUBTFUL)
     dropped = Text("-", "dim")

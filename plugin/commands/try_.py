@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from plugin.commands.discovery import find_data
+from plugin.commands.log_opts import given_log_opts
 from plugin.commands.selection import find_container
 from plugin.commands.terminal import console
 from plugin.config.common_options import COMMON_OPTIONS
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show it. Raises ``OptionError`` with all faults of the log-opts, ``PeaveyError`` for an unknown container."""
     defaults = load_settings(vars(arguments), os.environ, schema(), SETTINGS).log_opts
     info, records = _source(arguments)
-    given = _given(arguments.log_opt) if arguments.log_opt else info.options
+    given = given_log_opts(arguments.log_opt) if arguments.log_opt else info.options
     choice = _choose(given, defaults, arguments.sink)
     pipeline = choice.options.read_stages()
     trial = Trial(make_stages(choice.transforms, info, pipeline))
@@ -220,16 +221,6 @@ def _with_labels(records: Iterator[Record], choice: SinkChoice, info: Info) -> I
     for record in records:
         record.prepared = prepared
         yield record
-
-
-def _given(texts: Sequence[str]) -> dict[str, str]:
-    given = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise PeaveyError(f"--log-opt {quote(text)} has no value (expected: NAME=VALUE)")
-        given[name] = value
-    return given
 
 
 def _choose(given: Mapping[str, str], defaults: Mapping[str, str], wanted: str | None) -> SinkChoice:

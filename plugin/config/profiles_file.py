@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from plugin.config import types
 from plugin.config.effective import profile_faults
 from plugin.config.parsing import hint, printable, quote
-from plugin.config.profiles import BEGINNING, CONDITIONS, Profile, Profiles, Route
+from plugin.config.profiles import CONDITIONS, Profile, Profiles, Route
 from plugin.config.schema import Schema
+from plugin.config.start import parse_start
 from plugin.errors import ProfilesError
 
 LARGEST_FILE = 1 << 20
@@ -25,7 +25,6 @@ _MERGE = "tag:yaml.org,2002:merge"
 _MOST_MERGES = 1_000
 _MOST_OPTIONS = 1_000
 _NAMED_OPTION = re.compile(r"log-opt '([^']*)'")
-_DURATION = types.duration()
 
 
 def read_profiles(path: Path, schema: Schema, log_opts: Mapping[str, str]) -> Profiles:
@@ -145,14 +144,10 @@ class _Reading:
 
     def _start(self, node: Node, what: str) -> float | None:
         text = self._text(node, f"{what}: 'start'")
-        if text is None or text == "now":
-            return None if text is None else 0.0
-        if text == "beginning":
-            return BEGINNING
         try:
-            return _DURATION.parse(text)
-        except ValueError:
-            self._fault(_line(node), f"{what}: start: {quote(text)} is not now, beginning or a duration such as 1h")
+            return None if text is None else parse_start(text)
+        except ValueError as fault:
+            self._fault(_line(node), f"{what}: start: {fault}")
             return None
 
     def _routes(self, node: Node | None, profiles: Mapping[str, _Options]) -> Iterator[Route]:

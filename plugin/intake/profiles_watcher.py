@@ -13,6 +13,7 @@ from plugin.config.schema import Schema
 from plugin.errors import JournalError, ProfilesError
 from plugin.journal.accepted_profiles import Accepted, read_accepted, write_accepted
 from plugin.journal.layout import DataFolder
+from plugin.journal.redirects import time_asked
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,8 @@ _Seen = tuple[int, int, int] | None
 class ProfilesWatcher(threading.Thread):
     """The thread that looks at the file; ``log_opts`` are the plugin-wide log-opts.
 
-    ``apply`` is called, in the thread, with profiles that came into force. ``fault`` says why the file is not in force,
+    ``apply`` is called, in the thread, with profiles that came into force, and ``asked`` when a command has left
+    something to see to (see ``plugin.journal.redirects``). ``fault`` says why the file is not in force,
     empty if it is. A file that is gone takes nothing back: its folder may just not be mounted.
     """
 
@@ -36,6 +38,7 @@ class ProfilesWatcher(threading.Thread):
         log_opts: Mapping[str, str],
         schema: Schema,
         apply: Callable[[Profiles], None],
+        asked: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="profiles", daemon=True)
         self.fault = ""
@@ -44,6 +47,8 @@ class ProfilesWatcher(threading.Thread):
         self._log_opts = log_opts
         self._schema = schema
         self._apply = apply
+        self._on_asked = asked
+        self._asked = 0
         self._wake = threading.Event()
         self._read: _Seen | bool = False
         self._seen: _Seen = None
@@ -76,6 +81,7 @@ class ProfilesWatcher(threading.Thread):
         while True:
             asked = self._wake.wait(_TICK)
             self._wake.clear()
+            self._look_for_commands()
             seen = self._look()
             if asked or (seen != self._read and seen == self._seen):
                 try:
@@ -83,6 +89,12 @@ class ProfilesWatcher(threading.Thread):
                 except Exception:
                     logger.exception("profiles: reload failed")
             self._seen = seen
+
+    def _look_for_commands(self) -> None:
+        asked = time_asked(self._data)
+        if asked != self._asked:
+            self._asked = asked
+            self._on_asked()
 
     def _look(self) -> _Seen:
         try:

@@ -195,6 +195,7 @@ class Overview:
             dropped_bytes=dropped.bytes,
             throttled=snapshot is not None and snapshot.throttled,
             sinks=[] if known is None else list(self._progresses(container_id, known, segments)),
+            redirected=time_of_redirect(self._data.container(container_id)),
         )
 
     def _measure(self, container_id: str) -> list[SegmentUse]:

@@ -95,6 +95,8 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
         what a full disk could not take, since the plugin's start
     ``throttled``
         whether it is slowed down because too much waits to be delivered (``overflow=throttle``)
+    ``redirected``
+        since when other log-opts hold instead of its own (``peavey redirect``)
     """
 
     id: str
@@ -107,6 +109,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
     dropped_bytes: int
     throttled: bool
     sinks: list[SinkProgress]
+    redirected: int = 0
 
 
 class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from plugin.sinks.registry import schema
 
 TEXTS = {
     **dict.fromkeys(("http-headers", "elasticsearch-headers", "otlp-headers"), "X-Api-Key=secret"),
+    "gcp-credentials": '{"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"}',
     "amqp-url": "amqp://user:password@example.com",
     "nats-url": "nats://user:password@example.com",
     "redis-url": "redis://user:password@example.com",
