@@ -33,9 +33,11 @@ def _file_access() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _undivided_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def _undivided_turns() -> Iterator[None]:
     """Let a tail read on until there are records, however busy the machine is; tests of turns shorten them."""
-    monkeypatch.setattr(tail, "LONGEST_TURN", math.inf)
+    with pytest.MonkeyPatch.context() as patch:  # of its own: a test's is undone before its folders are removed
+        patch.setattr(tail, "LONGEST_TURN", math.inf)
+        yield
 
 
 @pytest.fixture
