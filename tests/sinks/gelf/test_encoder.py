@@ -2,14 +2,16 @@
 
 import gzip
 import json
+import unicodedata
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plugin.sinks.base import Record, RejectError, Sink
+from plugin.sinks.gelf.encoder import is_blank
 from plugin.sinks.transport.datagram import unpack
 from tests.sinks.factories import INFO, NOISE, TIME, origin_of, records_of, sink_of
 from tests.sinks.gelf.decoder import Reassembly, decode_stream
@@ -17,6 +19,12 @@ from tests.sinks.strategies import batches, in_seconds
 
 UDP = "udp://127.0.0.1:12201"
 TCP = "tcp://127.0.0.1:12201"
+JAVA_WHITESPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f" + "".join(
+    character
+    for character in map(chr, range(0x10000))
+    if unicodedata.category(character) in {"Zs", "Zl", "Zp"} and character not in "\u00a0\u2007\u202f"
+)
+"""White space by the documentation of java.lang.Character.isWhitespace."""
 
 
 def datagrams_of(sink: Sink[Any], *lines: bytes) -> list[bytes]:
@@ -136,7 +144,7 @@ def test_a_batch_is_the_same_bytes_each_time_and_messages_have_different_ids() -
 
 @given(st.lists(st.binary(min_size=1, max_size=3000), max_size=8))
 def test_any_bytes_arrive_with_what_is_not_utf8_replaced(lines: list[bytes]) -> None:
-    expected = [line.decode(errors="replace") for line in lines if not line.isspace()]
+    expected = [line.decode(errors="replace") for line in lines if not is_blank_to_java(line)]
     tcp = sink_of(gelf_address=TCP)
     assert [m["short_message"] for m in decode_stream(tcp.encode(records_of(tcp, lines)))] == expected
     reader = Reassembly()
@@ -145,14 +153,26 @@ def test_any_bytes_arrive_with_what_is_not_utf8_replaced(lines: list[bytes]) -> 
     assert [m["short_message"] for m in reader.messages] == expected
 
 
+def is_blank_to_java(line: bytes) -> bool:
+    """Return whether Graylog takes a line for blank: of Java's white space alone, which knows separators of ASCII."""
+    return not line.decode(errors="replace").strip(JAVA_WHITESPACE)
+
+
 def plainly(record: Record) -> bytes:
     """Write one record without regard to any other."""
-    if not record.line or record.line.isspace():
+    if is_blank_to_java(record.line):
         return b""
     line = json.dumps(record.line.decode("utf-8", "replace"), ensure_ascii=False).encode()
     time = in_seconds(record.time_nano)
     end: bytes = record.prepared.out if record.source == "stdout" else record.prepared.err
     return b"".join((record.prepared.start.removesuffix(b'"'), line, b',"timestamp":', time, end))
+
+
+@example(b"\x1c")
+@example(b"\xc2\xa0")
+@given(st.binary(max_size=5))
+def test_what_is_blank_to_java_is_left_out(line: bytes) -> None:
+    assert is_blank(line) == is_blank_to_java(line)
 
 
 @given(st.data())
@@ -162,4 +182,4 @@ def test_any_batch_is_its_records_one_by_one(data: st.DataObject) -> None:
     assert tcp.encode(records) == b"".join([plainly(record) for record in records])
     records = data.draw(batches([udp.prepare(origin_of(tag=tag)) for tag in ("web", "db")]))
     datagrams = [bytes(datagram) for datagram in unpack(udp.encode(records))]
-    assert [gzip.decompress(datagram) for datagram in datagrams] == [plainly(r) for r in records if r.line.strip()]
+    assert [gzip.decompress(datagram) for datagram in datagrams] == [plainly(r) for r in records if plainly(r)]
