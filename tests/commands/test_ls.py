@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from plugin.__main__ import main
+from plugin.commands import ls
 from plugin.docker.frames import Entry
 from plugin.docker.info import Info
 from plugin.intake.attachments import Attachment, Attachments
@@ -57,6 +59,7 @@ def test_a_table_fits_the_terminal(
     data: DataFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(ls, "time", SimpleNamespace(time_ns=lambda: 40_000 * SECOND))  # how wide ages are depends on it
     assert main(["ls", "--data", str(data.path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= int(columns)
