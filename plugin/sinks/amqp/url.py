@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
+from plugin.sinks.transport.address import parse_server
 from plugin.sinks.transport.dial import Address
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
-_LAST_PORT = 65_535
 _EXAMPLE = "amqp://rabbitmq.example.com:5672"
 
 
@@ -52,26 +52,12 @@ def parse_amqp_url(text: str) -> AmqpUrl:
         raise ValueError("the / in a virtual host's name must be written %2F (example: amqp://host/%2Flogs)")
     user, _, password = login.partition(":")
     return AmqpUrl(
-        tuple(_parse_host(host, _PORTS[scheme]) for host in hosts.split(",")),
+        tuple(parse_server(host, "amqp", _PORTS[scheme], _EXAMPLE) for host in hosts.split(",")),
         tls=scheme == "amqps",
         user=unquote(user),
         password=Secret(unquote(password)),
         vhost=unquote(vhost) if slash and vhost else "/",
     )
-
-
-def _parse_host(text: str, default_port: int) -> Address:
-    host, colon, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
-    if not colon:
-        host, port = text, ""
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise ValueError(f"an IPv6 address must be in brackets (example: amqp://[::1]:{default_port})")
-    if colon and not (port.isascii() and port.isdigit() and 1 <= int(port) <= _LAST_PORT):
-        raise ValueError(f"the port of a host is not a number from 1 to {_LAST_PORT} (example: {_EXAMPLE})")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host:
-        raise ValueError(f"a host is missing (example: {_EXAMPLE})")
-    return Address(host, int(port or default_port))
 
 
 AMQP_URL: Kind[AmqpUrl] = Kind(

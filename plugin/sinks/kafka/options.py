@@ -10,6 +10,7 @@ from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
 from plugin.docker.tag import Tag, compile_tag
+from plugin.sinks.transport.address import split_host
 from plugin.sinks.transport.dial import Address
 from plugin.sinks.transport.tls.options import TlsOptions
 
@@ -40,15 +41,10 @@ def _parse_broker(text: str) -> Address:
         raise ValueError(
             f"a broker is named by host and port alone (example: {_EXAMPLE}); TLS and login have options of their own"
         )
-    host, colon, port = (text, "", "") if text.endswith("]") else text.rpartition(":")
-    if not colon:
-        host = text
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise ValueError(f"an IPv6 address must be in brackets (example: [::1]:{_DEFAULT_PORT})")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or (colon and not port.isdigit()):
+    host, port = split_host(text, f"[::1]:{_DEFAULT_PORT}")
+    if not host or (port is not None and not port.isdigit()):
         raise ValueError(f"{quote(text)} does not name host and port of a broker (example: {_EXAMPLE})")
-    return Address(host, parse_int(port, 1, _LAST_PORT) if colon else _DEFAULT_PORT)
+    return Address(host, _DEFAULT_PORT if port is None else parse_int(port, 1, _LAST_PORT))
 
 
 def _parse_topic(text: str) -> Tag:

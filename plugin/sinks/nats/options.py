@@ -11,6 +11,7 @@ from plugin.config.schema import Nested, Option, SinkOptions
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
 from plugin.docker.tag import Tag, compile_tag
+from plugin.sinks.transport.address import split_host
 from plugin.sinks.transport.dial import Address
 from plugin.sinks.transport.tls.options import TlsOptions
 
@@ -67,15 +68,10 @@ def parse_nats_url(text: str) -> NatsUrl:
 
 
 def _parse_place(text: str) -> Address:
-    host, colon, port = (text, "", "") if text.endswith("]") else text.rpartition(":")
-    if not colon:
-        host = text
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise ValueError(f"an IPv6 address must be in brackets (example: nats://[::1]:{_DEFAULT_PORT})")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or "/" in text or (colon and not port.isdigit()):
+    host, port = split_host(text, f"nats://[::1]:{_DEFAULT_PORT}")
+    if not host or "/" in text or (port is not None and not port.isdigit()):
         raise ValueError(f"it does not name host and port of each server (example: {_EXAMPLE})")
-    return Address(host, parse_int(port, 1, _LAST_PORT) if colon else _DEFAULT_PORT)
+    return Address(host, _DEFAULT_PORT if port is None else parse_int(port, 1, _LAST_PORT))
 
 
 def _parse_subject(text: str) -> Tag:

@@ -6,10 +6,10 @@ from urllib.parse import unquote
 
 from plugin.config.secrets import Secret
 from plugin.config.types import Kind
+from plugin.sinks.transport.address import parse_server
 from plugin.sinks.transport.dial import Address
 
 _DEFAULT_PORT = 6379
-_LAST_PORT = 65_535
 _EXAMPLE = "redis://redis.example.com:6379"
 
 
@@ -49,7 +49,7 @@ def parse_redis_url(text: str) -> RedisUrl:
     if path and not (path.isascii() and path.isdigit()):
         raise ValueError(f"what follows the host must be the number of a database (example: {_EXAMPLE}/0)")
     return RedisUrl(
-        tuple(_parse_host(host) for host in hosts.split(",")),
+        tuple(parse_server(host, "redis", _DEFAULT_PORT, _EXAMPLE) for host in hosts.split(",")),
         tls=scheme == "rediss",
         user=unquote(user),
         password=Secret(unquote(password)),
@@ -63,20 +63,6 @@ def _parse_unix(rest: str) -> RedisUrl:
     if not path.startswith("/") or "\0" in path:
         raise ValueError("it does not name a socket (example: unix:///run/redis/redis.sock)")
     return RedisUrl((Address(path=unquote(path)),), user=unquote(user), password=Secret(unquote(password)))
-
-
-def _parse_host(text: str) -> Address:
-    host, colon, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
-    if not colon:
-        host, port = text, ""
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise ValueError(f"an IPv6 address must be in brackets (example: redis://[::1]:{_DEFAULT_PORT})")
-    if colon and not (port.isascii() and port.isdigit() and 1 <= int(port) <= _LAST_PORT):
-        raise ValueError(f"the port of a host is not a number from 1 to {_LAST_PORT} (example: {_EXAMPLE})")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host:
-        raise ValueError(f"a host is missing (example: {_EXAMPLE})")
-    return Address(host, int(port or _DEFAULT_PORT))
 
 
 REDIS_URL: Kind[RedisUrl] = Kind(

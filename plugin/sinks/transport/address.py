@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 from plugin.config.parsing import check_host, hint, parse_int, quote
 from plugin.sinks.transport.dial import Address
 
+_LAST_PORT = 65_535
 _TLS_SCHEMES = ("tcp+tls", "tls", "ssl", "tcp+ssl", "tcps")
 
 
@@ -48,8 +49,34 @@ def parse_target(text: str, schemes: tuple[str, ...], default_port: int | None =
     if "\0" in host or (":" in host and "[" not in parts.netloc):
         raise ValueError(f"{_shown(text)} is not an address (expected: {scheme}://host:port, an IPv6 address in [])")
     check_host(host)
-    number = default_port if port is None else parse_int(port, 1, 65_535)
+    number = default_port if port is None else parse_int(port, 1, _LAST_PORT)
     return Target(scheme, Address(host or "localhost", number or 0))
+
+
+def split_host(text: str, example: str) -> tuple[str, str | None]:
+    """Part ``host:port``; an IPv6 address loses its brackets, and no port is None.
+
+    Raises `ValueError` for an IPv6 address without brackets; ``example`` shows one with them.
+    """
+    host, colon, port = (text, "", "") if text.endswith("]") else text.rpartition(":")
+    if not colon:
+        host = text
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError(f"an IPv6 address must be in brackets (example: {example})")
+    return host.removeprefix("[").removesuffix("]"), port if colon else None
+
+
+def parse_server(text: str, scheme: str, default_port: int, example: str) -> Address:
+    """Read ``host:port`` of a server in a URL that may name several of a cluster.
+
+    Raises `ValueError`, whose message does not show the text; ``example`` is a whole URL of this ``scheme``.
+    """
+    host, port = split_host(text, f"{scheme}://[::1]:{default_port}")
+    if port is not None and not (port.isascii() and port.isdigit() and 1 <= int(port) <= _LAST_PORT):
+        raise ValueError(f"the port of a host is not a number from 1 to {_LAST_PORT} (example: {example})")
+    if not host:
+        raise ValueError(f"a host is missing (example: {example})")
+    return Address(host, default_port if port is None else int(port))
 
 
 def _scheme_hint(scheme: str, schemes: tuple[str, ...]) -> str:
