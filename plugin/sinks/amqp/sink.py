@@ -13,6 +13,7 @@ from plugin.sinks.amqp.encoder import Route, encode_messages, make_route, messag
 from plugin.sinks.amqp.options import AmqpOptions, short_text
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
 from plugin.sinks.encoding.bounds import Bounds, bounded
+from plugin.sinks.encoding.container_members import members_of_container
 
 _GUEST = "guest"
 _ATTRIBUTES = Bounds(size=256 * 1024, value=64 * 1024)
@@ -49,17 +50,8 @@ class AmqpSink(Sink[Route]):
             raise MisconfiguredError(
                 f"amqp-exchange or amqp-routing-key cannot be used for this container: {error}"
             ) from error
-        fields = {
-            "container_id": info.container_id,
-            "container_name": info.name,
-            "image": info.container_image_name,
-            "host": origin.host,
-            "tag": origin.tag,
-            **origin.services,
-            "attributes": dict(origin.attributes),
-        }
-        constant = {name: value for name, value in fields.items() if value} if self._metadata else {}
-        return make_route(exchange, routing_key, f"{info.id}-{origin.birth:x}-", constant)
+        fields = members_of_container(origin) if self._metadata else {}
+        return make_route(exchange, routing_key, f"{info.id}-{origin.birth:x}-", fields)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode messages."""

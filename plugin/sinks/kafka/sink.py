@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
 from plugin.sinks.encoding.bounds import Bounds, bounded
+from plugin.sinks.encoding.container_members import members_of_container
 from plugin.sinks.kafka.connection import KafkaConnection, Login, Producing
 from plugin.sinks.kafka.encoder import Container, encode_runs, make_container
 from plugin.sinks.kafka.options import KafkaOptions
@@ -39,18 +40,7 @@ class KafkaSink(Sink[Container]):
         """Make the topic, the key, the headers, and the fields that all lines of a container share."""
         origin = bounded(origin, self._label, _ATTRIBUTES)
         info = origin.info
-        fields: dict[str, object] = {}
-        if self._metadata:
-            named = {
-                "container_id": info.container_id,
-                "container_name": info.name,
-                "image": info.container_image_name,
-                "host": origin.host,
-                "tag": origin.tag,
-                **origin.services,
-                "attributes": dict(origin.attributes),
-            }
-            fields = {name: value for name, value in named.items() if value}
+        fields = members_of_container(origin) if self._metadata else {}
         topic = topic_of(self._topic.render(info))
         if not topic:
             raise MisconfiguredError("kafka-topic gives no topic for this container: it renders to nothing")

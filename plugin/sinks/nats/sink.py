@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from plugin.config.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
+from plugin.sinks.encoding.container_members import members_of_container
 from plugin.sinks.nats.connection import Login, NatsConnection
 from plugin.sinks.nats.encoder import Container, encode_messages, make_container
 from plugin.sinks.nats.options import NatsOptions
@@ -44,18 +45,7 @@ class NatsSink(Sink[Container]):
     def prepare(self, origin: Origin) -> Container:
         """Make the subject, and the fields that all lines of a container share."""
         info = origin.info
-        fields: dict[str, object] = {}
-        if self._metadata:
-            named = {
-                "container_id": info.container_id,
-                "container_name": info.name,
-                "image": info.container_image_name,
-                "host": origin.host,
-                "tag": origin.tag,
-                **origin.services,
-                "attributes": dict(origin.attributes),
-            }
-            fields = {name: value for name, value in named.items() if value}
+        fields = members_of_container(origin) if self._metadata else {}
         subject = subject_of(self._subject.render(info))
         if not subject:
             raise MisconfiguredError("nats-subject gives no subject for this container: it renders to nothing")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from plugin.config.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
+from plugin.sinks.encoding.container_members import names_of
 from plugin.sinks.redis.client import RedisClient
 from plugin.sinks.redis.connection import Login, RedisConnection
 from plugin.sinks.redis.encoder import Stream, encode_commands, make_stream
@@ -43,15 +44,7 @@ class RedisSink(Sink[Stream]):
         key = self._template.render(info)
         if not key:
             raise MisconfiguredError("redis-stream gives no key for this container: its template renders to nothing")
-        fields = {
-            "container_id": info.container_id,
-            "container_name": info.name,
-            "image": info.container_image_name,
-            "host": origin.host,
-            "tag": origin.tag,
-            **origin.services,
-        }
-        constant = {**origin.attributes, **fields} if self._metadata else {}
+        constant = {**origin.attributes, **names_of(origin)} if self._metadata else {}
         return make_stream(
             key.encode(errors="replace"),
             origin.birth,
