@@ -3,11 +3,8 @@
 Protocol: "HTTP interface" and "Deduplicating inserts on retries" in ClickHouse's documentation.
 """
 
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-
-import zstandard
 
 from plugin.docker.tag import TagError
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
@@ -16,9 +13,11 @@ from plugin.sinks.clickhouse.columns import insert_query
 from plugin.sinks.clickhouse.encoder import PreparedRows, encode_rows, prepare_rows, token_of
 from plugin.sinks.clickhouse.options import ClickHouseOptions
 from plugin.sinks.encoding.bounds import Bounds, bounded
+from plugin.sinks.encoding.compression import compressor, content_encoding
 from plugin.sinks.encoding.otel_resource import container_attributes
 from plugin.sinks.transport.http.client import HttpClient
 
+_GZIP_LEVEL = 1  # what is the same in all records is nearly nothing at any level
 _ATTRIBUTES = Bounds(size=64 * 1024, value=16 * 1024, count=200)
 _SETTINGS = {
     # Times are RFC 3339, and columns that are not there must be told of.
@@ -32,17 +31,6 @@ _SETTINGS = {
 _TOKEN = "insert_deduplication_token"  # noqa: S105 (it names a batch)
 
 
-def _gzip(content: bytes) -> bytes:
-    return zlib.compress(content, 1, wbits=31)
-
-
-def _zstd(content: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(content)
-
-
-_COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"none": bytes, "gzip": _gzip, "zstd": _zstd}
-
-
 class ClickHouseSink(Sink[PreparedRows]):
     """Inserts batches, each with a token by which the table knows one that comes again."""
 
@@ -54,10 +42,8 @@ class ClickHouseSink(Sink[PreparedRows]):
         self._label = f"{options.name}@{options.destination}"
         self._columns = options.columns
         self._service_name = options.service_name
-        self._compress = _COMPRESSORS[options.compression]
-        headers = {"Content-Type": "application/x-ndjson"}
-        if options.compression != "none":
-            headers["Content-Encoding"] = options.compression
+        self._compress = compressor(options.compression, _GZIP_LEVEL)
+        headers = {"Content-Type": "application/x-ndjson", **content_encoding(options.compression)}
         target = options.url.with_default_path("/").target
         query = _SETTINGS | dict(target.query) | {"query": insert_query(options.table, options.columns)}
         self._target = target.with_query(query)

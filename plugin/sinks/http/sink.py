@@ -1,12 +1,10 @@
 """The sink ``http``: JSON by POST to any URL."""
 
-import zlib
-from collections.abc import Callable, Sequence
-
-import zstandard
+from collections.abc import Sequence
 
 from plugin.sinks.base import Origin, Record, Sink
 from plugin.sinks.encoding.bounds import Bounds, bounded
+from plugin.sinks.encoding.compression import compressor, content_encoding
 from plugin.sinks.http.encoder import PreparedObjects, encode_objects, prepare_objects
 from plugin.sinks.http.options import HttpOptions
 from plugin.sinks.transport.http.client import HttpClient
@@ -15,17 +13,6 @@ from plugin.sinks.transport.http.client import HttpClient
 _ATTRIBUTES = Bounds(size=256 * 1024, value=256 * 1024)
 
 _CONTENT_TYPES = {"ndjson": "application/x-ndjson", "json": "application/json"}
-
-
-def _gzip(content: bytes) -> bytes:
-    return zlib.compress(content, wbits=31)
-
-
-def _zstd(content: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(content)
-
-
-_COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"none": bytes, "gzip": _gzip, "zstd": _zstd}
 
 
 class HttpSink(Sink[PreparedObjects]):
@@ -37,11 +24,8 @@ class HttpSink(Sink[PreparedObjects]):
         """Take the options; see `Sink`."""
         self._method = options.method
         self._is_array = options.format == "json"
-        compression = options.compression
-        self._compress = _COMPRESSORS[compression]
-        headers = {"Content-Type": _CONTENT_TYPES[options.format]}
-        if compression != "none":
-            headers["Content-Encoding"] = compression
+        self._compress = compressor(options.compression)
+        headers = {"Content-Type": _CONTENT_TYPES[options.format], **content_encoding(options.compression)}
         self._label = f"http@{options.url.site}"
         self._client = HttpClient(options.http.settings(options.url, headers, options.headers))
 

@@ -4,16 +4,14 @@ Protocol: "OpenTelemetry Protocol Specification" in open-telemetry/opentelemetry
 """
 
 import logging
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
-
-import zstandard
 
 from plugin.docker.tag import TagError
 from plugin.sinks.base import MisconfiguredError, Origin, PartlyRefusedError, Record, Sink, TooLargeError
 from plugin.sinks.encoding.bounds import Bounds, bounded
+from plugin.sinks.encoding.compression import compressor, content_encoding
 from plugin.sinks.encoding.otel_resource import container_attributes
 from plugin.sinks.otlp.answers import judge, read_partial_success
 from plugin.sinks.otlp.encoder import PreparedLog, encode_logs, resource_field
@@ -25,20 +23,10 @@ from plugin.sinks.transport.http.settings import HttpSettings
 logger = logging.getLogger(__name__)
 
 _LONGEST_MESSAGE = 2_000
+_GZIP_LEVEL = 1  # what is the same in all records is nearly nothing at any level
 
 # Each container of a batch brings its own into a request of 4 MiB at most.
 _ATTRIBUTES = Bounds(size=256 * 1024, value=64 * 1024)
-
-
-def _gzip(content: bytes) -> bytes:
-    return zlib.compress(content, 1, wbits=31)
-
-
-def _zstd(content: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(content)
-
-
-_COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"none": bytes, "gzip": _gzip, "zstd": _zstd}
 
 
 class Exporter(Protocol):
@@ -62,11 +50,9 @@ class OtlpSink(Sink[PreparedLog]):
         self._service_name = options.service_name
         self._attributes = options.resource_attributes
         self._largest = options.max_request_size
-        self._compress = _COMPRESSORS[options.compression]
+        self._compress = compressor(options.compression, _GZIP_LEVEL)
         self._told = ""
-        headers = {"Content-Type": "application/x-protobuf"}
-        if options.compression != "none":
-            headers["Content-Encoding"] = options.compression
+        headers = {"Content-Type": "application/x-protobuf", **content_encoding(options.compression)}
         settings = options.http.settings(options.url, headers, options.headers)
         self._site = settings.url.site
         self._secrets = (*settings.secrets, settings.url.password)
