@@ -98,16 +98,22 @@ def split(batch: Batch) -> tuple[Batch, Batch]:
     return [Group(group.tail, first, position_behind(first[-1]))], [Group(group.tail, second, group.upto)]
 
 
+def extents(batch: Batch) -> dict[Tail, tuple[int, Position]]:
+    """Return how many records of each tail a batch has, and what is acknowledged once all of them are done with."""
+    found: dict[Tail, tuple[int, Position]] = {}
+    for group in batch:
+        before, _ = found.get(group.tail, (0, None))
+        found[group.tail] = before + len(group.records), group.upto
+    return found
+
+
 def acknowledge(batch: Batch) -> int:
     """Move the cursors behind a batch that was delivered, each once; return how many records it had."""
-    counts: Counter[Tail] = Counter()
-    upto: dict[Tail, Position] = {}
-    for group in batch:
-        counts[group.tail] += len(group.records)
-        upto[group.tail] = group.upto
-    for tail, position in upto.items():
-        tail.acknowledge(position, counts[tail])
-    return counts.total()
+    total = 0
+    for tail, (count, upto) in extents(batch).items():
+        tail.acknowledge(upto, count)
+        total += count
+    return total
 
 
 def note_refusals(batch: Batch, reason: str) -> None:

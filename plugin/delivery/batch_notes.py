@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from plugin.delivery.batch import Batch
+from plugin.delivery.batch import Batch, extents
 from plugin.delivery.sharding import Share
 from plugin.errors import JournalError
 from plugin.journal.cursors.store import Cursor, cursor_in, move_cursor
@@ -225,14 +225,9 @@ def _paths(folder: Path, name: str = "") -> list[Path]:
 
 def noted_tails(batch: Batch) -> tuple[NotedTail, ...]:
     """Return how far a batch goes in each of its journals."""
-    counts = dict.fromkeys((group.tail for group in batch), 0)
-    upto = {}
-    for group in batch:
-        counts[group.tail] += len(group.records)
-        upto[group.tail] = group.upto
     return tuple(
-        NotedTail(tail.container_id, tail.instance, tail.cursor.birth, *upto[tail], count)
-        for tail, count in counts.items()
+        NotedTail(tail.container_id, tail.instance, tail.cursor.birth, *upto, count)
+        for tail, (count, upto) in extents(batch).items()
     )
 
 
