@@ -141,8 +141,9 @@ def find_container(data: DataFolder, wanted: str) -> str:
 
     The newest container of a name is meant. Raises ``JournalError`` if no journal, or more than one, matches.
     """
-    journals = known_journals(data)
-    chosen, _ = _named(journals, wanted, data, several=False)
+    if wanted in data.container_ids():
+        return wanted
+    chosen, _ = _named(known_journals(data), wanted, data, several=False)
     return chosen[0].id
 
 
