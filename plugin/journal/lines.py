@@ -65,7 +65,7 @@ class LineDecoder:
         return position
 
     def flush(self, offset: int) -> None:
-        """Give up waiting for the rest of lines, which end incomplete at ``offset``."""
+        """Stop waiting for the rest of lines, which end incomplete at ``offset``."""
         for source in (0, 1):
             self._joiner.give_up(source)
             self._emit(offset, source, complete=False)

@@ -47,7 +47,7 @@ class Tokens:
         return self._token
 
     def forget(self) -> None:
-        """Give up the token, which was not accepted."""
+        """Discard the token, which was not accepted."""
         self._renew_at = self._ends_at = 0.0
 
 

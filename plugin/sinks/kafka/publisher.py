@@ -128,7 +128,7 @@ class Publisher:
         return None
 
     async def _renew(self) -> None:
-        """Give the producer up, and keep in mind what it has brought."""
+        """Discard the producer, and remember what it has delivered."""
         self._failures = 0
         tasks = list(self._ends.values())
         self._ends.clear()

@@ -52,7 +52,7 @@ class Steps:
 
 
 def _close(record: Record, entry: Entry) -> None:
-    """Give a record what it is sent with: the labels and the tenant as ``prepared``, metadata as fields."""
+    """Attach to a record what it is sent with: the labels and the tenant as ``prepared``, metadata as fields."""
     base = record.prepared = entry.base
     if entry.metadata:
         record.fields = {**(record.fields or {}), **entry.metadata}

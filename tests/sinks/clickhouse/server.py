@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
     clickhouse: ClickHouse
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
