@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import signal
 import threading
 import zlib
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import zstandard
-from chdb.session import Session
 
 _OURS = ("query", "wait_end_of_query", "async_insert")
 # As the server's `exceptionCodeToHTTPStatus`.
@@ -22,7 +22,7 @@ class ClickHouse:
     """ClickHouse behind HTTP, for one user; ``lose`` answers of the next inserts are lost, though they are done."""
 
     def __init__(self) -> None:
-        self._session: Any = Session()  # type: ignore[no-untyped-call]
+        self._session = _open_session()
         self._lock = threading.Lock()
         self.user = ("default", "")
         self.lose = 0
@@ -60,6 +60,20 @@ class ClickHouse:
         self._server.server_close()
         self._thread.join()
         self._session.close()
+
+
+def _open_session() -> Any:
+    """Load ClickHouse, and undo that it blocks SIGPIPE, also in all that this process starts, such as an engine.
+
+    `yes | head` in a container of such an engine never ends.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    try:
+        from chdb.session import Session  # noqa: PLC0415 (it takes time, and 180 MB)
+
+        return Session()  # type: ignore[no-untyped-call]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 class _Handler(BaseHTTPRequestHandler):

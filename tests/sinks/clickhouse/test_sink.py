@@ -1,6 +1,7 @@
 """The sink against ClickHouse itself, which runs in this process."""
 
 import asyncio
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ def send(sink: Sink[Any], *batches: Sequence[Record]) -> None:
 
 def bodies(server: ClickHouse, where: str = "1") -> list[str]:
     return [row["Body"] for row in server.rows(f"SELECT Body FROM otel_logs WHERE {where} ORDER BY Timestamp")]  # noqa: S608
+
+
+@pytest.mark.usefixtures("server")
+def test_clickhouse_blocks_no_signal_for_what_other_tests_start() -> None:
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
 
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
