@@ -36,7 +36,7 @@ QUICK_WORKS = {
     "many": Work(5_000, 100, containers=2),
 }
 
-ROUNDS = {"short": 7, "long": 5, "huge": 5, "many": 5}
+ROUNDS = {"short": 5, "long": 5, "huge": 5, "many": 5}
 
 _PRINT_SECONDS = 600.0
 _ARRIVE_SECONDS = 120.0

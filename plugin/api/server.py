@@ -23,14 +23,12 @@ _BACKLOG = 1024
 _NEVER = 10 * 365 * 24 * 3600
 _GRACE = 2
 _LISTEN_AGAIN = 5.0
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def end_on_signals() -> None:
-    """Exit with status 0 on SIGTERM and SIGINT from now on, by ``SystemExit``.
-
-    While it serves, uvicorn has its own handlers, and raises the signal again when it has shut down.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT):
+    """Exit with status 0 on SIGTERM and SIGINT from now on, by ``SystemExit``, until ``serve`` is called."""
+    for number in _ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
@@ -99,8 +97,11 @@ def serve(
         timeout_graceful_shutdown=_GRACE,
     )
     path = listener.getsockname()
+    server = _Server(config, on_shutdown, further)
+    for number in _ENDING:  # already now, since a handler that raises could do so in the making of the event loop
+        signal.signal(number, server.handle_exit)
     try:
-        _Server(config, on_shutdown, further).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         Path(path).unlink(missing_ok=True)
 

@@ -3,14 +3,33 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from plugin import __version__
 from plugin.api.server import bind
 from plugin.errors import SettingError
 from tests.testbed.lifetimes import short_folder
+from tests.testbed.server import REPOSITORY, Server, plugin_environment
+
+SIGNALLED_WHILE_THE_EVENT_LOOP_IS_MADE = """
+import os, signal, sys
+from asyncio.selector_events import BaseSelectorEventLoop
+
+make = BaseSelectorEventLoop._make_self_pipe
+
+def signalled(loop):
+    os.kill(os.getpid(), signal.SIGTERM)
+    make(loop)
+
+BaseSelectorEventLoop._make_self_pipe = signalled
+from plugin.__main__ import main
+sys.exit(main())
+"""
 
 
 @pytest.fixture
@@ -88,3 +107,22 @@ def test_a_place_that_cannot_be_is_told(path: Path, name: str, message: str) -> 
     (path.parent / "file").touch()
     with pytest.raises(SettingError, match=f"^cannot listen on .*: ({message})"):
         bind(path.parent / name)
+
+
+def test_a_signal_before_it_serves_ends_it_as_cleanly_as_a_later_one() -> None:
+    with short_folder() as folder:
+        server = Server(folder)
+        arguments = server.command()[server.command().index("serve") :]
+        done = subprocess.run(
+            [sys.executable, "-c", SIGNALLED_WHILE_THE_EVENT_LOOP_IS_MADE, *arguments],
+            cwd=REPOSITORY,
+            env=plugin_environment({}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.endswith(f"peavey {__version__} stopped\n")
+        assert "Traceback" not in done.stdout
+        assert not server.socket.exists()
