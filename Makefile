@@ -106,7 +106,7 @@ format: $(VENV)/installed ## Bring the source into the common format
 	$(VENV)/bin/ruff format
 
 .PHONY: lock
-lock: $(VENV)/installed ## Pin the dependencies and build tools anew, with the hashes of every platform
+lock: $(VENV)/installed ## Pin the dependencies and build tools again, with the hashes of every platform
 	$(VENV)/bin/pip install --quiet uv
 	$(VENV)/bin/uv pip compile pyproject.toml --output-file requirements.lock --quiet --upgrade --universal \
 		--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url

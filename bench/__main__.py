@@ -31,7 +31,7 @@ LOG_WIDTH = 120
 
 
 def main() -> int:
-    """Run the command line; gives 1 when it cannot begin, or when something that was measured came out wrong."""
+    """Run the command line; return 1 when it cannot begin, or when something that was measured came out wrong."""
     names = [benchmark.name for benchmark in BENCHMARKS]
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Peavey beside other log drivers.")
     parser.add_argument("names", nargs="*", choices=[*names, []], metavar="NAME", help=f"of: {', '.join(names)}")
@@ -81,7 +81,7 @@ def obstacle(chosen: Sequence[Benchmark]) -> str:
 
 
 def measure(benchmark: Benchmark, quick: bool, console: Console) -> Sequence[str]:
-    """Run one benchmark, keep its result, print its tables; gives what came out wrong."""
+    """Run one benchmark, keep its result, print its tables; return what came out wrong."""
     console.print(f"\n[bold]{benchmark.title}[/bold]")
     begun = time.monotonic()
     facts = machine()
@@ -102,7 +102,7 @@ def measure(benchmark: Benchmark, quick: bool, console: Console) -> Sequence[str
 
 
 def render() -> None:
-    """Make plots and the tables in the pages anew, of the results that are kept."""
+    """Draw the plots and write the tables of the pages from the results that are kept."""
     kept = kept_results()
     for benchmark, result in kept:
         draw_plots(benchmark, result, PLOTS)

@@ -51,7 +51,7 @@ def encoded(numbers: Iterator[int]) -> Iterator[bytes]:
 
 
 def _write(folder: Path, frames: Iterator[bytes]) -> int:
-    """Write a journal as intake does, through a pipe; gives its end."""
+    """Write a journal as intake does, through a pipe; return its end."""
     writer = JournalWriter(folder, _SEGMENT_SIZE)
     source, target = os.pipe()
     try:

@@ -75,7 +75,7 @@ Plot = Bars | Lines
 
 
 def draw(plot: Plot) -> bytes:
-    """Draw a plot; gives an SVG file."""
+    """Draw a plot; return an SVG file."""
     with mpl.rc_context(_STYLE):
         if isinstance(plot, Bars):
             drawn = Figure(figsize=(7.2, 0.9 + 0.3 * len(plot.series)), layout="constrained")

@@ -58,7 +58,7 @@ def compare(run: Run) -> None:
 
 
 def print_once(rig: Rig, subject: Subject, key: str, work: Work, recorder: Recorder) -> float:
-    """Let the work's containers print with one driver, and record what it took; gives the seconds until they ended."""
+    """Let the work's containers print with one driver, and record what it took; return the seconds until they ended."""
 
     def add(metric: str, unit: str, value: float) -> None:
         recorder.add(subject.name, f"{key}/{metric}", unit, value)

@@ -58,7 +58,7 @@ def context_switches(pid: int) -> int:
 
 
 def reset_peak(pid: int) -> None:
-    """Let `peak_bytes` begin anew, from what is resident now."""
+    """Let `peak_bytes` start over, from what is resident now."""
     Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK, encoding="utf-8")
 
 

@@ -92,7 +92,7 @@ def read_once(rig: Rig, subject: Subject, question: Question, recorder: Recorder
 
 
 def count_lines(client: subprocess.Popen[bytes]) -> int:
-    """Read what the client prints to its end; gives the number of lines, -1 if it failed."""
+    """Read what the client prints to its end; return the number of lines, -1 if it failed."""
     lines = 0
     with client:
         if client.stdout is None:

@@ -151,7 +151,7 @@ def _peavey(
 
 @contextmanager
 def _discarding() -> Iterator[tuple[str, int]]:
-    """Run the plugin that discards; gives its name and its process."""
+    """Run the plugin that discards; return its name and its process."""
     PLUGINS.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = f"discard-{secrets.token_hex(4)}"
     socket = PLUGINS / f"{name}.sock"

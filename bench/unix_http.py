@@ -44,7 +44,7 @@ class UnixHttp:
         self._socket.close()
 
     def time(self, request: bytes) -> float:
-        """Send a request and wait for its answer; gives the seconds that it took. Raises ``AnswerError``."""
+        """Send a request and wait for its answer; return the seconds that it took. Raises ``AnswerError``."""
         begun = time.perf_counter()
         self._socket.sendall(request)
         answer = self._socket.recv(_PIECE)

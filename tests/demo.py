@@ -28,7 +28,7 @@ killed with SIGKILL, {KILLS} times. Every line must come back: once, and in orde
 
 
 def main() -> int:
-    """Run the demonstration; gives the exit code."""
+    """Run the demonstration; return the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(INTRODUCTION, flush=True)
     try:
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def play(stage: Stage) -> int:
-    """Let the container print, kill the driver meanwhile, and report; gives the exit code."""
+    """Let the container print, kill the driver meanwhile, and report; return the exit code."""
     say("engine", stage.description)
     say("driver", f"process of its own; the engine knows it as --log-driver {stage.driver.name}")
     container = stage.start(LINES)

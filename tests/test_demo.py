@@ -56,7 +56,7 @@ class ScriptedStage:
 
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], int]:
-    """Play the demonstration with so many lines kept and this output read back; gives its exit code."""
+    """Play the demonstration with so many lines kept and this output read back; return its exit code."""
     monkeypatch.setattr(demo, "LINES", LINES)
     monkeypatch.setattr(demo, "DOWN_SECONDS", 0)
     return lambda kept, output: demo.play(ScriptedStage(tmp_path, kept, output))

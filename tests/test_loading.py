@@ -17,7 +17,7 @@ print(*{name.partition(".")[0] for name in sys.modules}, *sys.modules)
 
 
 def loaded_by(command: str) -> set[str]:
-    """Import a command and read what all sinks declare, as it does at its start; gives the modules that are loaded."""
+    """Import a command and read what all sinks declare, as it does at its start; return the modules that are loaded."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, f"plugin.commands.{command}"],
         cwd=REPOSITORY,

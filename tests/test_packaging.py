@@ -146,7 +146,7 @@ class Sample:
         return {path.suffix for path in self.folder.glob("unpacked/plugin/hot*")}
 
     def loaded_from(self) -> str:
-        """Import the module from the wheel in a process of its own; gives the kind of file that was loaded."""
+        """Import the module from the wheel in a process of its own; return the kind of file that was loaded."""
         program = "import plugin.hot as hot; assert hot.twice(21) == 42; print(hot.__file__)"
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=self.folder / "unpacked", capture_output=True, text=True, check=True

@@ -99,7 +99,7 @@ class Receiver:
         return self._tally.read()
 
     def wait_for(self, lines: int, seconds: float) -> float:
-        """Wait until so many lines have arrived since its start; gives the moment, of the monotonic clock.
+        """Wait until so many lines have arrived since its start; return the moment, of the monotonic clock.
 
         Raises LinesMissingError when they do not within so many seconds.
         """

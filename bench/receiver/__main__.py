@@ -37,7 +37,7 @@ def serve(kind: str, listener: socket.socket, tally: Tally) -> None:
 
 
 def take(key: selectors.SelectorKey, view: memoryview, tally: Tally) -> bool:
-    """Read from a connection what is there; gives False when it has ended."""
+    """Read from a connection what is there; return False when it has ended."""
     client: socket.socket = key.fileobj  # type: ignore[assignment]  # nothing else was registered
     connection: Connection = key.data
     with contextlib.suppress(ConnectionError):  # one that was reset has ended like any other

@@ -302,7 +302,7 @@ def _out_of_place(layer: Layer) -> Iterator[str]:
 
 
 def _redirected(sinks: Iterable[_Planned], redirect: Redirect | None) -> list[_Planned]:
-    """Return sinks under the names that they have by a redirect, each of which begins anew."""
+    """Return sinks under the names that they have by a redirect, each of which starts over."""
     if redirect is None:
         return list(sinks)
     since = redirect.since_of(redirect.start)

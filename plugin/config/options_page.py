@@ -1,6 +1,6 @@
 """The reference of log-opts, rendered from their declarations: for a terminal, and as the page ``docs/log-opts.md``.
 
-``peavey options --markdown > docs/log-opts.md`` writes the page anew.
+``peavey options --markdown > docs/log-opts.md`` regenerates the page.
 """
 
 import textwrap
@@ -119,7 +119,7 @@ def _sink_text(sink: type[SinkOptions]) -> str:
 
 
 _PAGE_START = """\
-<!-- Generated from the declarations in plugin/config and plugin/sinks; `peavey options --markdown` writes it anew. -->
+<!-- Generated from the declarations in plugin/config and plugin/sinks; `peavey options --markdown` regenerates it. -->
 
 # Log-opts
 

@@ -115,7 +115,7 @@ class Options:
     """All declarations, in the order of the reference, those of nested classes included."""
 
     def __init_subclass__(cls) -> None:
-        """Collect the declarations, those of base classes first; one that is declared anew keeps its place."""
+        """Collect the declarations, those of base classes first; one that is declared again keeps its place."""
         super().__init_subclass__()
         cls.options = tuple(option for member in _members(cls) for option in member.options)
 

@@ -1,6 +1,6 @@
 """The reference of the plugin's settings, rendered from their declarations as the page ``docs/settings.md``.
 
-``python -m plugin.config.settings_page > docs/settings.md`` writes the page anew.
+``python -m plugin.config.settings_page > docs/settings.md`` regenerates the page.
 """
 
 import sys
@@ -10,7 +10,7 @@ from plugin.config.options_page import escape_cell
 from plugin.config.settings import SETTINGS, Setting
 
 _PAGE_START = """\
-<!-- Generated from plugin/config/settings.py; `python -m plugin.config.settings_page` writes it anew. -->
+<!-- Generated from plugin/config/settings.py; `python -m plugin.config.settings_page` regenerates it. -->
 
 # Settings
 

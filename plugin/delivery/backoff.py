@@ -22,7 +22,7 @@ class Backoff:
         return delay
 
     def delay_after(self, error: SinkError) -> float:
-        """Return the next delay in seconds, longer where the destination asks for that or has to be mended first."""
+        """Return the next delay in seconds, longer where the destination asks for that or needs attention first."""
         delay = self.delay()
         if isinstance(error, RetryError) and error.after is not None:
             return max(delay, min(error.after, self._longest))
@@ -31,5 +31,5 @@ class Backoff:
         return delay
 
     def reset(self) -> None:
-        """Begin anew after a success."""
+        """Start over after a success."""
         self._next = self._shortest

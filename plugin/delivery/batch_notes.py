@@ -144,7 +144,7 @@ class BatchNotes:
                 continue
             except (OSError, ValueError) as error:
                 logger.warning(
-                    "destination %s: cannot use the note of a batch; its records are read and sent anew: %s: %s",
+                    "destination %s: cannot use the note of a batch; its records are read and sent again: %s: %s",
                     self._label,
                     path.name,
                     error,

@@ -83,7 +83,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return base64.b64decode(self.line_base64) if self.line_base64 else self.line.encode()
 
     def record(self, prepared: Any) -> Record:
-        """Make the record anew, to be sent again; ``prepared`` is as in ``Record``, without the letter's labels."""
+        """Rebuild the record, to be sent again; ``prepared`` is as in ``Record``, without the letter's labels."""
         if self.labels is not None and isinstance(prepared, Labelled):
             prepared = prepared.relabelled(self.source, self.labels, self.tenant)
         part = self.part or Part("", 0, last=False)

@@ -31,9 +31,9 @@ class DeliverySettings:
 class Destination:
     """Takes the records of its tails, in turn, to one place, one batch after the other.
 
-    ``label`` is the sink's instance name and ``address`` where it sends to, for the log. ``renewed`` gives the sink
-    anew if a secret of it has changed: it is asked after failures. ``notes`` is where batches are noted before they are
-    sent, for a sink that asks for it. ``turns`` and ``yielding`` decide what is read next, and when.
+    ``label`` is the sink's instance name and ``address`` where it sends to, for the log. ``renewed`` returns a
+    new sink if a secret of it has changed: it is asked after failures. ``notes`` is where batches are noted before they
+    are sent, for a sink that asks for it. ``turns`` and ``yielding`` decide what is read next, and when.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 _WHOLE = ""
 """In the place of a sink's instance: a fault of the container as a whole."""
-_MEND_NOTE = "if it is damaged, start the container again: the first line that it prints has it written anew"
+_MEND_NOTE = "if it is damaged, start the container again: the first line that it prints rewrites it"
 
 
 class Faults:

@@ -1,4 +1,4 @@
-"""Making a sink anew when a file that its options name for a secret holds another one."""
+"""Replacing a sink when a file that its options name for a secret holds another one."""
 
 import logging
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Renewal:
         self._secrets = choice.secrets_from_files
 
     def renewed(self) -> Sink[Any] | None:
-        """Return the sink anew if a secret has changed, None if not.
+        """Return a new sink if a secret has changed, None if not.
 
         Raises ``MisconfiguredError`` if a file cannot be used now.
         """

@@ -91,7 +91,7 @@ class Sender:
                 notes.settle(noted.tails)
             except RejectError as error:
                 self._note_answer()
-                logger.info("destination %s: refused, to be read and sent anew: %s", self._name, error)
+                logger.info("destination %s: refused, to be read and sent again: %s", self._name, error)
                 return
             except SinkError as error:
                 await self._recover(error)

@@ -275,7 +275,7 @@ class Intake:
         return attached
 
     def _rebuild(self, name: str) -> Attachment | None:
-        """Make a damaged attachment anew from the journal whose info.json names its FIFO, if there is one."""
+        """Rebuild a damaged attachment from the journal whose info.json names its FIFO, if there is one."""
         for container_id in self.data.container_ids():
             try:
                 metadata = read_metadata(self.data.container(container_id))

@@ -51,7 +51,7 @@ class Taker:
     def serve_safely(self, stream: Stream, budget: int) -> int:
         """Serve a stream; what goes wrong with one container must not end the service of all others.
 
-        Its journal is opened anew after a while, which recovers it from what is on disk.
+        Its journal is opened again after a while, which recovers it from what is on disk.
         """
         try:
             return self.serve(stream, budget)

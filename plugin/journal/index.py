@@ -1,6 +1,6 @@
 """The sparse index of a segment: a point about every 64 KiB, in a file of fixed records beside the segment.
 
-It is derived: where it is lost, stale or damaged, walking the segment makes it anew. A record is four little-endian
+It is derived: where it is lost, stale or damaged, walking the segment rebuilds it. A record is four little-endian
 64-bit integers: offset, lines, latest, resume (see ``Walker.points``). The first record is the segment's beginning;
 a closed segment's last record is its end.
 """

@@ -156,6 +156,6 @@ class Reframer:
 
 
 def _head(fields: Fields, buffer: bytes) -> bytes:
-    """Encode source and time anew, for an entry whose fields do not come in the engine's order."""
+    """Encode source and time again, for an entry whose fields do not come in the engine's order."""
     source = buffer[fields.source_start : fields.source_end]
     return b"\x0a" + encode_varint(len(source)) + source + b"\x10" + encode_varint(fields.time_nano)

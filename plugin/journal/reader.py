@@ -167,7 +167,7 @@ class JournalReader:
         return False
 
     def _list_from(self, offset: int) -> None:
-        """List the segments anew, from the one on that holds an offset."""
+        """List the segments again, from the one on that holds an offset."""
         self._listed = last_change(self.folder)
         self._ahead = list_segments(self.folder)[::-1]
         while len(self._ahead) > 1 and self._ahead[-2].base <= offset:

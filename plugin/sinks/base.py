@@ -178,4 +178,4 @@ class Sink(ABC, Generic[Prepared]):
 
     @abstractmethod
     async def close(self) -> None:
-        """Close connections. ``send`` may be called again afterwards, and connects anew."""
+        """Close connections. ``send`` may be called again afterwards, and reconnects."""

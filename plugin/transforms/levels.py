@@ -103,7 +103,7 @@ def level_in(line: bytes) -> int:
 
 
 class Severity:
-    """Gives each record a severity: the one that it has, that of its line's beginning, or what its stream implies."""
+    """Set each record's severity: the one that it has, that of its line's beginning, or what its stream implies."""
 
     name = "severity"
 

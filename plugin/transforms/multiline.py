@@ -135,7 +135,7 @@ class Multiline:
         return (made,)
 
     def _close(self, stream: Hashable) -> list[Record]:
-        """Complete an event; what was not of it after all is looked at anew."""
+        """Complete an event; what was not of it after all is looked at again."""
         event = self._events.pop(stream)
         self._since.pop(stream, None)
         rest = event.tentative

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.dockerd
 
 
 def refusal(containers: Containers, **options: str) -> str:
-    """Run a container with these log-opts, which must fail; gives what the client printed on stderr."""
+    """Run a container with these log-opts, which must fail; return what the client printed on stderr."""
     log_options = [f"--log-opt={name.replace('_', '-')}={value}" for name, value in options.items()]
     done = containers.client.run(
         *("run", "--rm", "--network=none", f"--log-driver={containers.driver}", *log_options, containers.image, "true"),

@@ -31,7 +31,7 @@ class Counting:
         wait_until(lambda: self._printed() >= before + lines, f"{lines} more lines are printed")
 
     def finish(self) -> tuple[list[int], int]:
-        """Let it end; gives the numbers that it printed, and how many lines it says they were."""
+        """Let it end; return the numbers that it printed, and how many lines it says they were."""
         self._stop.touch()
         assert self.container.wait() == 0
         *numbers, total = self.container.logs().splitlines()

@@ -11,7 +11,7 @@ OVERHEAD = 0.0004  # seconds that a reading takes
 
 
 def run(pace: Pace, rates: list[float], holds: int = CAPACITY, now: float = 0.0) -> list[tuple[float, int]]:
-    """Read a pipe that fills at so many bytes a second, and holds so many; gives each pause, and what came in it."""
+    """Read a pipe that fills at so many bytes a second, and holds so many; return each pause, and what came in it."""
     readings = []
     pause = 0.0
     for rate in rates:

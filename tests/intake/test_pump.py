@@ -426,7 +426,7 @@ class TestEnds:
 
 
 def begin_two(harness: PumpHarness) -> Fifo:
-    """Begin a stream that ends within an entry, and a newer one that has to wait for its rest; gives the older."""
+    """Begin a stream that ends within an entry, and a newer one that has to wait for its rest; return the older."""
     older, newer = harness.begin("older"), harness.begin("newer")
     older.write(WHOLE + HALF)
     harness.turn()

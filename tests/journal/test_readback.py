@@ -301,7 +301,7 @@ class TestDamage:
 
     @pytest.fixture(params=["newest", "closed", "compressed"])
     def damaged(self, folder: Path, request: pytest.FixtureRequest) -> Callable[[bytes], list[Entry]]:
-        """Damages a frame in the middle of such a segment; gives the entries that are whole."""
+        """Damages a frame in the middle of such a segment; return the entries that are whole."""
 
         def damage(garbled: bytes) -> list[Entry]:
             write_journal(folder, encode(self.SENT), segment_size=10_000)

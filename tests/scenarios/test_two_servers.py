@@ -9,7 +9,7 @@ from tests.testbed.standin import Engine
 
 
 def second(server: Server, *, socket: Path, data: Path) -> str:
-    """Start a second server, which must refuse; gives what it says."""
+    """Start a second server, which must refuse; return what it says."""
     command = server.command()
     command[command.index("--socket") + 1] = str(socket)
     command[command.index("--data") + 1] = str(data)

@@ -69,7 +69,7 @@ def failure_of(sink: Sink[Any], *lines: bytes) -> SinkError:
 
 @contextlib.asynccontextmanager
 async def raw_server(handler: Handler) -> AsyncIterator[int]:
-    """A TCP server that does with each connection what a function does; gives its port."""
+    """A TCP server that does with each connection what a function does; return its port."""
     tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -41,7 +41,7 @@ class Container:
         self.client.run("restart", "--time=0", self.id)
 
     def wait(self) -> int:
-        """Wait until it ends; gives its exit code."""
+        """Wait until it ends; return its exit code."""
         return int(self.client.text("wait", self.id))
 
     def state(self) -> dict[str, Any]:

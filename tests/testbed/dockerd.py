@@ -64,7 +64,7 @@ class Client:
         stdin: bytes | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run the client to its end; gives its output, stdout and stderr apart.
+        """Run the client to its end; return its output, stdout and stderr apart.
 
         With `check`, a status other than 0 raises EngineError with what the client said. `timeout` in seconds.
         """

@@ -126,7 +126,7 @@ def install(packages: list[str]) -> None:
 
 
 def provide(names: list[str]) -> list[str]:
-    """See to these needs; gives the names of those that stay unmet, after saying what would meet them."""
+    """See to these needs; return the names of those that stay unmet, after saying what would meet them."""
     missing = [name for name in names if not NEEDS[name].present()]
     if missing and is_installable():
         install(sorted({package for name in missing for package in NEEDS[name].packages}))

@@ -14,7 +14,7 @@ _FOLDERS = ("bin", "tmp", "proc", "sys", "dev", "etc")
 
 
 def busybox_image(client: Client) -> str:
-    """See to it that the engine has the busybox image; gives its name. Raises EngineError without a busybox."""
+    """See to it that the engine has the busybox image; return its name. Raises EngineError without a busybox."""
     if client.run("image", "inspect", BUSYBOX, check=False).returncode != 0:
         client.run("import", "--change", 'CMD ["/bin/sh"]', "-", BUSYBOX, stdin=_archive(_busybox()))
     return BUSYBOX

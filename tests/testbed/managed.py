@@ -95,7 +95,7 @@ def _age(pid: int) -> float:
 
 
 def variant(plugin: Path, folder: Path, description: str) -> Path:
-    """Make another version of a plugin, given as the folder of config.json and rootfs; gives its folder.
+    """Make another version of a plugin, given as the folder of config.json and rootfs; return its folder.
 
     It can be told by its description. The file system differs too, since an engine refuses to create two plugins
     with the same content.

@@ -25,7 +25,7 @@ BUILD_SECONDS = 900.0
 
 
 def base_image(client: Client) -> str:
-    """See to it that the engine has the base image; gives its name. The first time takes a minute or so."""
+    """See to it that the engine has the base image; return its name. The first time takes a minute or so."""
     if client.run("image", "inspect", BASE, check=False).returncode != 0:
         client.run("import", str(_base_archive()), BASE)
     return BASE

@@ -27,7 +27,7 @@ class RegistryError(Exception):
 
 @contextlib.contextmanager
 def local_registry() -> Iterator[str]:
-    """Run Debian's docker-registry on a free port, empty; gives its address, such as 127.0.0.1:5000."""
+    """Run Debian's docker-registry on a free port, empty; return its address, such as 127.0.0.1:5000."""
     program = shutil.which("docker-registry", path=program_path())
     if program is None:
         raise RegistryError("docker-registry is not on this machine: python3 tests/testbed/host.py registry")

@@ -182,14 +182,14 @@ def plugin_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_to_end(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-    """Run a command of the plugin to its end; gives what it printed."""
+    """Run a command of the plugin to its end; return what it printed."""
     return subprocess.run(
         command, cwd=REPOSITORY, env=plugin_environment({}), capture_output=True, timeout=_SAFETY_NET, check=False
     )
 
 
 def refusal(command: Sequence[str]) -> str:
-    """Run a command of the plugin that cannot do what it is asked for; gives what it says of that."""
+    """Run a command of the plugin that cannot do what it is asked for; return what it says of that."""
     done = run_to_end(command)
     said = (done.stdout + done.stderr).decode()
     assert done.returncode != 0, said

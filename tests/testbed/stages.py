@@ -43,7 +43,7 @@ class Stage(Protocol):
         """The running driver."""
 
     def start(self, lines: int) -> str:
-        """Start the container that prints the numbers up to `lines`; gives its id."""
+        """Start the container that prints the numbers up to `lines`; return its id."""
 
     def wait(self) -> None:
         """Wait until it has printed all of them; raises EngineError when it failed."""

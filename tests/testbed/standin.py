@@ -121,7 +121,7 @@ class Copier:
         self._part_time = 0
 
     def feed(self, data: bytes) -> Iterator[LogEntry]:
-        """Take some output; gives the entries that it completes."""
+        """Take some output; return the entries that it completes."""
         data = self._rest + data
         position = 0
         while True:

@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def run(folder: Path, text: str, *flags: str) -> tuple[int, str]:
-    """Run a test module under the rule; gives the exit status and what pytest printed."""
+    """Run a test module under the rule; return the exit status and what pytest printed."""
     (folder / "test_it.py").write_text(f"import pytest\n{text}\n", encoding="utf-8")
     options = ["-p", "tests.testbed.no_skips", "-c", "/dev/null", "--rootdir", str(folder)]
     command = [sys.executable, "-m", "pytest", *options, *flags, str(folder)]

@@ -1,7 +1,7 @@
 """Placing cursors: first ones for sinks that are new to a journal, others for those that do not fit it any more.
 
 A power cut can leave a cursor ahead of what the disk has of its journal, or leave cursors of a journal that is gone and
-begins anew. What is written then would lie before the cursor, and be taken for delivered. Hence intake places the
+starts over. What is written then would lie before the cursor, and be taken for delivered. Hence intake places the
 cursors when it opens a journal, before it writes behind its end.
 """
 

@@ -33,7 +33,7 @@ _ADVICE = {
     497: "grant the user INSERT on the table",
     516: "check user and password",
 }
-"""What somebody has to set right, by code."""
+"""What needs attention, by code."""
 
 _DATA = frozenset(
     {6, 25, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 349, 376, 407, 441, 467, 469, 675, 676, 691}

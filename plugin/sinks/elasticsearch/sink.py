@@ -97,7 +97,7 @@ class ElasticsearchSink(Sink[PreparedDocuments]):
             self._verdicts.update((action, TAKEN) for action, _ in rest)
         for action, verdict in known.items():
             if verdict.kind is Kind.REFUSED:
-                if len(items) == 1:  # it is a dead letter now, and is asked for anew if it comes again
+                if len(items) == 1:  # it is a dead letter now, and is asked for again if it comes again
                     del self._verdicts[action]
                 raise RejectError(self._said(verdict))
 

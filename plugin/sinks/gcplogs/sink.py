@@ -101,7 +101,7 @@ class GcplogsSink(Sink[PreparedEntries]):
             raise fault
         if refused is not None:
             reason = self._verdicts[records[refused]]
-            if len(records) == 1:  # it is a dead letter now, and is asked for anew if it comes again
+            if len(records) == 1:  # it is a dead letter now, and is asked for again if it comes again
                 del self._verdicts[records[0]]
             raise RejectError(f"{self._site} answered {reason}", refused, took_those_before=True)
         self._verdicts.clear()

@@ -46,13 +46,13 @@ class GelfOptions(SinkOptions):
     tcp_max_reconnect: Option[int | None] = Option(
         name="gelf-tcp-max-reconnect",
         kind=types.integer(0),
-        help="How often Docker's driver connects anew before it drops a message, for TCP only.",
+        help="How often Docker's driver reconnects before it drops a message, for TCP only.",
         superseded="messages are sent again until they arrive: the journal holds them",
     )
     tcp_reconnect_delay: Option[int | None] = Option(
         name="gelf-tcp-reconnect-delay",
         kind=types.integer(0),
-        help="How many seconds Docker's driver waits before it connects anew, for TCP only.",
+        help="How many seconds Docker's driver waits before it reconnects, for TCP only.",
         superseded="the pause is that of retry-min and retry-max",
     )
 

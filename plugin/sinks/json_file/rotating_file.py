@@ -1,6 +1,6 @@
 """Appending lines to a file that is rotated as Docker's json-file driver does, by several processes if need be.
 
-Each call opens the file anew and locks it, so that no process writes to a file that another has rotated away. What a
+Each call opens the file again and locks it, so that no process writes to a file that another has rotated away. What a
 crash left of a line is cut off before anything is added.
 """
 

@@ -55,7 +55,7 @@ class Producing:
 
 
 class KafkaConnection:
-    """A producer, made when needed, for the brokers of one cluster; it connects anew by itself."""
+    """A producer, made when needed, for the brokers of one cluster; it reconnects by itself."""
 
     def __init__(
         self, addresses: tuple[Address, ...], login: Login, tls: ClientTls | None, producing: Producing

@@ -183,7 +183,7 @@ class Publisher:
             chunk.count += 1
 
     def _worst(self, failed: Sequence[Chunk], problems: Iterable[BaseException]) -> SinkError:
-        """Return what somebody has to mend, else what is to be split, else whatever there is."""
+        """Return what needs attention, else what is to be split, else whatever there is."""
         found: list[SinkError] = []
         for chunk in failed:
             error = _error_of(chunk.acknowledged)

@@ -103,7 +103,7 @@ class Publisher:
         _raise_worst(outcome for outcome in outcomes if isinstance(outcome, BaseException))
 
     async def close(self) -> None:
-        """Close the connection; where the subjects end is asked anew."""
+        """Close the connection; where the subjects end is asked again."""
         self._sequences.clear()
         await self._connection.close()
 
@@ -291,7 +291,7 @@ def _read_headers(encoded: str) -> dict[str, str]:
 
 
 def _raise_worst(problems: Iterable[BaseException]) -> None:
-    """Raise what somebody has to mend, else whatever there is."""
+    """Raise what needs attention, else whatever there is."""
     found = list(problems)
     for problem in found:
         if not isinstance(problem, SinkError) or isinstance(problem, MisconfiguredError):

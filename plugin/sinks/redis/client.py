@@ -173,7 +173,7 @@ class RedisClient:
         raise problem or UnavailableError(f"{self}: no node answers")
 
     def _forget_masters(self) -> None:
-        """Ask anew before the next command; without a cluster, try the next address."""
+        """Ask again before the next command; without a cluster, try the next address."""
         self._masters = {}
         if not self._is_cluster and len(self._addresses) > 1:
             at = self._addresses.index(self._home or self._addresses[0])
@@ -194,7 +194,7 @@ def _lacks_script(reply: Any) -> bool:
 
 
 def _raise_worst(problems: Iterable[BaseException]) -> None:
-    """Raise what somebody has to mend, else whatever there is."""
+    """Raise what needs attention, else whatever there is."""
     found = list(problems)
     for problem in found:
         if not isinstance(problem, SinkError) or isinstance(problem, MisconfiguredError):

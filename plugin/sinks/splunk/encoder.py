@@ -135,7 +135,7 @@ def _json(line: bytes) -> bytes | None:
         except orjson.JSONDecodeError:
             pass
         else:
-            # Not written anew, so that numbers keep all their digits.
+            # Not written again, so that numbers keep all their digits.
             return line.strip(b" \t\r\n")
     return None
 

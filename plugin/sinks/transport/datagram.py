@@ -56,7 +56,7 @@ def _joined_from(payload: bytes) -> int:
 class DatagramConnection:
     """A socket that sends datagrams to one address.
 
-    It is opened when needed, and by name anew every half minute: nothing else would tell that the name has moved.
+    It is opened when needed, and by name again every half minute: nothing else would tell that the name has moved.
     """
 
     def __init__(self, address: Address, limits: Limits = DEFAULT_LIMITS) -> None:

@@ -37,7 +37,7 @@ class Limits:
     """Time limits of a connection, in seconds.
 
     ``connect`` covers looking up the name, connecting and the TLS handshake. ``write`` and ``read`` are for a peer that
-    does not move at all: each byte that it takes or sends begins them anew. For ``trial`` seconds after its first bytes
+    does not move at all: each byte that it takes or sends restarts them. For ``trial`` seconds after its first bytes
     a new connection is watched for a peer that accepts and then closes, as proxies without a server behind them do, and
     servers of TLS 1.3 that refuse a certificate.
     """

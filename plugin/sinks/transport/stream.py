@@ -35,7 +35,7 @@ _ABORT = struct.pack("ii", 1, 0)
 
 
 class StreamConnection:
-    """A connection to one address that is opened when needed, given up when it fails, and opened anew.
+    """A connection to one address that is opened when needed, given up when it fails, and opened again.
 
     Every method raises `RetryError` or `MisconfiguredError` and has then closed the connection. A peer that sends more
     than 64 KiB that is not read, nor dropped, is one that failed.
@@ -63,7 +63,7 @@ class StreamConnection:
     async def open(self) -> bool:
         """Connect, unless there is a connection that the peer has not closed; tell whether it is a new one.
 
-        The name is looked up anew, and all its addresses are tried in turn.
+        The name is looked up again, and all its addresses are tried in turn.
         """
         if self._socket is not None:
             try:

@@ -91,7 +91,7 @@ class Receiver:
         self._running.set()
 
     def settle(self) -> int:
-        """Take in all that came over connections which are closed by now; gives the number of the latest until now."""
+        """Take in all that came over connections which are closed by now; return the number of the latest until now."""
         before = self.connections
         with socket.create_connection(("127.0.0.1", self.port)) as last:
             name = last.getsockname()

@@ -36,7 +36,7 @@ def wait_for_the_end(stream: UnansweredStream) -> None:
 
 
 async def with_one_read(listener: socket.socket) -> tuple[UnansweredStream, socket.socket]:
-    """Send "one " to a server that reads it; gives the server's end, too."""
+    """Send "one " to a server that reads it; return the server's end, too."""
     stream = stream_to(listener)
     await stream.send(b"one ")
     first, _ = listener.accept()

@@ -14,7 +14,7 @@ from plugin.sinks.transport.aws import metadata, shared_files, web_identity
 from plugin.sinks.transport.aws.options import AwsOptions
 
 _RENEW_BEFORE = 600.0  # seconds before they end
-_LOOK_AGAIN = 300.0  # seconds after which a file that says no end is read anew
+_LOOK_AGAIN = 300.0  # seconds after which a file that says no end is read again
 _TRY_AGAIN = 30.0  # seconds after a renewal that failed, while the old ones still hold
 
 
@@ -76,7 +76,7 @@ class AwsAccount:
         return self._region
 
     def forget(self) -> None:
-        """Look for credentials anew when they are next asked for: AWS has refused those that were given."""
+        """Look for credentials again when they are next asked for: AWS has refused those that were given."""
         self._renew_at = 0.0
 
     async def _find(self) -> Credentials:

@@ -43,7 +43,7 @@ def failure(
     """Return the failure that an answer stands for, None for 2xx.
 
     408, 425, 429 and 5xx may pass, and so may what is not the status of an answer at all: `RetryError`. 401, 403, 404,
-    405, 407, 415 and redirects, which are not followed, need somebody to change something: `MisconfiguredError`. All
+    405, 407, 415 and redirects, which are not followed, need attention: `MisconfiguredError`. All
     others are about this batch: `RejectError`, and for 413 `TooLargeError`. The message calls the server ``site``.
     """
     if 200 <= status < 300:

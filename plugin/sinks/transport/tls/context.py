@@ -1,4 +1,4 @@
-"""TLS of the sinks: an SSL context from files, read anew when they change."""
+"""TLS of the sinks: an SSL context from files, read again when they change."""
 
 import contextlib
 import logging
@@ -137,7 +137,7 @@ def check_files(ca: Path | None = None, cert: Path | None = None, key: Path | No
 
 
 def is_lasting(error: ssl.SSLError) -> bool:
-    """Return whether somebody has to change something: how we are set up, the server, or that it is this server."""
+    """Return whether it needs attention: how we are set up, the server, or that it is this server."""
     return any(word in (error.reason or "") for word in _LASTING)
 
 

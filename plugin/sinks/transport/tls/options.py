@@ -13,7 +13,7 @@ from plugin.sinks.base import MisconfiguredError
 from plugin.sinks.transport.tls.context import ClientTls, check_files
 
 _HOST = re.compile(r"[\w:][\w.:-]*")
-_FILES = "In the managed plugin, files of the host are below /etc/peavey; one that changes is read anew."
+_FILES = "In the managed plugin, files of the host are below /etc/peavey; one that changes is read again."
 
 
 def _parse_server_name(text: str) -> str:
