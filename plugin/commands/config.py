@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from plugin.browse.selection import find_container
 from plugin.commands.discovery import find_data
-from plugin.commands.selection import find_container
 from plugin.config.effective import Rules
 from plugin.config.settings import load_settings
 from plugin.errors import JournalError, ProfilesError

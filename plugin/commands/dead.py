@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from plugin.browse.selection import find_container
 from plugin.commands.discovery import find_data
 from plugin.commands.humanize import show_count
-from plugin.commands.selection import find_container
 from plugin.config.files import restrict
 from plugin.config.options import SinkChoice, validate_leniently
 from plugin.config.parsing import printable

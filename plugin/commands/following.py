@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from plugin.commands.selection import Journal, Wanted, known_journals, select
+from plugin.browse.selection import Journal, Wanted, known_journals, select
 from plugin.docker.frames import HEADER_SIZE, decode_entry, entry_size
 from plugin.errors import PeaveyError
 from plugin.intake.attachments import Attachments

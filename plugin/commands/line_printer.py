@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import orjson
 
-from plugin.commands.selection import Journal
+from plugin.browse.selection import Journal
 from plugin.docker.info import short_id
 from plugin.docker.times import format_time
 from plugin.journal.lines import Line

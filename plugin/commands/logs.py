@@ -8,12 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from plugin.commands import selection
+from plugin.browse.selection import Journal, Selection, describe_older, known_journals, select
+from plugin.commands import container_arguments
+from plugin.commands.container_arguments import wanted_by
 from plugin.commands.discovery import find_data
 from plugin.commands.following import Follower, Found, lines_of, split_lines
 from plugin.commands.line_printer import LinePrinter, PrintOptions, is_colourful, label
 from plugin.commands.rlimits import raise_file_limit
-from plugin.commands.selection import Journal, Selection, describe_older, known_journals, select, wanted_by
 from plugin.commands.timestamps import parse_moment
 from plugin.config.parsing import hint, quote
 from plugin.config.shaping_kinds import LEVELS
@@ -40,7 +41,7 @@ _STREAMS = ("stdout", "stderr")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``docker logs``, and those that choose containers and lines."""
-    selection.add_arguments(parser)
+    container_arguments.add_arguments(parser)
     parser.add_argument("-a", "--all", action="store_true", help="all containers")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="follow, also through restarts, and new containers that fit"

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from plugin.commands import selection
+from plugin.browse.selection import Journal, known_journals, select
+from plugin.commands import container_arguments
+from plugin.commands.container_arguments import wanted_by
 from plugin.commands.discovery import find_data
 from plugin.commands.humanize import show_age, show_bytes, show_seconds
-from plugin.commands.selection import Journal, known_journals, select, wanted_by
 from plugin.config.parsing import printable
 from plugin.docker.frames import HEADER_SIZE, Fields, entry_size
 from plugin.docker.info import short_id
@@ -61,7 +62,7 @@ class Row:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    selection.add_arguments(parser)
+    container_arguments.add_arguments(parser)
     parser.add_argument("--running", action="store_true", help="only those that run")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
 

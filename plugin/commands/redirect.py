@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from plugin.browse.selection import find_container
 from plugin.commands.discovery import find_data
 from plugin.commands.log_opts import given_log_opts
-from plugin.commands.selection import find_container
 from plugin.config.effective import Rules
 from plugin.config.files import restrict
 from plugin.config.options import check_start

@@ -14,9 +14,9 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
+from plugin.browse.selection import find_container
 from plugin.commands.discovery import find_data
 from plugin.commands.log_opts import given_log_opts
-from plugin.commands.selection import find_container
 from plugin.commands.terminal import console
 from plugin.config.common_options import COMMON_OPTIONS
 from plugin.config.options import SinkChoice, validate

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from plugin.__main__ import main
+from plugin.browse.selection import Wanted, find_container, known_journals, select
 from plugin.commands.following import Follower, lines_of
 from plugin.commands.line_printer import harmless
-from plugin.commands.selection import Wanted, find_container, known_journals, select
 from plugin.docker.frames import Entry
 from plugin.docker.info import Info
 from plugin.errors import JournalError

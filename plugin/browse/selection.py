@@ -1,6 +1,5 @@
 """Which containers are meant: by name, id, pattern, label, Compose project or service."""
 
-import argparse
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,8 @@ from plugin.errors import JournalError, PeaveyError
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import read_metadata
 
-_PROJECTS = ("com.docker.compose.project", "com.docker.stack.namespace")
-_SERVICES = ("com.docker.compose.service", "com.docker.swarm.service.name")
+PROJECT_LABELS = ("com.docker.compose.project", "com.docker.stack.namespace")
+SERVICE_LABELS = ("com.docker.compose.service", "com.docker.swarm.service.name")
 _GLOB = frozenset("*?[")
 _SECOND = 1_000_000_000
 
@@ -57,36 +56,6 @@ class Selection:
 
     chosen: list[Journal]
     older: list[Journal]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add names and the flags that choose containers."""
-    parser.add_argument(
-        "names",
-        metavar="CONTAINER",
-        nargs="*",
-        help="its name, a pattern such as 'web*', its id or the beginning of it, or the name of a Swarm service",
-    )
-    parser.add_argument(
-        "--project", action="append", default=[], metavar="NAME", help="containers of this Compose project or stack"
-    )
-    parser.add_argument(
-        "--service", action="append", default=[], metavar="NAME", help="containers of this Compose or Swarm service"
-    )
-    parser.add_argument(
-        "--label", action="append", default=[], metavar="KEY[=VALUE]", help="containers with this label"
-    )
-
-
-def wanted_by(arguments: argparse.Namespace, *, everything: bool) -> Wanted:
-    """Return what the flags ask for."""
-    return Wanted(
-        names=tuple(arguments.names),
-        projects=tuple(arguments.project),
-        services=tuple(arguments.service),
-        labels=tuple(arguments.label),
-        everything=everything,
-    )
 
 
 def known_journals(data: DataFolder, known: Mapping[str, Journal] | None = None) -> dict[str, Journal]:
@@ -179,7 +148,7 @@ def _named(
     if not found and several and _GLOB & set(name):
         found = [one for one in journals.values() if one.name and fnmatch.fnmatchcase(one.name, name)]
     if not found and several:
-        found = [one for one in journals.values() if name and name in _values(one, _SERVICES)]
+        found = [one for one in journals.values() if name and name in _values(one, SERVICE_LABELS)]
     if found:
         return _newest_of_each_name(found)
     found = [one for one in journals.values() if wanted and one.id.startswith(wanted)]
@@ -205,9 +174,9 @@ def _age(one: Journal) -> tuple[str, int, int, str]:
 
 
 def _fits(one: Journal, wanted: Wanted) -> bool:
-    if wanted.projects and not set(wanted.projects) & _values(one, _PROJECTS):
+    if wanted.projects and not set(wanted.projects) & _values(one, PROJECT_LABELS):
         return False
-    if wanted.services and not set(wanted.services) & _values(one, _SERVICES):
+    if wanted.services and not set(wanted.services) & _values(one, SERVICE_LABELS):
         return False
     for label in wanted.labels:
         key, equals, value = label.partition("=")
