@@ -1,4 +1,4 @@
-"""Records as messages of Kafka: runs of one container's lines, each a value with what is the same for all of them.
+"""Records as messages of Kafka: runs of one container's lines, each message a line or several.
 
 This module also runs compiled (see ``encoder.pxd``).
 """
@@ -8,15 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgpack
-import orjson
 
-from plugin.docker.times import format_second
 from plugin.records.record import Record
-from plugin.sinks.encoding.json_strings import strings
-from plugin.sinks.encoding.record_fields import json_of
-from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
-
-_LAST_DIGITS = [digits + b'Z","log":"' for digits in THREE_DIGITS]
+from plugin.sinks.encoding.line_objects import after_lines, encode_objects, ends_of_messages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,22 +23,40 @@ class Container:
     id: str
     """Names the container and its journal for good."""
     headers: Mapping[str, Sequence[tuple[str, bytes]]]
-    """The headers of each record, by source."""
+    """The headers of each message, by source."""
     after_line: Mapping[str, bytes]
     """What follows a line up to its offset, by source; nothing where the line alone is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Lines of one container and one source that follow one another; ``times`` are in milliseconds since 1970 UTC."""
+    """Messages of one container, one after the other.
+
+    ``times``
+        of the first line of each, in milliseconds since 1970 UTC
+    ``counts``
+        how many lines each has
+    ``offsets``
+        of all lines
+    """
 
     topic: str
     key: bytes
     container: str
     headers: Sequence[tuple[str, bytes]]
     times: "array[int]"
+    counts: "array[int]"
     offsets: "array[int]"
     values: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What messages are made of: objects, ``most`` to a message and about ``room`` bytes, or the line alone."""
+
+    as_json: bool
+    most: int
+    room: int
 
 
 def make_container(
@@ -52,23 +64,26 @@ def make_container(
 ) -> Container:
     """Make what is the same for all records of a container; ``fields`` are of each line, where it is an object."""
     named = [(name, value.encode(errors="replace")) for name, value in headers.items()]
-    by_source: dict[str, Sequence[tuple[str, bytes]]] = {}
-    after: dict[str, bytes] = {}
-    for source in ("stdout", "stderr"):
-        by_source[source] = named if as_json else [*named, ("source", source.encode())]
-        after[source] = b'",' + orjson.dumps({"source": source, **fields})[1:-1] if as_json else b""
-    return Container(topic, key, id_, by_source, after)
+    if as_json:
+        by_source: dict[str, Sequence[tuple[str, bytes]]] = dict.fromkeys(("stdout", "stderr"), named)
+        return Container(topic, key, id_, by_source, after_lines(fields, b'"offset":'))
+    by_source = {source: [*named, ("source", source.encode())] for source in ("stdout", "stderr")}
+    return Container(topic, key, id_, by_source, dict.fromkeys(by_source, b""))
 
 
-def encode_runs(records: Sequence[Record], *, as_json: bool) -> bytes:
-    """Encode runs of records, as `runs` takes them apart."""
-    values = encode_objects(records) if as_json else [record.line for record in records]
+def encode_runs(records: Sequence[Record], shape: Shape) -> bytes:
+    """Encode runs of records, as `runs` takes them apart; all records keep their order."""
+    objects = encode_objects(records, b"") if shape.as_json else [record.line for record in records]
     parts: list[bytes] = []
     start = 0
     while start < len(records):
         end = end_of_run(records, start)
-        of_run = records[start:end]
-        first = of_run[0]
+        values = objects[start:end]
+        ends = ends_of_messages(values, shape.most, shape.room)
+        begins = [0, *ends[:-1]]
+        if len(ends) < len(values):
+            values = [b"\n".join(values[first:behind]) for first, behind in zip(begins, ends, strict=True)]
+        first = records[start]
         container: Container = first.prepared
         parts.append(
             msgpack.packb(
@@ -77,9 +92,10 @@ def encode_runs(records: Sequence[Record], *, as_json: bool) -> bytes:
                     container.key,
                     container.id,
                     container.headers[first.source],
-                    array("q", [record.time_nano // 1_000_000 for record in of_run]).tobytes(),
-                    array("q", [record.offset for record in of_run]).tobytes(),
-                    values[start:end],
+                    array("q", [records[start + begin].time_nano // 1_000_000 for begin in begins]).tobytes(),
+                    array("q", [behind - begin for begin, behind in zip(begins, ends, strict=True)]).tobytes(),
+                    array("q", [record.offset for record in records[start:end]]).tobytes(),
+                    values,
                 )
             )
         )
@@ -88,61 +104,27 @@ def encode_runs(records: Sequence[Record], *, as_json: bool) -> bytes:
 
 
 def end_of_run(records: Sequence[Record], start: int) -> int:
-    """Return where the records end that are of the same container and source as the first."""
+    """Return where the records end that are of the same container and have the same headers as the first."""
     first = records[start]
+    container: Container = first.prepared
+    headers = container.headers[first.source]
+    source = first.source
     end = start + 1
     while end < len(records):
         record = records[end]
-        if record.prepared is not first.prepared or record.source != first.source:
+        if record.prepared is not container:
             break
+        if record.source != source:
+            if container.headers[record.source] is not headers:
+                break
+            source = record.source
         end += 1
     return end
-
-
-def encode_objects(records: Sequence[Record]) -> list[bytes]:
-    """Encode each record as an object of JSON in UTF-8."""
-    digits, last_digits = THREE_DIGITS, _LAST_DIGITS
-    values: list[bytes] = []
-    prepared: Container | None = None
-    source = ""
-    second = NO_SECOND
-    begin = after_line = b""
-    lines = strings([record.line for record in records])
-    for number, record in enumerate(records):
-        if record.prepared is not prepared or record.source != source:
-            prepared, source = record.prepared, record.source
-            after_line = record.prepared.after_line[source]
-        time_nano = record.time_nano
-        nanos = time_nano % 1_000_000_000
-        if time_nano // 1_000_000_000 != second:
-            second = time_nano // 1_000_000_000
-            begin = f'{{"timestamp":"{format_second(second)}.'.encode()
-        values.append(
-            b"".join(
-                (
-                    begin,
-                    digits[nanos // 1_000_000],
-                    digits[nanos // 1_000 % 1_000],
-                    last_digits[nanos % 1_000],
-                    lines[number],
-                    after_line,
-                    b"" if record.fields is None and record.severity == 0 else more_of(record),
-                    b',"offset":%d}' % record.offset,
-                )
-            )
-        )
-    return values
-
-
-def more_of(record: Record) -> bytes:
-    """Write severity and fields, as far as there are any, as members of an object with a comma in front."""
-    severity = b',"severity":%d' % record.severity if record.severity else b""
-    return severity if record.fields is None else severity + b',"fields":' + json_of(record.fields)
 
 
 def runs(payload: bytes) -> Iterator[Run]:
     """Take apart what `encode_runs` has made."""
     unpacker = msgpack.Unpacker(max_buffer_size=0, use_list=False)
     unpacker.feed(payload)
-    for topic, key, container, headers, times, offsets, values in unpacker:
-        yield Run(topic, key, container, headers, array("q", times), array("q", offsets), values)
+    for topic, key, container, headers, times, counts, offsets, values in unpacker:
+        yield Run(topic, key, container, headers, array("q", times), array("q", counts), array("q", offsets), values)

@@ -94,6 +94,15 @@ class KafkaOptions(SinkOptions):
         default="json",
         help="json: an object for each line. text: the line alone, byte for byte; headers then name what it is of.",
     )
+    lines_per_message = Option(
+        name="kafka-lines-per-message",
+        kind=types.integer(low=1, high=100_000),
+        default="1",
+        help=(
+            "How many lines a record holds at most, each an object of JSON on a line of its own (NDJSON); it also ends "
+            "at 256 KiB or kafka-max-batch-bytes. 500 costs a fraction, for consumers that can take them apart."
+        ),
+    )
     metadata = Option(
         name="kafka-metadata",
         kind=types.BOOLEAN,
@@ -150,6 +159,8 @@ class KafkaOptions(SinkOptions):
         if not self.use_tls:
             yield from self.tls.check_unused(f"{declared.use_tls.name}=true")
         yield from super().check()
+        if self.lines_per_message > 1 and self.format != "json":
+            yield f"log-opt {quote(declared.lines_per_message.name)} needs {quote(declared.format.name)} json"
         if bool(self.username) != (self.password is not None):
             given, missing = declared.username.name, declared.password.name
             if not self.username:

@@ -41,6 +41,7 @@ class Chunk:
     """Where its first record is in the payload."""
     batch: BatchBuilder
     count: int = 0
+    """How many lines it has."""
     pieces: list[tuple[str, "array[int]"]] = field(default_factory=list)
     """Containers, and the offsets of their records."""
     acknowledged: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -76,7 +77,7 @@ class Publisher:
             lane = await self._lane_of(run)
             chunks = lanes.setdefault(lane, [])
             self._add(producer, chunks, run, number, waiting)
-            number += len(run.values)
+            number += len(run.offsets)
         for lane, chunks in lanes.items():
             if chunks:
                 waiting.update(chunk.acknowledged for chunk in chunks)
@@ -159,28 +160,49 @@ class Publisher:
         number: int,
         waiting: "set[asyncio.Future[None]]",
     ) -> None:
-        """Add records to the chunks of their partition, but for those that are under way or there."""
+        """Add messages to the chunks of their partition, but for lines that are under way or there."""
         key = run.key or None
         headers = list(run.headers)
-        under_way = self._under_way
         chunk = chunks[-1] if chunks else None
         piece: array[int] | None = None
-        for place, (time, offset, value) in enumerate(zip(run.times, run.offsets, run.values, strict=True)):
-            if under_way and (known := under_way.get((run.container, offset))):
-                waiting.add(known)
-                continue
-            all_headers = [*headers, ("offset", b"%d" % offset)]
-            if chunk is None or not _append(chunk, time, key, value, all_headers):
-                chunk = Chunk(run, number + place, producer.create_batch())
+        place = 0
+        for time, count, value in zip(run.times, run.counts, run.values, strict=True):
+            of_message = offsets = run.offsets[place : place + count]
+            text = value
+            place += count
+            if self._under_way:
+                offsets, text = self._left_of(run, of_message, value, waiting)
+                if not offsets:
+                    continue
+            all_headers = [*headers, ("offset", b"%d" % offsets[0])]
+            if chunk is None or not _append(chunk, time, key, text, all_headers):
+                first = number + place - count + of_message.index(offsets[0])
+                chunk = Chunk(run, first, producer.create_batch())
                 chunks.append(chunk)
                 piece = None
-                if not _append(chunk, time, key, value, all_headers):
-                    raise RejectError("the line is too long for a record", index=chunk.first)
+                if not _append(chunk, time, key, text, all_headers):
+                    if count > 1:
+                        raise TooLargeError(f"{count} lines are too long for a record")
+                    raise RejectError("the line is too long for a record", index=first)
             if piece is None:
                 piece = array("q")
                 chunk.pieces.append((run.container, piece))
-            piece.append(offset)
-            chunk.count += 1
+            piece.extend(offsets)
+            chunk.count += len(offsets)
+
+    def _left_of(
+        self, run: Run, offsets: "array[int]", value: bytes, waiting: "set[asyncio.Future[None]]"
+    ) -> tuple["array[int]", bytes]:
+        """Leave out of a message the lines that are under way or there, for which is waited."""
+        known = [self._under_way.get((run.container, offset)) for offset in offsets]
+        waiting.update(future for future in known if future is not None)
+        if None not in known:
+            return array("q"), b""
+        if known.count(None) == len(known):
+            return offsets, value
+        lines = zip(offsets, value.split(b"\n"), known, strict=True)
+        left = [(offset, line) for offset, line, future in lines if future is None]
+        return array("q", [offset for offset, _ in left]), b"\n".join([line for _, line in left])
 
     def _worst(self, failed: Sequence[Chunk], problems: Iterable[BaseException]) -> SinkError:
         """Return what needs attention, else what is to be split, else whatever there is."""

@@ -7,7 +7,7 @@ from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
 from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.encoding.container_members import members_of_container
 from plugin.sinks.kafka.connection import KafkaConnection, Login, Producing
-from plugin.sinks.kafka.encoder import Container, encode_runs, make_container
+from plugin.sinks.kafka.encoder import Container, Shape, encode_runs, make_container
 from plugin.sinks.kafka.options import KafkaOptions
 from plugin.sinks.kafka.publisher import Publisher
 
@@ -15,10 +15,11 @@ from plugin.sinks.kafka.publisher import Publisher
 _ATTRIBUTES = Bounds(size=256 * 1024, value=256 * 1024)
 _NOT_IN_TOPICS = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_TOPIC = 249
+_MOST_BYTES = 256 * 1024
 
 
 class KafkaSink(Sink[Container]):
-    """Produces a record for each line; acknowledged when all replicas in sync have it."""
+    """Produces a message for each line or some lines; acknowledged when all replicas in sync have it."""
 
     declaration = KafkaOptions
 
@@ -30,7 +31,11 @@ class KafkaSink(Sink[Container]):
         producing = Producing(compression=compression, most_bytes=options.max_batch_bytes, limit=options.timeout)
         self._topic = options.topic
         self._key = options.key
-        self._as_json = options.format == "json"
+        self._shape = Shape(
+            as_json=options.format == "json",
+            most=options.lines_per_message,
+            room=min(_MOST_BYTES, options.max_batch_bytes),
+        )
         self._metadata = options.metadata
         self._label = f"kafka@{options.destination}"
         connection = KafkaConnection(options.brokers.addresses, login, tls, producing)
@@ -45,7 +50,7 @@ class KafkaSink(Sink[Container]):
         if not topic:
             raise MisconfiguredError("kafka-topic gives no topic for this container: it renders to nothing")
         headers = {"container_id": info.container_id}
-        if not self._as_json:
+        if not self._shape.as_json:
             headers |= {"container_name": info.name}
         return make_container(
             topic,
@@ -53,12 +58,12 @@ class KafkaSink(Sink[Container]):
             f"{info.container_id}-{origin.birth:x}",
             headers,
             fields,
-            as_json=self._as_json,
+            as_json=self._shape.as_json,
         )
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode the records, container by container as they come."""
-        return encode_runs(records, as_json=self._as_json)
+        return encode_runs(records, self._shape)
 
     async def send(self, payload: bytes) -> None:
         """Produce the records; return when all are acknowledged."""

@@ -8,15 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgpack
-import msgspec
-import orjson
 
-from plugin.docker.times import format_second
 from plugin.records.record import Record
-from plugin.sinks.encoding.json_strings import strings
-from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
+from plugin.sinks.encoding.line_objects import after_lines, encode_objects, ends_of_messages
 
-_LAST_DIGITS = [digits + b'Z","log":"' for digits in THREE_DIGITS]
 _MOST_BYTES = 256 * 1024
 
 
@@ -48,8 +43,7 @@ class Message:
 
 def make_container(subject: str, id_: str, name: str, fields: Mapping[str, object]) -> Container:
     """Make what is the same for all records of a container; ``fields`` are of each line."""
-    after = {source: orjson.dumps({"source": source, **fields})[1:-1] for source in ("stdout", "stderr")}
-    return Container(subject, id_, name, {source: b'",' + text for source, text in after.items()})
+    return Container(subject, id_, name, after_lines(fields, b'"offset":'))
 
 
 def encode_messages(records: Sequence[Record], most: int) -> bytes:
@@ -64,9 +58,10 @@ def encode_messages(records: Sequence[Record], most: int) -> bytes:
         group.append(record)
     parts: list[bytes] = []
     for container, of_container in groups.items():
+        lines = encode_objects(of_container, b"")
         start = 0
-        while start < len(of_container):
-            text, end = encode_lines(of_container, start, most, _MOST_BYTES)
+        for end in ends_of_messages(lines, most, _MOST_BYTES):
+            text = b"".join((b"\n".join(lines[start:end]), b"\n"))
             places = places_of(of_container, start, end).tobytes()
             parts.append(msgpack.packb((container.subject, container.id, container.name, places, text)))
             start = end
@@ -80,53 +75,6 @@ def places_of(records: list[Record], start: int, end: int) -> "array[int]":
         numbers.append(record.end)
         numbers.append(record.offset)
     return array("q", numbers)
-
-
-def encode_lines(records: list[Record], start: int, most: int, room: int) -> tuple[bytes, int]:
-    """Encode the records from ``start`` on, ``most`` of them, as objects with a newline behind each.
-
-    Ends early once they fill ``room`` bytes. Returns the text, and where it ends.
-    """
-    digits, last_digits = THREE_DIGITS, _LAST_DIGITS
-    parts: list[bytes] = []
-    source = ""
-    second = NO_SECOND
-    begin = after_line = b""
-    count = 0
-    chosen = records[start : start + most]
-    lines = strings([record.line for record in chosen])
-    for record in chosen:
-        if record.source != source:
-            source = record.source
-            after_line = record.prepared.after_line[source]
-        time_nano = record.time_nano
-        nanos = time_nano % 1_000_000_000
-        if time_nano // 1_000_000_000 != second:
-            second = time_nano // 1_000_000_000
-            begin = f'{{"timestamp":"{format_second(second)}.'.encode()
-        line = lines[count]
-        parts.extend(
-            (
-                begin,
-                digits[nanos // 1_000_000],
-                digits[nanos // 1_000 % 1_000],
-                last_digits[nanos % 1_000],
-                line,
-                after_line,
-            )
-        )
-        room -= len(line) + len(after_line)
-        if record.severity:
-            parts.append(b',"severity":%d' % record.severity)
-        if record.fields is not None:
-            fields = msgspec.json.encode(record.fields)
-            parts.extend((b',"fields":', fields))
-            room -= len(fields)
-        parts.append(f',"offset":{record.offset}}}\n'.encode())
-        count += 1
-        if room <= 0:
-            break
-    return b"".join(parts), start + count
 
 
 def messages(payload: bytes) -> Iterator[Message]:

@@ -8,10 +8,9 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from plugin.docker.times import format_second
 from plugin.records.record import Record
+from plugin.sinks.encoding.record_fields import json_of, level_of
 from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
 from plugin.sinks.redis.script import SHA
 
@@ -95,7 +94,7 @@ def encode_command(stream: Stream, records: list[Record], start: int, most: int,
     """Encode a command of the records from ``start`` on, ``most`` of them; it ends early once they fill ``room`` bytes.
 
     Returns it, and where it ends. Of each record there are: the position where it ends, its offset, its time, whether
-    it is of stdout or stderr, the line; where these are known, severity and parsed fields.
+    it is of stdout or stderr, the line; where these are known, level and parsed fields.
     """
     headers, digits, last_digits = _SHORT_HEADERS, THREE_DIGITS, _LAST_DIGITS
     short = len(headers)
@@ -137,8 +136,8 @@ def encode_command(stream: Stream, records: list[Record], start: int, most: int,
         arguments += _OWN_ARGUMENTS
         room -= length
         if shaped:
-            fields = b"" if record.fields is None else msgspec.json.encode(record.fields)
-            parts.append(bulk(b"%d" % record.severity))
+            fields = json_of(record.fields) if record.fields else b""
+            parts.append(bulk(level_of(record).encode()))
             parts.append(bulk(fields))
             arguments += 2
             room -= len(fields)

@@ -59,10 +59,10 @@ end
 local i = 6 + count
 while i <= #ARGV do
   local position, offset, time, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local line, severity, fields = ARGV[i + 4], nil, nil
+  local line, level, fields = ARGV[i + 4], nil, nil
   i = i + 5
   if kind == 'O' or kind == 'E' then
-    severity, fields = ARGV[i], ARGV[i + 1]
+    level, fields = ARGV[i], ARGV[i + 1]
     i = i + 2
   end
   local id = '*'
@@ -82,9 +82,9 @@ while i <= #ARGV do
   end
   if wanted then
     local source = (kind == 'o' or kind == 'O') and 'stdout' or 'stderr'
-    if severity then
+    if level then
       local all = {'XADD', key, id, 'timestamp', time, 'source', source, 'log', line, 'offset', offset}
-      if severity ~= '0' then all[#all + 1] = 'severity'; all[#all + 1] = severity end
+      if level ~= '' then all[#all + 1] = 'level'; all[#all + 1] = level end
       if fields ~= '' then all[#all + 1] = 'fields'; all[#all + 1] = fields end
       for _, value in ipairs(fixed) do all[#all + 1] = value end
       redis.call(unpack(all))

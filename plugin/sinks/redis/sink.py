@@ -14,7 +14,7 @@ from plugin.sinks.redis.encoder import Stream, encode_commands, make_stream
 from plugin.sinks.redis.options import RedisOptions
 from plugin.sinks.transport.dial import Address, Limits
 
-_OWN_FIELDS = frozenset({"timestamp", "source", "log", "offset", "severity", "fields"})
+_OWN_FIELDS = frozenset({"timestamp", "source", "log", "offset", "level", "fields"})
 
 
 class RedisSink(Sink[Stream]):

@@ -135,7 +135,7 @@ class KafkaCluster:
     @property
     def received(self) -> list[Received]:
         """All lines that have arrived until now."""
-        return [_received(message) for message in self.messages]
+        return [line for message in self.messages for line in _received(message)]
 
     def _lead_here(self, piece: bytes) -> bytes:
         for known, ours in self._ports.items():
@@ -179,12 +179,12 @@ def _message(message: Any) -> Message:
     )
 
 
-def _received(message: Message) -> Received:
+def _received(message: Message) -> list[Received]:
     if "source" in message.headers:
         name, source = message.headers["container_name"].decode(), message.headers["source"].decode()
-        return Received(name, source, message.value, message.time * 1_000_000)
-    o = json.loads(message.value)
-    return Received(o["container_name"], o["source"], o["log"].encode(), nanoseconds(o["timestamp"]))
+        return [Received(name, source, message.value, message.time * 1_000_000)]
+    objects = [json.loads(line) for line in message.value.split(b"\n")]
+    return [Received(o["container_name"], o["source"], o["log"].encode(), nanoseconds(o["timestamp"])) for o in objects]
 
 
 @contextlib.contextmanager

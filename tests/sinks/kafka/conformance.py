@@ -14,6 +14,14 @@ ENTRIES = (
         secret_options=lambda _: {"kafka-username": "user", "kafka-password": SECRET},
     ),
     Entry(
+        "kafka batched",
+        lambda at: {"kafka-brokers": at.address, "kafka-lines-per-message": "7"},
+        lambda _: kafka_cluster(),
+        as_text,
+        faults=frozenset({"down", "frozen", "silent"}),
+        patience="kafka-timeout",
+    ),
+    Entry(
         "kafka text",
         lambda at: {"kafka-brokers": at.address, "kafka-format": "text", "kafka-compression": "zstd"},
         lambda _: kafka_cluster(),

@@ -43,6 +43,10 @@ def test_brokers_that_are_none(text: str, fault: str) -> None:
         ({"kafka_username": "u"}, "'kafka-username' needs 'kafka-password'"),
         ({"kafka_password": "p"}, "'kafka-password' needs 'kafka-username'"),
         ({"kafka_tls_ca_cert": "/ca.pem"}, "needs kafka-tls=true"),
+        (
+            {"kafka_lines_per_message": "2", "kafka_format": "text"},
+            "'kafka-lines-per-message' needs 'kafka-format' json",
+        ),
         ({"kafka_compresion": "lz4"}, "kafka-compression"),
         ({"kafka_sasl_mechanism": "gssapi"}, "scram-sha-256"),
     ],

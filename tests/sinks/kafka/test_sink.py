@@ -68,7 +68,8 @@ def arrived(cluster: KafkaCluster, count: int) -> list[Message]:
 
 
 def lines(cluster: KafkaCluster, count: int) -> list[bytes]:
-    return [json.loads(message.value)["log"].encode() for message in arrived(cluster, count)]
+    texts = [text for message in arrived(cluster, count) for text in message.value.split(b"\n")]
+    return [json.loads(text)["log"].encode() for text in texts]
 
 
 def test_what_a_consumer_gets(cluster: KafkaCluster) -> None:
@@ -115,6 +116,39 @@ def test_a_batch_larger_than_kafka_takes_at_once(cluster: KafkaCluster) -> None:
     wanted = [b"line %d" % number + b"x" * 300 for number in range(100)] + [b"y" * 10_000, b"z"]
     send(sink, records_of(sink, wanted))
     assert lines(cluster, 102) == wanted
+
+
+def test_lines_of_a_message_that_are_under_way_are_not_sent_again(cluster: KafkaCluster) -> None:
+    """The batch that comes again may be cut elsewhere: what was taken is left out of its messages."""
+    sink = make(cluster, kafka_lines_per_message="3", kafka_max_batch_bytes="1k", kafka_metadata="false")
+    records = records_of(sink, [b"%d" % number + b"x" * 300 for number in range(8)])  # a batch for each message
+
+    async def run() -> None:
+        cluster.refuse(0, TOO_LARGE)
+        with pytest.raises(TooLargeError, match=r"3 records are larger than the topic logs takes"):
+            await sink.send(sink.encode(records))
+        for part in (records[:4], records[4:]):
+            await sink.send(sink.encode(part))
+        await sink.close()
+
+    asyncio.run(run())
+    assert [line[:1] for line in lines(cluster, 4)] == [b"%d" % number for number in range(8)]
+    assert [message.headers["offset"] for message in cluster.messages] == [b"0", b"300", b"400", b"700"]
+
+
+def test_one_line_of_a_message_that_is_too_large(cluster: KafkaCluster) -> None:
+    sink = make(cluster, kafka_lines_per_message="2", kafka_max_batch_bytes="1k")
+    records = records_of(sink, [b"%d" % number + b"x" * 300 for number in range(3)])
+
+    async def run() -> None:
+        cluster.refuse(0, TOO_LARGE)
+        with pytest.raises(RejectError) as caught:
+            await sink.send(sink.encode(records))
+        assert caught.value.index == 2
+        await sink.close()
+
+    asyncio.run(run())
+    assert [line[:1] for line in lines(cluster, 1)] == [b"0", b"1"]
 
 
 def test_a_record_that_is_too_large(cluster: KafkaCluster) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.sinks.base import Record
+from plugin.sinks.encoding.record_fields import level_of
 from plugin.sinks.nats.encoder import Container, encode_messages, make_container, messages, without_first
 from plugin.sinks.nats.publisher import Done
 from tests.sinks.factories import TIME
@@ -25,7 +26,7 @@ def test_a_message_byte_for_byte() -> None:
         b'{"timestamp":"2023-11-14T22:13:20.123456789Z","log":"say \\"hi\\"","source":"stdout","host":"node1",'
         b'"offset":0}\n'
         b'{"timestamp":"2023-11-14T22:13:20.123456790Z","log":"\xef\xbf\xbd","source":"stderr","host":"node1",'
-        b'"severity":17,"fields":{"a":[1,null]},"offset":40}\n'
+        b'"offset":40,"level":"error","fields":{"a":[1,null]}}\n'
     )
     assert without_first(message, 1).text == message.text[message.text.index(b"\n") + 1 :]
     assert list(without_first(message, 1).places) == [90, 40]
@@ -61,12 +62,12 @@ def test_every_record_is_in_a_message_of_its_container(
         found.setdefault(message.container, []).extend(objects)
     for container in containers:
         expected = [
-            (r.line.decode("utf-8", "replace"), r.source, r.offset, r.severity, r.fields)
+            (r.line.decode("utf-8", "replace"), r.source, r.offset, level_of(r), r.fields or None)
             for r in records
             if r.prepared is container
         ]
         got = [
-            (o["log"], o["source"], o["offset"], o.get("severity", 0), o.get("fields"))
+            (o["log"], o["source"], o["offset"], o.get("level", ""), o.get("fields"))
             for o in found.get(container.id, [])
         ]
         assert got == expected

@@ -104,7 +104,7 @@ def test_what_a_message_holds(server: NatsServer) -> None:
     }
     moment = "2023-11-14T22:13:20.123456789Z"
     assert message.objects == [
-        {"timestamp": moment, "log": "hello", "source": "stderr", "offset": 70, "severity": 17, **constant}
+        {"timestamp": moment, "log": "hello", "source": "stderr", "offset": 70, "level": "error", **constant}
         | {"fields": {"user": {"id": 7}}},
         {"timestamp": moment, "log": "there", "source": "stdout", "offset": 95, **constant},
     ]

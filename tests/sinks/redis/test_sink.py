@@ -74,7 +74,7 @@ def test_what_an_entry_holds(server: RedisServer) -> None:
         "source": b"stderr",
         "log": b"\xff hello",
         "offset": b"70",
-        "severity": b"17",
+        "level": b"error",
         "fields": b'{"user":{"id":7}}',
         "container_id": INFO.container_id.encode(),
         "container_name": b"web",
