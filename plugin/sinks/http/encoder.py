@@ -1,25 +1,17 @@
-"""Records as JSON objects, for the sink ``http``. Also runs compiled (see ``encoder.pxd``)."""
+"""What the objects of the sink ``http`` hold; `encode_objects` writes them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import orjson
-
-from plugin.docker.times import format_second
-from plugin.records.record import Record
 from plugin.sinks.base import Origin
 from plugin.sinks.encoding.bounds import cut
-from plugin.sinks.encoding.json_strings import strings
-from plugin.sinks.encoding.record_fields import members_of
-from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
+from plugin.sinks.encoding.json_objects import fields_after_line
 
 _LONGEST_COMMAND = 65_536
-_LAST_DIGITS = [digits + b'Z","log":"' for digits in THREE_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedObjects:
-    """What is the same for all records of a container: from the line's closing quote up to the offset, by source."""
+    """What is the same for all records of a container: what follows the line, by source."""
 
     after_line: dict[str, bytes]
 
@@ -39,54 +31,4 @@ def prepare_objects(origin: Origin) -> PreparedObjects:
         **origin.services,
         "attributes": dict(origin.attributes),
     }
-    constant = {name: value for name, value in fields.items() if value}
-    id_field = f',"id":"{info.id}-{origin.birth:x}-'.encode()
-    return PreparedObjects(
-        after_line={
-            source: b'",' + orjson.dumps({"source": source, **constant})[1:-1] + id_field
-            for source in ("stdout", "stderr")
-        }
-    )
-
-
-def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, closing: bytes) -> bytes:
-    """Write records as JSON objects in UTF-8, with ``separator`` between them.
-
-    ``timestamp`` is RFC 3339 in UTC with nine digits after the point. ``id`` is the same whenever the record is sent
-    and that of no other: the container's short id, the birth of its journal and the offset there.
-    """
-    parts = [opening]
-    lines = strings([record.line for record in records])
-    digits, last_digits = THREE_DIGITS, _LAST_DIGITS
-    prepared: PreparedObjects | None = None
-    source = ""
-    second = NO_SECOND
-    begin = after_line = b""
-    for number, record in enumerate(records):
-        if record.prepared is not prepared or record.source != source:
-            prepared, source = record.prepared, record.source
-            after_line = record.prepared.after_line[source]
-        time_nano = record.time_nano
-        nanos = time_nano % 1_000_000_000
-        if time_nano // 1_000_000_000 != second:
-            second = time_nano // 1_000_000_000
-            begin = f'{{"timestamp":"{format_second(second)}.'.encode()
-        parts.extend(
-            (
-                begin,
-                digits[nanos // 1_000_000],
-                digits[nanos // 1_000 % 1_000],
-                last_digits[nanos % 1_000],
-                lines[number],
-                after_line,
-                b'%d"}' % record.offset if record.fields is None and record.severity == 0 else _end_with_more(record),
-                separator,
-            )
-        )
-    parts[-1] = closing
-    return b"".join(parts)
-
-
-def _end_with_more(record: Record) -> bytes:
-    """Write the end of an object that has a level or fields."""
-    return b'%d"%b}' % (record.offset, members_of(record))
+    return PreparedObjects(fields_after_line(origin, {name: value for name, value in fields.items() if value}))

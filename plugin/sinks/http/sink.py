@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from plugin.sinks.base import Origin, Record, Sink
 from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.encoding.compression import compressor, content_encoding
-from plugin.sinks.http.encoder import PreparedObjects, encode_objects, prepare_objects
+from plugin.sinks.encoding.json_objects import encode_objects
+from plugin.sinks.http.encoder import PreparedObjects, prepare_objects
 from plugin.sinks.http.options import HttpOptions
 from plugin.sinks.transport.http.client import HttpClient
 

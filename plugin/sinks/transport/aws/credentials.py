@@ -69,10 +69,13 @@ class AwsAccount:
                 self._renew_at = now + max(left, _TRY_AGAIN)
         return self._known
 
-    async def region(self) -> str:
-        """Return the region; raises `MisconfiguredError` if nothing says which."""
+    async def region(self, default: str = "") -> str:
+        """Return the region; raises `MisconfiguredError` if nothing says which.
+
+        With a ``default``, that is taken instead of asking whether this is an instance.
+        """
         if not self._region:
-            self._region = self._options.region or self._named_region() or await self._own_region()
+            self._region = self._options.region or self._named_region() or default or await self._own_region()
         return self._region
 
     def forget(self) -> None:

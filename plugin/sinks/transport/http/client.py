@@ -3,6 +3,7 @@
 import io
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import aiohttp
 from multidict import CIMultiDict
@@ -20,6 +21,15 @@ _IDLE_SECONDS = 15.0
 _READ_SIZE = 8_192
 LARGEST_ANSWER = 65_536
 """Bytes of an answer that are read, where a protocol has none that are larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer in which nothing was at fault."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class HttpClient:
@@ -66,8 +76,14 @@ class HttpClient:
 
         Raises `RetryError`, also if the answer does not arrive in full, `RejectError` or `MisconfiguredError`.
         """
+        return (await self.request(body, url=url, method=method, headers=headers)).body
+
+    async def request(
+        self, body: bytes, *, url: URL | None = None, method: str = "POST", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request as `send` does, and return the answer with its status and headers."""
         try:
-            return await self._send(body, url, method, headers)
+            return await self._request(body, url, method, headers)
         except SinkError:
             await self.close()
             raise
@@ -78,7 +94,7 @@ class HttpClient:
         if session is not None:
             await session.close()
 
-    async def _send(self, body: bytes, url: URL | None, method: str, headers: Mapping[str, str] | None) -> bytes:
+    async def _request(self, body: bytes, url: URL | None, method: str, headers: Mapping[str, str] | None) -> Answer:
         try:
             # It is all in memory anyway, but aiohttp sends only files piece by piece.
             status, answer_headers, answer = await self._exchange(url, method, io.BytesIO(body), headers)
@@ -94,7 +110,7 @@ class HttpClient:
             raise self._connection_failure(error) from error
         if fault := self._judge(self._site, status, answer_headers, answer, self._secrets):
             raise fault
-        return answer
+        return Answer(status, answer_headers, answer)
 
     async def _exchange(
         self, url: URL | None, method: str, body: io.BytesIO, headers: Mapping[str, str] | None

@@ -1,6 +1,7 @@
 """The options that sinks over HTTP have in common, with the sink's prefix before their names."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from plugin.config import types
 from plugin.config.schema import Nested, Option, Options
@@ -47,13 +48,34 @@ class _HttpTlsOptions(TlsOptions):
     skip_verify = skip_verify_option("insecure-skip-verify")
 
 
-class HttpClientOptions(Options):
-    """Time limit, proxy, TLS and authentication, for a sink to nest by its prefix."""
+class HttpConnectionOptions(Options):
+    """Time limit, proxy and TLS, for a sink to nest by its prefix."""
 
     timeout = timeout_option("timeout", "10s")
     proxy_url = proxy_option("proxy-url")
     tls: Nested[TlsOptions] = Nested(_HttpTlsOptions, "tls-")
     server_name = server_name_option("tls-server-name")
+
+    def settings(self, url: HttpUrl, headers: Mapping[str, str], given_headers: Headers | None = None) -> HttpSettings:
+        """Make the client's settings of the options that were chosen."""
+        tls = self.tls
+        return HttpSettings(
+            url=url,
+            timeout=self.timeout,
+            headers=headers,
+            given_headers=given_headers or Headers(),
+            proxy=self.proxy_url,
+            ca=tls.ca,
+            cert=tls.cert,
+            key=tls.key,
+            server_name=self.server_name,
+            verify=not tls.skip_verify,
+        )
+
+
+class HttpClientOptions(HttpConnectionOptions):
+    """The same, and authentication by user and password or by a token."""
+
     username = Option(
         name="username",
         kind=types.TEXT,
@@ -89,18 +111,8 @@ class HttpClientOptions(Options):
             authorization = Secret(f"Bearer {token.reveal()}")
         elif self.username or password is not None:
             authorization = basic_authorization(self.username, password or Secret(""))
-        tls = self.tls
-        return HttpSettings(
-            url=url,
-            timeout=self.timeout,
-            headers=headers,
-            given_headers=given_headers or Headers(),
+        return replace(
+            super().settings(url, headers, given_headers),
             authorization=authorization,
-            proxy=self.proxy_url,
-            ca=tls.ca,
-            cert=tls.cert,
-            key=tls.key,
-            server_name=self.server_name,
-            verify=not tls.skip_verify,
             secrets=tuple(secret for secret in (password, token) if secret is not None),
         )

@@ -73,6 +73,11 @@ def test_shared_files(tmp_path: Path) -> None:
         assert asyncio.run(of.region()) == "eu-north-1"
 
 
+def test_a_region_by_default_is_taken_before_the_instance_is_asked() -> None:
+    assert asyncio.run(account({}).region("us-east-1")) == "us-east-1"
+    assert asyncio.run(account({"AWS_REGION": "eu-west-1"}).region("us-east-1")) == "eu-west-1"
+
+
 def test_a_file_named_by_an_option_is_read_anew(tmp_path: Path) -> None:
     now = NOW
     file = tmp_path / "keys"

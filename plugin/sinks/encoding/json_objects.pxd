@@ -1,4 +1,4 @@
-# C types for encoder.py, for Cython; the Python source runs with and without them.
+# C types for json_objects.py, for Cython; the Python source runs with and without them.
 cimport cython
 from plugin.records.record cimport Record
 
