@@ -1,4 +1,4 @@
-"""The ASGI application: the five requests of the LogDriver protocol, and those for status and metrics.
+"""The ASGI application: the five requests of the LogDriver protocol, and those for status, metrics and health.
 
 The former are the engine's, and answered on the plugin's socket alone. Their errors are answered with status 200 too,
 since the engine shows the text of ``Err`` only then without a prefix; but those of ReadLogs with another one, since the
@@ -131,7 +131,8 @@ def create_app(intake: Intake, admission: Admission, reader: LogReader, observer
     routes = [Route(path, partial(_handle, handler), methods=["POST"]) for path, handler in handlers.items()]
     routes.append(Route("/LogDriver.ReadLogs", partial(_handle, driver.read_logs, refusal=400), methods=["POST"]))
     if observer is not None:
-        routes += [Route("/status", observer.status), Route("/metrics", observer.metrics)]
+        answers = {"/status": observer.status, "/metrics": observer.metrics, "/healthz": observer.health}
+        routes += [Route(path, answer) for path, answer in answers.items()]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_found, 405: _not_found})
 
 
@@ -161,7 +162,8 @@ async def _not_found(request: Request, _: Exception | None = None) -> Response:
     expected = "not a request of the LogDriver protocol"
     if is_over_tcp(request.scope):
         expected = (
-            "not answered here (expected: GET /status or GET /metrics; the engine's requests go to the plugin's socket)"
+            "not answered here (expected: GET /status, /metrics or /healthz; the engine's requests go to the plugin's"
+            " socket)"
         )
     return PlainTextResponse(f"{request.method} {request.scope['path']} is {expected}\n", status_code=404)
 

@@ -19,6 +19,20 @@ def show_count(count: float) -> str:
     return f"{round(count):,}"
 
 
+def show_short_count(count: float) -> str:
+    """Show a number in at most seven characters: ``999,999``, ``1.2 M``, ``3.4 G``."""
+    if round(count) < 1_000_000:
+        return show_count(count)
+    size = count / 1_000_000
+    unit = "M"
+    for larger in ("G", "T", "P"):
+        if size < 999.5:
+            break
+        size /= 1000
+        unit = larger
+    return f"{size:.0f} {unit}" if size >= 99.95 else f"{size:.1f} {unit}"
+
+
 def show_seconds(seconds: float) -> str:
     """Show a duration by its two largest units: ``0.4s``, ``12s``, ``3m 20s``, ``5h 2m``, ``2d 3h``."""
     if seconds < 10:

@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
             admission,
             lambda: [watcher.fault, further.fault if further else ""],
         )
-        observer = Observer(overview.gather)
+        observer = Observer(overview.gather, overview.troubles)
         app = create_app(intake, admission, reader, observer)
         gc.freeze()
         watcher.start()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from plugin.delivery.backoff import Backoff
@@ -10,22 +9,13 @@ from plugin.delivery.batch import oldest_time
 from plugin.delivery.batch_notes import BatchNotes
 from plugin.delivery.batch_size import BatchSize
 from plugin.delivery.cpu_yield import Yielding
+from plugin.delivery.destination_key import DeliverySettings
 from plugin.delivery.destination_state import DestinationState
 from plugin.delivery.secret_reload import CurrentSink
 from plugin.delivery.sender import Sender
 from plugin.delivery.tail import Tail
 from plugin.delivery.turns import Turns
 from plugin.sinks.base import Sink
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverySettings:
-    """How to batch and retry; seconds and bytes of journal."""
-
-    batch_wait: float
-    batch_size: int
-    retry_min: float
-    retry_max: float
 
 
 class Destination:
@@ -49,6 +39,7 @@ class Destination:
         yielding: Yielding | None = None,
     ) -> None:
         self.label = label
+        self.address = address
         self.name = f"{label}@{address}" if address else label
         self.batch_wait = settings.batch_wait
         self.state = DestinationState()

@@ -5,12 +5,11 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from plugin.config.options import SinkChoice
-from plugin.config.secrets import Secret
 from plugin.delivery.batch_notes import BatchNotes
-from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.destination import Destination
+from plugin.delivery.destination_key import DeliverySettings, Key, destination_key
 from plugin.delivery.secret_reload import Renewal
 from plugin.sinks.registry import load_sink, make_sink
 
@@ -18,15 +17,11 @@ logger = logging.getLogger(__name__)
 
 _SETTLE_WITHIN = 2.0
 
-Key = tuple[Any, ...]
-"""What makes a destination: the sink, its options as they were written, and how to batch. It holds secrets."""
-
 
 class Destinations:
     """The running destinations, one for each set of options.
 
-    ``notes`` makes the notes of batches for a destination, by what makes it and what the log calls it. A secret that is
-    named by its file counts by the file's name: what the file holds may change.
+    ``notes`` makes the notes of batches for a destination, by what makes it and what the log calls it.
     """
 
     def __init__(self, notes: Callable[[Key, str], BatchNotes] | None = None) -> None:
@@ -46,21 +41,21 @@ class Destinations:
 
     def find(self, choice: SinkChoice) -> Destination | None:
         """Return the destination of a choice, None if it does not run; the choice must have no faults."""
-        return self._running.get(_key(choice))
+        return self._running.get(destination_key(choice))
 
     def begin(self, choice: SinkChoice, read_again: Callable[[], tuple[SinkChoice, ...]]) -> Destination:
         """Return the destination of a choice, begun now if it does not run; ``read_again`` as for ``Renewal``.
 
         Raises ``PeaveyError`` if the sink cannot be made.
         """
-        key = _key(choice)
+        key = destination_key(choice)
         if key not in self._running:
             sink = make_sink(choice)
             renewal = Renewal(choice, read_again)
             destination = self._running[key] = Destination(
                 choice.instance,
                 sink,
-                _settings(choice),
+                DeliverySettings.of(choice),
                 renewal.renewed,
                 address=choice.options.destination,
                 notes=self._notes_for(choice) if sink.notes_batches else None,
@@ -77,10 +72,10 @@ class Destinations:
         """
         if self._notes is None or not load_sink(choice.sink).notes_batches:
             return False
-        return self._notes(_key(choice), choice.instance).claim(container_id, choice.instance)
+        return self._notes(destination_key(choice), choice.instance).claim(container_id, choice.instance)
 
     def _notes_for(self, choice: SinkChoice) -> BatchNotes | None:
-        return self._notes and self._notes(_key(choice), f"{choice.instance}@{choice.options.destination}")
+        return self._notes and self._notes(destination_key(choice), f"{choice.instance}@{choice.options.destination}")
 
     def end_unused(self) -> None:
         """End those that have no container, without waiting for them."""
@@ -97,20 +92,6 @@ class Destinations:
         endings = [asyncio.create_task(_end(running, self._tasks[key])) for key, running in self._running.items()]
         if endings or self._endings:
             await asyncio.wait([*endings, *self._endings], timeout=within)
-
-
-def _settings(choice: SinkChoice) -> DeliverySettings:
-    return DeliverySettings(
-        batch_wait=choice.delivery.batch_wait,
-        batch_size=choice.delivery.batch_size,
-        retry_min=choice.delivery.retry_min,
-        retry_max=choice.delivery.retry_max,
-    )
-
-
-def _key(choice: SinkChoice) -> Key:
-    written = {name: text.reveal() if isinstance(text, Secret) else text for name, text in choice.raw.items()}
-    return choice.sink, tuple(sorted(written.items())), _settings(choice)
 
 
 def _end_on_bug(task: asyncio.Task[None]) -> None:

@@ -1,14 +1,20 @@
 """What is known of a destination: counts for status and metrics, and whether it is failing."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from plugin.delivery.histogram import Histogram
 from plugin.sinks.base import MisconfiguredError, SinkError
+
+_SECOND = 1_000_000_000
 
 
 @dataclass(slots=True)
 class DestinationState:
-    """Counts since the process began; times in nanoseconds since 1970 UTC, 0 for never."""
+    """Counts since the process began; times in nanoseconds since 1970 UTC, 0 for never.
+
+    ``delays`` are from when the engine read the oldest line of a batch to when the batch was acknowledged.
+    """
 
     batches: int = 0
     records: int = 0
@@ -16,9 +22,11 @@ class DestinationState:
     retries: int = 0
     dead: int = 0
     last_success: int = 0
+    last_refusal: int = 0
     last_error: str = ""
     failing_since: int = 0
     misconfigured: bool = False
+    delays: Histogram = field(default_factory=Histogram)
 
     def note_success(self, records: int, size: int) -> None:
         """Count a batch that was acknowledged, of so many bytes."""
@@ -30,6 +38,15 @@ class DestinationState:
         self.records += records
         self.bytes += size
         self.last_success = time.time_ns()
+
+    def note_delay(self, oldest: int) -> None:
+        """Count how long a batch took whose oldest line is of this time."""
+        self.delays.observe((time.time_ns() - oldest) / _SECOND)
+
+    def note_refusal(self, records: int = 1) -> None:
+        """Count records that the destination has refused for good."""
+        self.dead += records
+        self.last_refusal = time.time_ns()
 
     def note_answer(self) -> bool:
         """Note that the destination answers as it should; return whether it was failing."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from plugin.delivery.histogram import Histogram
 from plugin.journal.layout import DataFolder, write_atomically
 from plugin.journal.regular_files import read_regular
 from plugin.sinks.base import MisconfiguredError
@@ -16,7 +17,10 @@ _LONGEST_ERROR = 1_000
 
 
 class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One destination; times in nanoseconds since 1970 UTC, 0 for never. ``id`` is from ``DestinationNames``."""
+    """One destination; times in nanoseconds since 1970 UTC, 0 for never. ``id`` is from ``DestinationNames``.
+
+    ``address`` is where it sends to, for people; ``delays`` as in ``DestinationState``.
+    """
 
     id: str
     instance: str
@@ -31,6 +35,9 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str
     failing_since: int
     misconfigured: bool
+    address: str = ""
+    last_refusal: int = 0
+    delays: Histogram = msgspec.field(default_factory=Histogram)
 
     @classmethod
     def of(cls, name: str, destination: "Destination") -> "SinkStatus":
@@ -55,11 +62,14 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
             last_error=_bounded(error) if since else "",
             failing_since=since,
             misconfigured=misconfigured,
+            address=_bounded(destination.address),
+            last_refusal=state.last_refusal,
+            delays=state.delays,
         )
 
 
 def _bounded(error: str) -> str:
-    """Shorten an error's text, and replace what JSON cannot hold."""
+    """Shorten a text, and replace what JSON cannot hold."""
     return error[:_LONGEST_ERROR].encode(errors="replace").decode()
 
 

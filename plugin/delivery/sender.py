@@ -14,6 +14,7 @@ from plugin.delivery.batch import (
     is_one_record,
     journal_bytes,
     note_refusals,
+    oldest_time,
     parted,
     records_of,
     split,
@@ -154,7 +155,10 @@ class Sender:
 
     def _succeed(self, batch: Batch, size: int, took: float) -> None:
         self._note_answer()
+        oldest = oldest_time(batch)
         count = acknowledge(batch)
+        if oldest is not None:
+            self._state.note_delay(oldest)
         self._settle_closed(batch)
         self._forget_note()
         self._size.note_success(journal_bytes(batch))
@@ -202,7 +206,7 @@ class Sender:
         Where the destination names it, it is parted from the others at once.
         """
         if is_one_record(batch):
-            self._state.dead += 1
+            self._state.note_refusal()
             self._size.note_refusal()
             bury(batch, str(error))
             return ()
@@ -220,7 +224,7 @@ class Sender:
         """Go on behind a batch of which some records are refused, nobody knows which: a note of it is kept."""
         count = count_records(batch)
         refused = min(error.refused, count)
-        self._state.dead += refused
+        self._state.note_refusal(refused)
         if refused == count:
             bury(batch, str(error))
             return

@@ -17,7 +17,8 @@ from plugin.config.options import SinkChoice
 from plugin.delivery.batch_notes import BatchNotes, remove_stale
 from plugin.delivery.destination import Destination
 from plugin.delivery.destination_ids import DestinationNames
-from plugin.delivery.destination_pool import Destinations, Key
+from plugin.delivery.destination_key import Key
+from plugin.delivery.destination_pool import Destinations
 from plugin.delivery.identities import Identities
 from plugin.delivery.journal_watcher import Watch
 from plugin.delivery.misconfigurations import Faults

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from plugin.config.options import SinkChoice
 from plugin.docker.info import Info
-from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, Dropped
+from plugin.intake.stream import NOTHING_DROPPED, Container, ContainerSnapshot, Dropped, Received
 from plugin.journal.cursors.keeper import CursorKeeper
 from plugin.journal.cursors.placement import birth_by_cursors
 from plugin.journal.layout import DataFolder, list_segments
@@ -30,6 +30,7 @@ class Containers:
         self._running: dict[str, Container] = {}
         self._ended: dict[str, Container] = {}
         self._dropped: dict[str, Dropped] = {}
+        self._gone = Received(0, 0, NOTHING_DROPPED)
         self._cursors = CursorKeeper()
 
     def find(self, container_id: str) -> Container | None:
@@ -73,6 +74,10 @@ class Containers:
         except Exception:
             logger.exception("container %s: cannot close the journal", container.label)
         del self._ended[container.id]
+        before = self._gone
+        self._gone = Received(
+            before.lines + container.written_lines, before.bytes + container.received_bytes, before.dropped
+        )
         if container.dropped.bytes:
             self._dropped[container.id] = container.dropped
         self._on_change(container.id)
@@ -163,7 +168,8 @@ class Containers:
             return False
         self._data.remove_container(container_id)
         self._cursors.forget(self._data.container(container_id))
-        self._dropped.pop(container_id, None)
+        dropped, before = self._dropped.pop(container_id, NOTHING_DROPPED), self._gone
+        self._gone = Received(before.lines, before.bytes, _sum([before.dropped, dropped]))
         return True
 
     def attached(self) -> set[str]:
@@ -174,3 +180,17 @@ class Containers:
         """Return how the containers with streams are now, and what was dropped of those without, by id."""
         ended = {container.id: container.dropped for container in self._ended.values()}
         return [container.snapshot() for container in self._running.values()], self._dropped | ended
+
+    def received(self) -> Received:
+        """Return what came in since the plugin's start; it never gets less, whichever containers and journals go."""
+        all_of_them = self._all()
+        dropped = _sum([self._gone.dropped, *self._dropped.values(), *(one.dropped for one in all_of_them)])
+        return Received(
+            self._gone.lines + sum(one.written_lines for one in all_of_them) + dropped.lines,
+            self._gone.bytes + sum(one.received_bytes for one in all_of_them),
+            dropped,
+        )
+
+
+def _sum(many: Sequence[Dropped]) -> Dropped:
+    return Dropped(sum(one.lines for one in many), sum(one.bytes for one in many))

@@ -19,7 +19,7 @@ from plugin.intake.attachments import Attachment, Attachments
 from plugin.intake.call_queue import CallQueue
 from plugin.intake.containers import Containers
 from plugin.intake.pacing import LONGEST_PAUSE
-from plugin.intake.stream import FULL_PIPE, Container, ContainerSnapshot, Dropped, Stream
+from plugin.intake.stream import FULL_PIPE, Container, ContainerSnapshot, Dropped, Received, Stream
 from plugin.intake.stream_table import Event, StreamTable
 from plugin.intake.taking import Taker, next_turn
 from plugin.journal.layout import DataFolder, list_segments
@@ -142,6 +142,10 @@ class Pump(threading.Thread):
     def snapshot(self) -> tuple[list[ContainerSnapshot], dict[str, Dropped]]:
         """Return how the containers with streams are now, and what was dropped of those without, by id."""
         return self._containers.snapshot()
+
+    def received(self) -> Received:
+        """Return what came in since the plugin's start."""
+        return self._containers.received()
 
     def dropping(self) -> bool:
         """Return whether lines of some container are dropped."""

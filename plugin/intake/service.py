@@ -18,7 +18,7 @@ from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.disk_reserve import Reserve
 from plugin.intake.housekeeper import Housekeeper
 from plugin.intake.pump import Pump
-from plugin.intake.stream import ContainerSnapshot, Dropped, Stream
+from plugin.intake.stream import ContainerSnapshot, Dropped, Received, Stream
 from plugin.journal.change_counters import GrowthTeller
 from plugin.journal.cursors.placement import make_first_cursors
 from plugin.journal.layout import DataFolder
@@ -170,6 +170,10 @@ class Intake:
         Raises ``StoppedError`` if the pump has ended, ``TimeoutError`` if it does not answer.
         """
         return self._pump.call(self._pump.snapshot).result(_ANSWER_WITHIN)
+
+    def received(self) -> Received:
+        """Return what came in since the plugin's start. Raises as ``snapshot`` does."""
+        return self._pump.call(self._pump.received).result(_ANSWER_WITHIN)
 
     def remove_refused(self, file: str) -> None:
         """Remove the FIFO of a StartLogging that is refused: the engine leaves it behind. It must have been checked."""

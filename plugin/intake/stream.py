@@ -40,6 +40,15 @@ class Dropped:
 NOTHING_DROPPED = Dropped()
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came in from all containers since the plugin's start, dropped lines included; bytes are of journals."""
+
+    lines: int
+    bytes: int
+    dropped: Dropped
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSnapshot:
     """A container with streams at one moment, for status and metrics.
@@ -146,6 +155,7 @@ class Container:
         self.throttled = False
         self.trickled = 0.0
         self.left_alone_until = 0.0
+        self.received_bytes = 0
         self.held = False
         self._resume_at = 0.0
         self._backoff = 0.0
@@ -157,6 +167,7 @@ class Container:
         self._info: Info | None = None
         self._earlier: list[Earlier] = []
         self._dropped_before = dropped_before
+        self._lines_before = 0
         self._label = ""
 
     @property
@@ -167,6 +178,11 @@ class Container:
             return before
         now = self.writer.dropped
         return Dropped(before.lines + now.lines_before + now.lines, before.bytes + now.bytes_before + now.bytes)
+
+    @property
+    def written_lines(self) -> int:
+        """How many lines have been written to its journal."""
+        return self._lines_before + (0 if self.writer is None else self.writer.lines)
 
     def snapshot(self) -> ContainerSnapshot:
         """Return how it is now."""
@@ -304,6 +320,7 @@ class Container:
     def _close_writer(self) -> None:
         if self.writer is not None:
             self._dropped_before = self.dropped
+            self._lines_before = self.written_lines
             self.writer.close()
             self.writer = None
 

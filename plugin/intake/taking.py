@@ -118,6 +118,7 @@ class Taker:
         if taken and not held:
             self._release(container)
         if taken:
+            container.received_bytes += taken
             if stream.is_busy(taken) and self._streams.enlarged < _ENLARGED_AT_MOST:
                 stream.enlarge()
             self._on_change(container.id)

@@ -55,13 +55,15 @@ class JournalWriter:
         self._unwalked: OSError | None = None
         self.found: int | None = None
         self.began = False
+        self._lines_elsewhere = 0
         try:
             self._open()
             self._walk()
         except OSError as error:
             self._begin_dropping(error)
         if self._opened and self._unwalked is None:
-            self.found, self.began = self._walker.offset, self._end == 0
+            self._note_found()
+            self.began = self._end == 0
 
     @property
     def offset(self) -> int:
@@ -72,6 +74,11 @@ class JournalWriter:
     def base(self) -> int:
         """Offset of the segment that is written."""
         return self._segment.base
+
+    @property
+    def lines(self) -> int:
+        """How many lines were written since it was opened; one that the engine cut into parts counts once."""
+        return self._lines_elsewhere + self._walker.lines
 
     @property
     def at_boundary(self) -> bool:
@@ -223,7 +230,7 @@ class JournalWriter:
                 self._open()
             self._walk_anew()
             if self.found is None:
-                self.found = self._walker.offset
+                self._note_found()
             if self.dropped.bytes or not self._segment.is_open:
                 record_loss(self.folder, self._end, self._end + self.dropped.bytes, self._cause())
                 self._switch(self._end + self.dropped.bytes, self.dropped.tail)
@@ -323,6 +330,7 @@ class JournalWriter:
             self._close_segment()
         self._segment = created
         self._end = base + len(content)
+        self._lines_elsewhere += self._walker.lines
         self._walker.restart(base, 0, NO_TIME)
         self._walker.points = [self._walker.point()]
         self._save_points()
@@ -339,6 +347,11 @@ class JournalWriter:
         if not self._segment.is_open:
             self._switch(self._end)
         self._gap.clear()
+
+    def _note_found(self) -> None:
+        """Note where what was there ends: lines before that were not written by this process."""
+        self.found = self._walker.offset
+        self._lines_elsewhere = -self._walker.lines
 
     def _skip_malformed(self) -> bool:
         """Go on behind bytes that are not frames, if the next frame can be found; else they wait for more bytes."""

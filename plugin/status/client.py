@@ -14,9 +14,14 @@ _ANSWER_WITHIN = 30.0
 
 def ask_status(path: Path) -> bytes:
     """Return the plugin's status as JSON. Raises ``PeaveyError`` if the plugin does not answer with one."""
+    return ask(path, "/status")
+
+
+def ask(path: Path, what: str) -> bytes:
+    """Return what the plugin answers to a GET of this path. Raises ``PeaveyError`` if it does not answer."""
     connection = _Connection(path)
     try:
-        connection.request("GET", "/status", headers={"Host": "peavey"})
+        connection.request("GET", what, headers={"Host": "peavey"})
         response = connection.getresponse()
         content = response.read()
     except (OSError, http.client.HTTPException) as error:

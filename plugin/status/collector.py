@@ -12,9 +12,11 @@ from typing import Protocol
 
 from plugin import __version__
 from plugin.config.options import ContainerOptions, SinkChoice
-from plugin.delivery.report import ShareStatus, read_status
+from plugin.delivery.destination_ids import DestinationNames
+from plugin.delivery.destination_key import destination_key
+from plugin.delivery.report import ShareStatus, SinkStatus, read_status
 from plugin.docker.info import Info, short_id
-from plugin.errors import JournalError
+from plugin.errors import JournalError, StoppedError
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.intake.stream import NOTHING_DROPPED, ContainerSnapshot, Dropped
@@ -27,17 +29,23 @@ from plugin.journal.retention import SegmentUse, measure
 from plugin.status.model import (
     ContainerStatus,
     Delivery,
+    DestinationState,
     DestinationStatus,
     Disk,
     FilteredRecords,
     SinkProgress,
     Status,
+    Totals,
     WorkerStatus,
+    at,
+    moment,
 )
 
 logger = logging.getLogger(__name__)
 
 _SECOND = 1_000_000_000
+_SILENT = 30 * _SECOND
+"""For how long a delivery process may not report, which it does every second, before that is a trouble."""
 
 
 class Options(Protocol):
@@ -73,6 +81,7 @@ class _Known:
     info: Info
     birth: int
     sinks: tuple[SinkChoice, ...]
+    destinations: tuple[str, ...]
 
 
 class Overview:
@@ -100,7 +109,9 @@ class Overview:
         self._options = options
         self._known: dict[str, _Known] = {}
         self._filtered: dict[tuple[str, str], list[FilteredRecords]] = {}
+        self._names: DestinationNames | None = None
         self._started = time.time_ns()
+        self._first_wanted = 0
         self._free = self._disk_size = 0
 
     def gather(self) -> Status:
@@ -108,6 +119,7 @@ class Overview:
         shares = read_status(self._data)
         self._filtered = _filtered(shares)
         attached, dropped = self._intake.snapshot()
+        received = self._intake.received()
         by_id = {snapshot.info.container_id: snapshot for snapshot in attached}
         faults = [*self._own_faults()]
         try:
@@ -129,29 +141,59 @@ class Overview:
         now = time.time_ns()
         return Status(
             version=__version__,
-            started=self._started,
-            now=now,
-            uptime=(now - self._started) / _SECOND,
+            started=at(self._started),
+            now=at(now),
+            uptime_seconds=(now - self._started) / _SECOND,
             disk=self._disk(containers, dropping=any(snapshot.dropping for snapshot in attached)),
             delivery=Delivery(
                 wanted=wanted,
                 alive=self._workers.alive(),
                 workers=[
-                    WorkerStatus(share=share.share, pid=share.pid, started=share.started, reported=share.written)
+                    WorkerStatus(
+                        share=share.share, pid=share.pid, started=at(share.started), reported=at(share.written)
+                    )
                     for share in shares
                 ],
+            ),
+            totals=Totals(
+                received_lines=received.lines,
+                received_bytes=received.bytes,
+                dropped_lines=received.dropped.lines,
+                dropped_bytes=received.dropped.bytes,
             ),
             containers=containers,
             destinations=[destination for share in shares for destination in _destinations(share)],
             faults=[*filter(None, faults), *(fault for share in shares for fault in share.faults)],
         )
 
+    def troubles(self) -> list[str]:
+        """Return what of the plugin does not work, for ``/healthz``; destinations and full disks are not its fault.
+
+        Raises ``StoppedError`` if it is shutting down.
+        """
+        found = []
+        try:
+            self._intake.received()
+        except StoppedError:
+            raise
+        except TimeoutError:
+            found.append("intake does not answer")
+        now = time.time_ns()
+        wanted = self._workers.wanted()
+        if wanted and not self._first_wanted:
+            self._first_wanted = now
+        reported = {share.share: share.written for share in read_status(self._data)} if wanted else {}
+        for share in range(wanted):
+            silent_since = max(reported.get(share, 0), self._first_wanted)
+            found += [f"delivery process {share} does not report"] * (now - silent_since > _SILENT)
+        return found
+
     def _disk(self, containers: list[ContainerStatus], *, dropping: bool) -> Disk:
         return Disk(
-            used=sum(container.journal for container in containers),
-            limit=self._bounds.limit,
-            free=self._free,
-            keep_free=self._bounds.kept_free(self._disk_size),
+            used_bytes=sum(container.journal_bytes for container in containers),
+            limit_bytes=self._bounds.limit,
+            free_bytes=self._free,
+            keep_free_bytes=self._bounds.kept_free(self._disk_size),
             dropping=dropping,
         )
 
@@ -168,8 +210,8 @@ class Overview:
             name="" if snapshot is None else snapshot.info.name,
             image="" if snapshot is None else snapshot.info.container_image_name,
             streams=0 if snapshot is None else snapshot.streams,
-            received=0 if snapshot is None else snapshot.received or 0,
-            journal=0,
+            received_bytes=0 if snapshot is None else snapshot.received or 0,
+            journal_bytes=0,
             dropped_lines=dropped.lines,
             dropped_bytes=dropped.bytes,
             throttled=snapshot is not None and snapshot.throttled,
@@ -189,13 +231,13 @@ class Overview:
             name="" if known is None else known.info.name,
             image="" if known is None else known.info.container_image_name,
             streams=0 if snapshot is None else snapshot.streams,
-            received=received,
-            journal=sum(use.bytes for use in segments),
+            received_bytes=received,
+            journal_bytes=sum(use.bytes for use in segments),
             dropped_lines=dropped.lines,
             dropped_bytes=dropped.bytes,
             throttled=snapshot is not None and snapshot.throttled,
             sinks=[] if known is None else list(self._progresses(container_id, known, segments)),
-            redirected=time_of_redirect(self._data.container(container_id)),
+            redirected=moment(time_of_redirect(self._data.container(container_id))),
         )
 
     def _measure(self, container_id: str) -> list[SegmentUse]:
@@ -228,14 +270,23 @@ class Overview:
             info, birth = snapshot.info, 0
         else:
             return None
-        known = _Known(made_by, info, birth, self._options.options_of(info).sinks)
+        sinks = self._options.options_of(info).sinks
+        known = _Known(made_by, info, birth, sinks, tuple(map(self._destination, sinks)))
         if changed and not any(choice.faults for choice in known.sinks):  # a file that is missing may come back
             self._known[container_id] = known
         return known
 
+    def _destination(self, choice: SinkChoice) -> str:
+        """Return the id of the destination that delivery has for a sink; empty if its options cannot be used."""
+        if choice.faults:
+            return ""
+        if self._names is None:
+            self._names = DestinationNames(self._data)
+        return self._names.name(destination_key(choice))
+
     def _progresses(self, container_id: str, known: _Known, segments: list[SegmentUse]) -> Iterator[SinkProgress]:
         """Yield the progress of each sink; one that is newer than the container has no cursor and gets nothing."""
-        for choice in known.sinks:
+        for choice, destination in zip(known.sinks, known.destinations, strict=True):
             try:
                 cursor = cursor_in(self._data.container(container_id), choice.instance, known.birth)
             except JournalError as error:
@@ -247,10 +298,15 @@ class Overview:
                 size = _size(segments)  # delivery is about to find where it begins
                 cursor = Cursor(offset=size, resume=size)
             filtered = self._filtered.get((container_id, choice.instance), [])
-            yield self._progress(choice, cursor or Cursor(offset=0, resume=0), segments, filtered)
+            yield self._progress(choice, destination, cursor or Cursor(offset=0, resume=0), segments, filtered)
 
     def _progress(
-        self, choice: SinkChoice, cursor: Cursor, segments: list[SegmentUse], filtered: list[FilteredRecords]
+        self,
+        choice: SinkChoice,
+        destination: str,
+        cursor: Cursor,
+        segments: list[SegmentUse],
+        filtered: list[FilteredRecords],
     ) -> SinkProgress:
         try:
             lag = measure_lag(segments, cursor.offset, cursor.resume)
@@ -259,14 +315,15 @@ class Overview:
         return SinkProgress(
             instance=choice.instance,
             type=choice.sink,
-            cursor=cursor.offset,
+            destination=destination,
+            delivered_bytes=cursor.offset,
             lag_bytes=lag.bytes,
             lag_lines=lag.lines,
             lag_seconds=max(0.0, (time.time_ns() - lag.oldest) / _SECOND) if lag.oldest else 0.0,
             records=cursor.records,
             dead_letters=cursor.dead,
             gap_bytes=cursor.gap_bytes + max(0, _size(segments) - cursor.offset - lag.bytes),
-            last_success=cursor.last_success,
+            last_success=moment(cursor.last_success),
             faults=list(choice.faults),
             filtered=filtered,
         )
@@ -302,16 +359,26 @@ def _destinations(share: ShareStatus) -> list[DestinationStatus]:
             instance=sink.instance,
             type=sink.sink,
             share=share.share,
+            address=sink.address,
+            state=_state(sink),
             containers=sink.containers,
             batches=sink.batches,
             records=sink.records,
-            bytes=sink.bytes,
+            sent_bytes=sink.bytes,
             retries=sink.retries,
             dead_letters=sink.dead,
-            last_success=sink.last_success,
+            last_success=moment(sink.last_success),
             last_error=sink.last_error,
-            failing_since=sink.failing_since,
-            misconfigured=sink.misconfigured,
+            failing_since=moment(sink.failing_since),
+            delays=sink.delays,
         )
         for sink in share.sinks
     ]
+
+
+def _state(sink: SinkStatus) -> DestinationState:
+    if sink.failing_since:
+        return DestinationState.MISCONFIGURED if sink.misconfigured else DestinationState.FAILING
+    if sink.last_refusal > sink.last_success:
+        return DestinationState.REFUSING
+    return DestinationState.OK if sink.last_success else DestinationState.IDLE

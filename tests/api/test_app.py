@@ -17,7 +17,6 @@ from plugin.api.status_routes import Observer
 from plugin.intake.admission import Admission
 from plugin.intake.service import Intake
 from plugin.journal.readback import LogQuery
-from plugin.status.model import Status
 from tests.intake.pump_harness import ONE, Fifo, PumpHarness, frames
 from tests.journal.entries import read_lines
 
@@ -232,31 +231,31 @@ class TestAPluginThatEnds:
             over.set()
         assert (reply.status, reply.error) == (200, f"peavey: {self.STOPPING}")
 
-    @pytest.mark.parametrize("path", ["/status", "/metrics"])
+    @pytest.mark.parametrize("path", ["/status", "/metrics", "/healthz"])
     def test_its_status_is_not_told_late(
         self, harness: PumpHarness, intake: Intake, reader: LogReader, path: str
     ) -> None:
-        def gather() -> Status:
+        def gather() -> Any:
             intake.snapshot()
             raise AssertionError
 
         intake.stop()
-        app = create_app(intake, Admission(harness.data, {}), reader, Observer(gather))
+        app = create_app(intake, Admission(harness.data, {}), reader, Observer(gather, gather))
         reply = asyncio.run(call(app, path, method="GET"))
         assert (reply.status, reply.body.decode()) == (503, f"{self.STOPPING}\n")
 
-    @pytest.mark.parametrize("path", ["/status", "/metrics"])
+    @pytest.mark.parametrize("path", ["/status", "/metrics", "/healthz"])
     def test_its_status_is_not_waited_for(
         self, harness: PumpHarness, intake: Intake, reader: LogReader, path: str
     ) -> None:
         under_way, over = Event(), Event()
 
-        def gather() -> Status:
+        def gather() -> Any:
             under_way.set()
             over.wait(120)
             raise AssertionError
 
-        app = create_app(intake, Admission(harness.data, {}), reader, Observer(gather))
+        app = create_app(intake, Admission(harness.data, {}), reader, Observer(gather, gather))
         try:
             reply = asyncio.run(call(app, path, method="GET", cancelled_at=under_way))
         finally:

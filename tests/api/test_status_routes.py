@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from plugin.status.client import ask_status
+from plugin.status.client import ask, ask_status
 from plugin.status.model import ContainerStatus, Status
 from tests.testbed.lifetimes import dying_engine, tidy_server
 from tests.testbed.ports import CLOSED_PORT, HeldPort
@@ -41,6 +42,12 @@ def request(port: int, method: str, path: str) -> tuple[int, str, bytes]:
         connection.close()
 
 
+def metrics(port: int) -> str:
+    code, _, content = request(port, "GET", "/metrics")
+    assert code == 200
+    return content.decode()
+
+
 def asked(server: Server) -> Status:
     return msgspec.json.decode(ask_status(server.socket), type=Status)
 
@@ -52,7 +59,7 @@ def container_of(server: Server, container_id: str) -> ContainerStatus:
 
 def test_a_container_that_has_not_printed_is_there(shared_server: Server, shared_engine: Engine) -> None:
     found = container_of(shared_server, shared_engine.run().id)
-    assert (found.streams, found.received, found.journal, found.sinks) == (1, 0, 0, [])
+    assert (found.streams, found.received_bytes, found.journal_bytes, found.sinks) == (1, 0, 0, [])
     assert found.name.startswith("peavey-")
 
 
@@ -64,7 +71,7 @@ def test_what_comes_in_is_counted_also_after_the_container_has_stopped(
     container.stop()
     found = container_of(shared_server, container.id)
     assert found.streams == 0
-    assert found.received == found.journal > 8
+    assert found.received_bytes == found.journal_bytes > 8
 
 
 def test_a_sink_whose_destination_is_down_is_behind_by_all_that_was_printed(
@@ -80,10 +87,12 @@ def test_a_sink_whose_destination_is_down_is_behind_by_all_that_was_printed(
     wait_until(failing, "delivery tells of the failure")
     status = asked(shared_server)
     (progress,) = container_of(shared_server, container.id).sinks
-    assert (progress.instance, progress.type, progress.cursor, progress.records) == ("syslog", "syslog", 0, 0)
-    assert (progress.lag_bytes, progress.lag_lines) == (container_of(shared_server, container.id).received, 3)
+    assert (progress.instance, progress.type, progress.delivered_bytes, progress.records) == ("syslog", "syslog", 0, 0)
+    assert (progress.lag_bytes, progress.lag_lines) == (container_of(shared_server, container.id).received_bytes, 3)
     assert 0 < progress.lag_seconds < 3600
     (destination,) = [one for one in status.destinations if one.failing_since]
+    assert (progress.destination, destination.address) == (destination.id, f"tcp://127.0.0.1:{CLOSED_PORT}")
+    assert destination.state == "failing"
     assert "Connection refused" in destination.last_error
     assert (destination.containers, destination.records) == (1, 0)
     assert (status.delivery.wanted, status.delivery.alive) == (1, 1)
@@ -119,8 +128,8 @@ def test_two_destinations_with_the_same_name_are_told_apart(shared_server: Serve
 
 def test_the_disk_and_its_bounds_are_told(shared_server: Server) -> None:
     disk = asked(shared_server).disk
-    assert (disk.limit, disk.keep_free, disk.dropping) == (10_000_000_000, 1_000_000, False)
-    assert disk.free > 0
+    assert (disk.limit_bytes, disk.keep_free_bytes, disk.dropping) == (10_000_000_000, 1_000_000, False)
+    assert disk.free_bytes > 0
 
 
 def test_it_is_on_the_address_as_well(shared_server: Server, port: int) -> None:
@@ -130,6 +139,25 @@ def test_it_is_on_the_address_as_well(shared_server: Server, port: int) -> None:
     code, media_type, content = request(port, "GET", "/metrics")
     assert (code, media_type) == (200, "text/plain; version=0.0.4; charset=utf-8")
     assert b"\npeavey_disk_used_bytes " in content
+
+
+def test_what_comes_in_is_counted_in_metrics(shared_server: Server, shared_engine: Engine, port: int) -> None:
+    def lines() -> int:
+        found = re.search(r"^peavey_received_lines_total (\S+)$", metrics(port), re.MULTILINE)
+        assert found
+        return int(float(found[1]))
+
+    assert shared_server.alive
+    before = lines()
+    container = shared_engine.run()
+    container.print(b"one\n" + b"x" * 40_000 + b"\n")
+    container.stop()
+    assert lines() == before + 2
+
+
+def test_the_health_is_on_both(shared_server: Server, port: int) -> None:
+    assert request(port, "GET", "/healthz")[::2] == (200, b"ok\n")
+    assert ask(shared_server.socket, "/healthz") == b"ok\n"
 
 
 @pytest.mark.parametrize(

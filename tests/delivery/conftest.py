@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from plugin.config.options import validate
-from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.destination import Destination
+from plugin.delivery.destination_key import DeliverySettings
 from plugin.delivery.tail import Tail
 from plugin.docker.frames import Entry, encode_frame
 from plugin.journal.cursors.store import Cursor, read_cursor, write_cursor

@@ -11,7 +11,8 @@ from plugin.delivery import dead_letters
 from plugin.delivery import turns as turns_module
 from plugin.delivery.cpu_yield import Yielding
 from plugin.delivery.dead_letters import dead_letters_path, read_letter
-from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.destination import Destination
+from plugin.delivery.destination_key import DeliverySettings
 from plugin.delivery.turns import Turns
 from plugin.docker.frames import Entry, PartialMetadata
 from plugin.journal.cursors.store import Cursor, read_cursor

@@ -1,4 +1,7 @@
+import time
+
 from plugin.delivery.destination_state import DestinationState
+from plugin.delivery.histogram import BOUNDS
 from plugin.sinks.base import MisconfiguredError, RetryError
 
 
@@ -27,3 +30,18 @@ def test_batches_are_counted() -> None:
     state.note_success(5, 300)
     assert (state.batches, state.records, state.bytes) == (2, 15, 1_000)
     assert state.last_success
+
+
+def test_what_is_refused_is_counted_with_its_time() -> None:
+    state = DestinationState()
+    state.note_refusal()
+    state.note_refusal(3)
+    assert state.dead == 4
+    assert state.last_refusal > 0
+
+
+def test_a_delay_is_from_the_oldest_line_until_now() -> None:
+    state = DestinationState()
+    state.note_delay(time.time_ns() - 7_000_000_000)
+    assert state.delays.counts[BOUNDS.index(10.0)] == 1
+    assert state.delays.sum_seconds >= 7.0

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from plugin.intake.stream import Dropped
+from plugin.intake.stream import Dropped, Received
 from plugin.journal import active_segment, splice, writer
 from tests.intake.pump_harness import ONE, OTHER, PumpHarness, frames
+from tests.journal.entries import write_journal
 
 
 @pytest.fixture
@@ -94,3 +95,45 @@ def test_it_is_forgotten_with_the_journal(harness: PumpHarness, full_disk: list[
     assert harness.pump.snapshot()[1]
     assert harness.remove()
     assert harness.pump.snapshot() == ([], {})
+
+
+def test_what_came_in_is_counted_over_streams_containers_and_their_ends(harness: PumpHarness) -> None:
+    first, other = harness.begin("a"), harness.begin("c", OTHER)
+    first.write(frames(3))
+    other.write(frames(2))
+    harness.turn(2)
+    size = len(frames(3) + frames(2))
+    assert harness.pump.received() == Received(5, size, Dropped())
+    harness.pump.detach("a")
+    assert harness.pump.received() == Received(5, size, Dropped())
+    again = harness.begin("b")
+    again.write(frames(4))
+    harness.turn()
+    assert harness.pump.received() == Received(9, size + len(frames(4)), Dropped())
+
+
+def test_what_was_there_before_has_not_come_in(harness: PumpHarness) -> None:
+    write_journal(harness.data.container(ONE), frames(7))
+    harness.begin("a").write(frames(2))
+    harness.turn()
+    assert harness.pump.received() == Received(2, len(frames(2)), Dropped())
+
+
+def test_lines_are_counted_over_segments(harness: PumpHarness) -> None:
+    stream = harness.begin("a")
+    for _ in range(3):
+        stream.write(frames(2))
+        harness.turn()
+        assert harness.pump.rotate(ONE)
+    assert harness.pump.received() == Received(6, 3 * len(frames(2)), Dropped())
+
+
+def test_what_is_dropped_came_in_as_well(harness: PumpHarness, full_disk: list[bool]) -> None:
+    stream = harness.begin("a")
+    stream.write(frames(3))
+    harness.turn()
+    size = len(frames(3))
+    assert harness.pump.received() == Received(3, size, Dropped(3, size))
+    full_disk[0] = False
+    harness.pump.detach("a")
+    assert harness.pump.received() == Received(3, size, Dropped(3, size))

@@ -15,7 +15,8 @@ import pytest
 
 from plugin.config.options import validate
 from plugin.delivery.dead_letters import dead_letters_path, read_letter
-from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.destination import Destination
+from plugin.delivery.destination_key import DeliverySettings
 from plugin.delivery.origin import make_origin
 from plugin.delivery.report import SinkStatus
 from plugin.delivery.tail import Tail

@@ -1,6 +1,18 @@
 """Statuses for tests."""
 
-from plugin.status.model import ContainerStatus, Delivery, DestinationStatus, Disk, SinkProgress, Status, WorkerStatus
+from plugin.delivery.histogram import Histogram
+from plugin.status.model import (
+    ContainerStatus,
+    Delivery,
+    DestinationState,
+    DestinationStatus,
+    Disk,
+    SinkProgress,
+    Status,
+    Totals,
+    WorkerStatus,
+    at,
+)
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND
@@ -11,14 +23,15 @@ def sink(instance: str = "loki", **changes: object) -> SinkProgress:
     fields: dict[str, object] = {
         "instance": instance,
         "type": "loki",
-        "cursor": 1_000,
+        "destination": "0badcafe",
+        "delivered_bytes": 1_000,
         "lag_bytes": 2_500_000,
         "lag_lines": 31_000,
         "lag_seconds": 30.5,
         "records": 12_345,
         "dead_letters": 2,
         "gap_bytes": 4_096,
-        "last_success": NOW - 31 * SECOND,
+        "last_success": at(NOW - 31 * SECOND),
         "faults": [],
     }
     return SinkProgress(**(fields | changes))  # type: ignore[arg-type]
@@ -31,8 +44,8 @@ def container(number: int = 0, **changes: object) -> ContainerStatus:
         "name": f"web-{number}",
         "image": "nginx",
         "streams": 1,
-        "received": 5_000_000,
-        "journal": 3_000_000,
+        "received_bytes": 5_000_000,
+        "journal_bytes": 3_000_000,
         "dropped_lines": 0,
         "dropped_bytes": 0,
         "throttled": False,
@@ -47,17 +60,19 @@ def destination(**changes: object) -> DestinationStatus:
         "id": "0badcafe",
         "instance": "loki",
         "type": "loki",
+        "address": "http://loki:3100",
+        "state": DestinationState.OK,
         "share": 0,
         "containers": 1,
         "batches": 17,
         "records": 12_345,
-        "bytes": 777_000,
+        "sent_bytes": 777_000,
         "retries": 3,
         "dead_letters": 2,
-        "last_success": NOW - 31 * SECOND,
+        "last_success": at(NOW - 31 * SECOND),
         "last_error": "",
-        "failing_since": 0,
-        "misconfigured": False,
+        "failing_since": None,
+        "delays": Histogram(counts=[0, 5, 12, *[0] * 11], sum_seconds=4.5),
     }
     return DestinationStatus(**(fields | changes))  # type: ignore[arg-type]
 
@@ -66,13 +81,20 @@ def status(**changes: object) -> Status:
     """A plugin with one container and one destination."""
     fields: dict[str, object] = {
         "version": "1.2.3",
-        "started": NOW - 3_720 * SECOND,
-        "now": NOW,
-        "uptime": 3_720.0,
-        "disk": Disk(used=3_000_000, limit=10**10, free=5 * 10**10, keep_free=10**9, dropping=False),
-        "delivery": Delivery(
-            wanted=1, alive=1, workers=[WorkerStatus(share=0, pid=7, started=NOW - SECOND, reported=NOW)]
+        "started": at(NOW - 3_720 * SECOND),
+        "now": at(NOW),
+        "uptime_seconds": 3_720.0,
+        "disk": Disk(
+            used_bytes=3_000_000,
+            limit_bytes=10**10,
+            free_bytes=5 * 10**10,
+            keep_free_bytes=10**9,
+            dropping=False,
         ),
+        "delivery": Delivery(
+            wanted=1, alive=1, workers=[WorkerStatus(share=0, pid=7, started=at(NOW - SECOND), reported=at(NOW))]
+        ),
+        "totals": Totals(received_lines=60_000, received_bytes=6_000_000, dropped_lines=3, dropped_bytes=99),
         "containers": [container()],
         "destinations": [destination()],
         "faults": [],

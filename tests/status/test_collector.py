@@ -2,29 +2,38 @@
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from plugin.config.options import validate_leniently
+from plugin.delivery.report import ShareStatus, write_status
+from plugin.errors import StoppedError
+from plugin.intake import service
 from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_metadata
+from plugin.status import collector
 from plugin.status.collector import Overview
 from plugin.status.model import Status
 from tests.intake.pump_harness import ONE, OTHER, PumpHarness, frames, info_of
 from tests.journal.entries import write_journal
+from tests.status.examples import SECOND
 
 
 class NoWorkers:
-    """No delivery runs."""
+    """No delivery runs, though it may be wanted."""
+
+    def __init__(self) -> None:
+        self.should = 0
 
     def wanted(self) -> int:
-        """None should."""
-        return 0
+        """So many should."""
+        return self.should
 
     def alive(self) -> int:
         """None does."""
@@ -38,12 +47,13 @@ class Housekeeping:
         bounds = DiskBounds(None, None, None)
         self.harness = harness
         self.intake = Intake(harness.data, harness.logging, bounds, lambda info: validate_leniently(info.options)[0])
-        self._overview = Overview(harness.data, self.intake, NoWorkers(), bounds, Admission(harness.data, {}))
+        self.workers = NoWorkers()
+        self.overview = Overview(harness.data, self.intake, self.workers, bounds, Admission(harness.data, {}))
         write_journal(harness.data.container(OTHER), frames(3))
         write_metadata(harness.data.container(OTHER), info_of(OTHER), "gone", 12)
 
     def gather(self) -> Status:
-        return self._overview.gather()
+        return self.overview.gather()
 
 
 @pytest.fixture
@@ -62,8 +72,8 @@ def test_a_file_in_place_of_a_containers_folder_is_an_empty_journal(housekeeping
     fifo.write(frames(3))
     housekeeping.intake.drain().result()
     by_id = {one.id: one for one in housekeeping.gather().containers}
-    assert (by_id[ONE].journal, by_id[ONE].dropped_lines) == (0, 3)
-    assert by_id[OTHER].journal == len(frames(3))
+    assert (by_id[ONE].journal_bytes, by_id[ONE].dropped_lines) == (0, 3)
+    assert by_id[OTHER].journal_bytes == len(frames(3))
 
 
 def test_a_folder_that_cannot_be_listed_leaves_what_is_known(
@@ -88,6 +98,42 @@ def test_a_disk_that_does_not_tell_of_its_room_has_what_it_had(
     before = housekeeping.gather()
     monkeypatch.setattr(os, "statvfs", refuse)
     status = housekeeping.gather()
-    assert status.disk.free == before.disk.free > 0
+    assert status.disk.free_bytes == before.disk.free_bytes > 0
     assert before.faults == []
     assert [fault.partition(":")[0] for fault in status.faults] == ["the room on the disk cannot be told"]
+
+
+def test_a_plugin_that_works_has_no_troubles(housekeeping: Housekeeping) -> None:
+    assert housekeeping.overview.troubles() == []
+
+
+def test_a_delivery_process_that_does_not_report_is_a_trouble_after_a_while(
+    housekeeping: Housekeeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_700_000_000 * SECOND]
+    monkeypatch.setattr(collector.time, "time_ns", lambda: now[0])
+    housekeeping.workers.should = 1
+    assert housekeeping.overview.troubles() == []
+    now[0] += 31 * SECOND
+    assert housekeeping.overview.troubles() == ["delivery process 0 does not report"]
+    report = ShareStatus(pid=1, share=0, started=1, written=now[0], sinks=[], faults=[])
+    write_status(housekeeping.harness.data, report)
+    assert housekeeping.overview.troubles() == []
+
+
+def test_an_intake_that_does_not_answer_is_a_trouble(
+    housekeeping: Housekeeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_ANSWER_WITHIN", 0.01)
+    over = threading.Event()
+    try:
+        housekeeping.intake._pump.call(over.wait)
+        assert housekeeping.overview.troubles() == ["intake does not answer"]
+    finally:
+        over.set()
+
+
+def test_an_intake_that_has_ended_is_stopping(housekeeping: Housekeeping) -> None:
+    housekeeping.intake.stop()
+    with pytest.raises(StoppedError):
+        housekeeping.overview.troubles()

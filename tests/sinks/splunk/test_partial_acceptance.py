@@ -8,7 +8,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug.serving import WSGIRequestHandler
 
-from plugin.delivery.destination import DeliverySettings, Destination
+from plugin.delivery.destination import Destination
+from plugin.delivery.destination_key import DeliverySettings
 from plugin.delivery.origin import make_origin
 from plugin.delivery.tail import Tail
 from plugin.docker.frames import Entry
