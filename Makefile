@@ -55,7 +55,7 @@ demo: $(VENV)/installed ## Kill the driver under a printing container, and count
 
 .PHONY: test
 test: $(VENV)/installed ## Run the tests, on the pure modules and then on the compiled ones
-	@$(HOST) engine image registry receivers unit node compiler
+	@$(HOST) engine image registry receivers unit node promtool compiler
 	$(VENV)/bin/python $(PYTEST) $(SPREAD)
 	@if $(HOST) --required compiler; then \
 		$(MAKE) --no-print-directory test-compiled; \

@@ -231,7 +231,8 @@ def _containers(state: str, containers: Iterable[ContainerStatus], view: _View) 
         if view.is_wide:
             name.append(Text(short_id(one.id)))
             sizes.append(Text(show_bytes(one.journal_bytes)))
-        for sink in one.sinks or [None]:
+        sinks: Iterable[SinkProgress | None] = one.sinks or (None,)
+        for sink in sinks:
             rows.append([*name, _sink_name(sink, one, view), *sizes, *_sink_cells(sink, one, view)])
             if view.width is not None:  # a line of a pipe, which may be sought by its name, has it
                 name, sizes = [Text()] * len(name), [Text()] * len(sizes)

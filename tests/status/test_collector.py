@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_metadata
-from plugin.status import collector
 from plugin.status.collector import Overview
 from plugin.status.model import Status
 from tests.intake.pump_harness import ONE, OTHER, PumpHarness, frames, info_of
@@ -111,7 +111,7 @@ def test_a_delivery_process_that_does_not_report_is_a_trouble_after_a_while(
     housekeeping: Housekeeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1_700_000_000 * SECOND]
-    monkeypatch.setattr(collector.time, "time_ns", lambda: now[0])
+    monkeypatch.setattr(time, "time_ns", lambda: now[0])
     housekeeping.workers.should = 1
     assert housekeeping.overview.troubles() == []
     now[0] += 31 * SECOND

@@ -78,6 +78,7 @@ NEEDS = {
     "unit": Need(
         "rating the systemd unit, and testing journald", has_program("systemd-analyze", "journalctl"), ("systemd",)
     ),
+    "promtool": Need("testing the alert rules and the dashboard", has_program("promtool"), ("prometheus",)),
     "node": Need("testing fluentd with a Forward server from npm", has_program("node", "npm"), ("nodejs", "npm")),
 }
 
