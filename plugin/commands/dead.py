@@ -117,25 +117,28 @@ def _print_json(boxes: list[_Box]) -> None:
 
 
 def _print_table(boxes: list[_Box]) -> None:
-    from rich import box as boxes_of_rich  # noqa: PLC0415 (rich is for those who look at it only)
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 (rich is for those who look at it only)
 
-    from plugin.commands.terminal import console  # noqa: PLC0415
+    from plugin.commands.table import Column, table  # noqa: PLC0415
+    from plugin.commands.terminal import print_lines, room  # noqa: PLC0415
 
-    table = Table(box=boxes_of_rich.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in ("container", "sink", "time", "reason"):
-        table.add_column(column, overflow="fold")
-    table.add_column("line", no_wrap=True, overflow="ellipsis")
+    columns = [
+        Column("container", flexible=True),
+        Column("sink", flexible=True),
+        Column("time"),
+        Column("reason", flexible=True, least=16),
+        Column("line", flexible=True, least=16),
+    ]
+    rows = []
     for box, letter in _all(boxes):
         line = letter.content.decode(errors="replace")
         if letter.among:
             line = f"(some of the {letter.among:,} lines from here on)"
         shown = line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
         cells = (box.container, box.instance, format_time(letter.time), letter.reason, shown)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    if table.row_count:
-        console().print(table)
+        rows.append([Text(printable(cell)) for cell in cells])
+    if rows:
+        print_lines(table(columns, rows, room()))
     else:
         print("no dead letters")
 

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ SETTINGS = ["data"]
 
 _SECOND = 1_000_000_000
 _FIRST = 1 << 20
+_WIDE = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,36 +158,36 @@ def _last_time(folder: Path, uses: list[SegmentUse]) -> int:
 
 
 def _print(rows: list[Row]) -> None:
-    from rich import box  # noqa: PLC0415 (rich is for those who look at it only)
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 (rich is for those who look at it only)
 
-    from plugin.commands.terminal import console  # noqa: PLC0415
+    from plugin.commands.table import Column, table  # noqa: PLC0415
+    from plugin.commands.terminal import print_lines, room  # noqa: PLC0415
 
     if not rows:
         print("no container has a journal")
         return
-    out = console()
-    wide = out.width >= 120
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("container", overflow="ellipsis", no_wrap=True)
-    for column in ("id", "image") if wide else ("id",):
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
-    table.add_column("state", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    for column in ("first line", "last line") if wide else ("last line",):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("sinks, behind by", overflow="fold")
+    width = room()
+    wide = width is None or width >= _WIDE
+    columns = [
+        Column("container", flexible=True),
+        Column("id"),
+        *([Column("image", flexible=True)] if wide else []),
+        Column("state"),
+        Column("size", right=True),
+        *([Column("first line", right=True)] if wide else []),
+        Column("last line", right=True),
+        Column("sinks, behind by", flexible=True),
+    ]
     now = time.time_ns()
+    lines = []
     for row in rows:
         cells = [printable(row.journal.name) or "?", short_id(row.journal.id)]
         cells += [printable(row.journal.image)] if wide else []
         cells += ["running" if row.running else "stopped", show_bytes(row.size)]
         cells += [show_age(row.first, now)] if wide else []
         cells += [show_age(row.last, now), ", ".join(map(_sink, row.sinks)) or "-"]
-        table.add_row(*map(Text, cells), style="" if row.running else "dim")
-    out.print(table)
-    sys.stdout.flush()
+        lines.append([Text(cell, "" if row.running else "dim") for cell in cells])
+    print_lines(table(columns, lines, width))
 
 
 def _sink(one: SinkLag) -> str:

@@ -63,8 +63,8 @@ def test_a_table_fits_the_terminal(
     assert main(["ls", "--data", str(data.path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= int(columns)
-    assert [line.split()[0] for line in lines[2:]] == ["db", "web"]
-    assert ("nginx" in lines[2]) is (columns == "160")
+    assert [line.split()[0] for line in lines[1:]] == ["db", "web"]
+    assert ("nginx" in lines[1]) is (columns == "160")
 
 
 def test_those_that_are_named_or_run(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,3 +79,31 @@ def test_an_empty_journal_is_listed_too(data: DataFolder, capsys: pytest.Capture
     assert main(["ls", "--data", str(data.path), "--json", "cc"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["first_line"], found["last_line"], found["journal_bytes"]) == (None, None, 0)
+
+
+def test_into_a_pipe_it_is_plain_and_whole(
+    data: DataFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    info = Info(container_id=A, container_name="/" + "n" * 300, container_image_name="i" * 300)
+    write_metadata(data.container(A), info, "fifo", 1)
+    assert main(["ls", "--data", str(data.path)]) == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split() == [
+        "container",
+        "id",
+        "image",
+        "state",
+        "size",
+        "first",
+        "line",
+        "last",
+        "line",
+        "sinks,",
+        "behind",
+        "by",
+    ]
+    assert [row.split()[0] for row in rows] == ["db", "n" * 300]
+    assert [row.split()[2] for row in rows] == ["nginx", "i" * 300]
+    assert "\x1b" not in "".join([heading, *rows])
