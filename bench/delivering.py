@@ -30,8 +30,10 @@ RECEIVERS = {
     "otlp": "http",
     "redis": "redis",
     "nats": "nats",
+    "kafka": "kafka",
+    "kafka, 500 lines a record": "kafka",
 }
-"""The kind of receiver for each sink that has one."""
+"""The kind of receiver for each sink that has one; behind a comma, what about it is not as by default."""
 SINKS = (*RECEIVERS, "json-file")
 
 _PATIENCE = 180.0
@@ -98,9 +100,16 @@ def log_options(sink: str, port: int, folder: Path) -> dict[str, str]:
         "otlp": {"otlp-endpoint": f"http://{at}"},
         "redis": {"redis-url": f"redis://{at}"},
         "nats": {"nats-url": f"nats://{at}"},
+        "kafka": {"kafka-brokers": at},
+        "kafka, 500 lines a record": {"kafka-brokers": at, "kafka-lines-per-message": "500"},
         "json-file": {"json-file-path": f"{folder}/{{{{.FullID}}}}.log", "json-file-max-size": "10g"},
     }[sink]
     return {"batch-wait": "50ms", **chosen}
+
+
+def instance_of(sink: str) -> str:
+    """Return the sink's own name."""
+    return sink.partition(",")[0]
 
 
 def measure_start(sink: str, journal: PreparedJournal, folder: Path, rounds: int) -> Start:
@@ -109,7 +118,7 @@ def measure_start(sink: str, journal: PreparedJournal, folder: Path, rounds: int
     for _ in range(rounds):
         with TemporaryDirectory(dir=folder) as name:
             data = DataFolder(Path(name, "data"))
-            lend([journal], data, sink, log_options(sink, NOBODY, Path(name)), delivered=True)
+            lend([journal], data, instance_of(sink), log_options(sink, NOBODY, Path(name)), delivered=True)
             begun = time.monotonic()
             with delivering(data) as process:
                 _wait((data.path / "delivery" / "0.json").exists, process, "delivery has started")
@@ -130,7 +139,9 @@ def deliver(sink: str, journals: Sequence[PreparedJournal], lines: int, start: S
             files = folder / "files"
             files.mkdir()
             data = DataFolder(folder / "data")
-            waiting = lend(journals, data, sink, log_options(sink, receiver.port if receiver else 0, files))
+            waiting = lend(
+                journals, data, instance_of(sink), log_options(sink, receiver.port if receiver else 0, files)
+            )
             waiting.reverse()
             receiver_cpu = cpu_clock(receiver.pid) if receiver else 0.0
 

@@ -33,6 +33,8 @@ SINKS: dict[str, dict[str, str]] = {
     "otlp, zstd": {"otlp_endpoint": "http://127.0.0.1", "otlp_compression": "zstd"},
     "redis": {"redis_url": "redis://127.0.0.1"},
     "nats": {"nats_url": "nats://127.0.0.1"},
+    "kafka": {"kafka_brokers": "127.0.0.1:9092"},
+    "kafka, 500 lines a record": {"kafka_brokers": "127.0.0.1:9092", "kafka_lines_per_message": "500"},
     "amqp": {"amqp_url": "amqp://127.0.0.1"},
     "journald": {"sink": "journald"},
     "gcplogs": {"sink": "gcplogs", "gcp_project": "shop-4711", "gcp_compression": "none"},

@@ -6,7 +6,7 @@ import socket
 import sys
 
 from bench.receiver import Tally
-from bench.receiver.protocols import KINDS, Connection
+from bench.receiver.protocols import Connection, connections
 
 _PIECE = 1 << 20
 
@@ -22,13 +22,14 @@ def serve(kind: str, listener: socket.socket, tally: Tally) -> None:
     buffer = bytearray(_PIECE)
     view = memoryview(buffer)
     listener.setblocking(False)
+    connect = connections(kind, listener.getsockname()[1])
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
                 if key.fileobj is listener:
                     accepted, _ = listener.accept()
-                    connection = KINDS[kind]()
+                    connection = connect()
                     accepted.sendall(connection.greeting)
                     selector.register(accepted, selectors.EVENT_READ, connection)
                 elif not take(key, view, tally):

@@ -1,5 +1,6 @@
 """What the receivers speak: bytes of a connection in, the number of lines in them and the answer out."""
 
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,13 @@ from bench.receiver import MARKER
 _END_OF_HEAD = b"\r\n\r\n"
 _NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 _SUCCESS = b'HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\n{"text":"Success","code":0}'
+
+
+_SIZE = struct.Struct(">i")
+_KAFKA_HEAD = struct.Struct(">hhih")
+_PRODUCE, _METADATA, _API_VERSIONS, _INIT_PRODUCER_ID = 0, 3, 18, 22
+_KAFKA_VERSIONS = ((_PRODUCE, 3, 3), (_METADATA, 1, 1), (_API_VERSIONS, 0, 0), (_INIT_PRODUCER_ID, 0, 0))
+_KAFKA_COMPRESSIONS = (b"", b"gzip", b"", b"lz4", b"zstd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,70 @@ class Nats:
             self._sequence += 1
             text = b'{"stream":"logs","seq":%d}' % self._sequence
         return b"MSG %b %b %d\r\n%b\r\n" % (reply, self._sid, len(text), text)
+
+
+class Kafka:
+    """A Kafka broker, as far as the sink of that name needs it: one partition, and every batch is stored.
+
+    Source: https://kafka.apache.org/protocol.html. It offers the oldest versions that can be idempotent.
+    """
+
+    greeting = b""
+
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+        self._rest = b""
+        self._offset = 0
+
+    def feed(self, piece: bytes) -> Taken:
+        """Count the markers in the requests that are complete, and answer them."""
+        buffer = self._rest + piece
+        position = lines = requests = 0
+        answers = []
+        while len(buffer) - position >= _SIZE.size:
+            (size,) = _SIZE.unpack_from(buffer, position)
+            end = position + _SIZE.size + size
+            if len(buffer) < end:
+                break
+            key, _, number, length = _KAFKA_HEAD.unpack_from(buffer, position + _SIZE.size)
+            body = memoryview(buffer)[position + _SIZE.size + _KAFKA_HEAD.size + max(0, length) : end]
+            answer = _SIZE.pack(number)
+            if key == _PRODUCE:
+                count, stored = self._produce(body)
+                lines += count
+                requests += 1
+                answer += stored
+            else:
+                answer += self._about(key, body)
+            answers.append(_SIZE.pack(len(answer)) + answer)
+            position = end
+        self._rest = buffer[position:]
+        return Taken(lines, requests, b"".join(answers))
+
+    def _about(self, key: int, body: memoryview) -> bytes:
+        if key == _API_VERSIONS:
+            offered = [struct.pack(">hhh", *each) for each in _KAFKA_VERSIONS]
+            return struct.pack(">hi", 0, len(offered)) + b"".join(offered)
+        if key == _INIT_PRODUCER_ID:
+            return struct.pack(">ihqh", 0, 0, 1, 0)
+        names = _kafka_texts(body)
+        broker = struct.pack(">ii", 1, 0) + _kafka_text(b"127.0.0.1") + struct.pack(">ih", self._port, -1)
+        partition = struct.pack(">ihiiiiii", 1, 0, 0, 0, 1, 0, 1, 0)
+        topics = [struct.pack(">h", 0) + _kafka_text(name) + b"\0" + partition for name in names]
+        return broker + struct.pack(">ii", 0, len(topics)) + b"".join(topics)
+
+    def _produce(self, body: memoryview) -> tuple[int, bytes]:
+        """Count the markers in a batch for one partition of one topic, and answer that it is stored."""
+        head = struct.Struct(">hhii")  # no transaction, acks, time limit, one topic
+        (length,) = struct.unpack_from(">h", body, head.size)
+        topic = bytes(body[head.size + 2 : head.size + 2 + length])
+        batch = body[head.size + 2 + length + struct.calcsize(">iii") :]
+        attributes, records = struct.unpack_from(">h", batch, 21)[0], bytes(batch[61:])
+        offset, self._offset = self._offset, self._offset + struct.unpack_from(">i", batch, 57)[0]
+        stored = struct.pack(">ihqq", 0, 0, offset, -1)
+        answer = struct.pack(">i", 1) + _kafka_text(topic) + struct.pack(">i", 1) + stored + struct.pack(">i", 0)
+        compression = _KAFKA_COMPRESSIONS[attributes & 7]
+        return (decompressed(records, compression) if compression else records).count(MARKER), answer
 
 
 class Plain:
@@ -220,9 +292,27 @@ def decompressed(body: bytes, compression: bytes) -> bytes:
             return zlib.decompress(body, wbits=31)
         case b"zstd":
             return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+        case b"lz4":
+            return bytes(cramjam.lz4.decompress(body))
         case b"snappy":
             return bytes(cramjam.snappy.decompress_raw(body))
     raise ValueError(f"a body is compressed in a way that this receiver does not know: {compression!r}")
+
+
+def _kafka_text(text: bytes) -> bytes:
+    return struct.pack(">h", len(text)) + text
+
+
+def _kafka_texts(body: memoryview) -> list[bytes]:
+    """Read an array of texts; one that is null is empty here."""
+    (count,) = _SIZE.unpack_from(body)
+    texts = []
+    position = _SIZE.size
+    for _ in range(count):
+        (length,) = struct.unpack_from(">h", body, position)
+        texts.append(bytes(body[position + 2 : position + 2 + length]))
+        position += 2 + length
+    return texts
 
 
 def _ok(body: bytes) -> bytes:
@@ -242,5 +332,11 @@ KINDS: dict[str, Callable[[], Connection]] = {
     "forward": Forward,
     "redis": Redis,
     "nats": Nats,
+    "kafka": Kafka,
 }
 """The kinds of receivers, by the names that they are started with."""
+
+
+def connections(kind: str, port: int) -> Callable[[], Connection]:
+    """Return what makes the connections of a receiver that listens at a port, which some tell their clients."""
+    return (lambda: Kafka(port)) if KINDS[kind] is Kafka else KINDS[kind]

@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import struct
 
 import cramjam
 import msgpack
@@ -122,3 +123,23 @@ def test_messages_of_nats_are_counted_in_pieces_of_any_size(size: int) -> None:
     assert b"".join(piece.answer for piece in taken) == (
         b'PONG\r\nMSG inbox.1 5 25\r\n{"stream":"logs","seq":1}\r\nMSG inbox.2 5 25\r\n{"stream":"logs","seq":2}\r\n'
     )
+
+
+def batch_of_kafka(attributes: int, records: bytes) -> bytes:
+    """Make a request to produce a batch of three records."""
+    batch = b"\0" * 21 + struct.pack(">h", attributes) + b"\0" * 34 + struct.pack(">i", 3) + records
+    body = struct.pack(">hhiih4siii", -1, -1, 1000, 1, 4, b"logs", 1, 0, len(batch)) + batch
+    request = struct.pack(">hhih6s", 0, 3, 7, 6, b"peavey") + body
+    return struct.pack(">i", len(request)) + request
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_batches_of_kafka_are_counted_in_pieces_of_any_size(size: int) -> None:
+    connection = KINDS["kafka"]()
+    lz4 = bytes(cramjam.lz4.compress(LINE * 3))
+    text = batch_of_kafka(0, LINE * 2) + batch_of_kafka(3, lz4) + batch_of_kafka(4, zstandard.compress(LINE))
+    taken = [connection.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert sum(piece.lines for piece in taken) == 6
+    assert sum(piece.requests for piece in taken) == 3
+    stored = [struct.pack(">iiih4siihqqi", 44, 7, 1, 4, b"logs", 1, 0, 0, at, -1, 0) for at in (0, 3, 6)]
+    assert b"".join(piece.answer for piece in taken) == b"".join(stored)

@@ -4,9 +4,10 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.sinks.receiving.receiver import Protocol, Receiver
+from tests.testbed.tcp_proxy import TcpProxy
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 (it guards nothing)
 
@@ -33,7 +34,8 @@ class Entry:
         of its times, in nanoseconds
     ``faults``
         what a receiver of its protocol can do wrong: be ``down``, ``frozen`` or ``slow``; be ``silent`` so that the
-        sink gives up waiting, or break off (``breaks``) its answer; say other ``statuses``; ``refuses`` one record
+        sink gives up waiting, or break off (``breaks``) its answer; say other ``statuses``; ``refuses`` one record; be
+        behind a network that ``cuts`` connections
     ``patience``
         the log-opt that says how long it waits for an answer, where its protocol has answers
     ``secret_options``
@@ -55,6 +57,47 @@ class Entry:
 
     def __str__(self) -> str:
         return self.name
+
+
+class Network:
+    """The way to a receiver, which can be cut: its own proxies where it has some, otherwise one in front of it.
+
+    ``at`` is what a sink has to be led to in place of the receiver.
+    """
+
+    def __init__(self, place: Any) -> None:
+        own: list[TcpProxy] | None = getattr(place, "proxies", None)
+        self.at: Any = place
+        self.proxies = own or []
+        self._front: TcpProxy | None = None
+        if own is None:
+            self.at = self._front = TcpProxy(place.port)
+            self.proxies = [self._front]
+
+    def __enter__(self) -> Self:
+        if self._front is not None:
+            self._front.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._front is not None:
+            self._front.close()
+
+    def cut(self, size: int, *, answer: bool = False, reset: bool = True) -> None:
+        """Cut it once so many bytes have gone through, or else before what comes back then; see `TcpProxy`."""
+        for proxy in self.proxies:
+            (proxy.cut_answer_after if answer else proxy.cut_after)(size, reset=reset)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a cut that was asked for has come about."""
+        return not all(proxy.is_about_to_cut for proxy in self.proxies)
+
+    def mend(self) -> None:
+        """Let all through again, and cut no more."""
+        for proxy in self.proxies:
+            proxy.forget_cuts()
+            proxy.thaw()
 
 
 def server(protocol: Protocol) -> Callable[[Path], contextlib.AbstractContextManager[Receiver]]:

@@ -1,4 +1,4 @@
-"""Delivery as a process that is killed at the worst moment: what it has sent is acknowledged, no cursor has moved."""
+"""Delivery as a process that is killed at the worst moment, such as when a batch is acknowledged, but not noted."""
 
 import signal
 import subprocess
@@ -22,22 +22,27 @@ from tests.testbed.waiting import wait_until
 _AT_ONCE = 1_000
 _PATIENCE = 900.0  # seconds
 _BIRTH = 1_700_000_000_000_000_001
+ANSWERED, MOVING = "answered", "moving"
+"""Steps at which delivery can be killed: all of a batch is acknowledged; the cursor of a container is about to move."""
+
 _HOOK = """
 import os, signal, sys
+from plugin.delivery.sender import Sender
 from plugin.delivery.tail import Tail
 from plugin.__main__ import main
 
-left = int(sys.argv[1])
-move = Tail.acknowledge
+step, left = sys.argv[1], int(sys.argv[2])
+owner, name = {"answered": (Sender, "_succeed"), "moving": (Tail, "acknowledge")}[step]
+go_on = getattr(owner, name)
 
-def move_or_die(tail, upto, count):
+def go_on_or_die(*arguments):
     global left
     left -= 1
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
-    move(tail, upto, count)
+    go_on(*arguments)
 
-Tail.acknowledge = move_or_die
+setattr(owner, name, go_on_or_die)
 sys.argv = ["peavey", "deliver"]
 sys.exit(main())
 """
@@ -82,11 +87,11 @@ class Backlog:
         """What delivery has logged."""
         return self._log.read_text(errors="replace")
 
-    def start(self, dies_at: int = 0) -> "subprocess.Popen[bytes]":
-        """Start to deliver; the process dies by SIGKILL in front of the cursor's move number ``dies_at``, if any."""
+    def start(self, dies_at: int = 0, step: str = MOVING) -> "subprocess.Popen[bytes]":
+        """Start to deliver; the process dies by SIGKILL when it comes to a step for the ``dies_at``th time, if ever."""
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-c", _HOOK, str(dies_at)],
+                [sys.executable, "-c", _HOOK, step, str(dies_at)],
                 cwd=REPOSITORY,
                 env=plugin_environment({"PEAVEY_DATA": str(self._data.path)}),
                 stdin=subprocess.DEVNULL,
@@ -94,14 +99,25 @@ class Backlog:
                 stderr=subprocess.STDOUT,
             )
 
-    def deliver_until_killed(self, dies_at: int) -> None:
-        """Deliver until the process has died."""
-        process = self.start(dies_at)
+    def deliver_until_killed(self, dies_at: int, step: str = MOVING) -> None:
+        """Deliver until the process has died, as by `start`."""
+        process = self.start(dies_at, step)
         try:
             wait_until(lambda: process.poll() is not None or self.is_delivered, "delivery has died")
         finally:
             process.kill()
         assert process.wait() == -signal.SIGKILL
+        assert not self.is_delivered, self.log
+
+    def deliver_until(self, moment: Callable[[], object], expected: str) -> None:
+        """Deliver until something is so, and kill the process."""
+        process = self.start()
+        try:
+            wait_until(lambda: moment() or process.poll() is not None, expected)
+            assert process.poll() is None, self.log
+        finally:
+            process.kill()
+            process.wait()
         assert not self.is_delivered, self.log
 
     def deliver(self, meanwhile: Callable[[], None] = lambda: None) -> None:

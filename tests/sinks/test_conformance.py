@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import importlib
 import logging
 import time
@@ -26,7 +27,7 @@ from plugin.journal.cursors.store import Cursor, read_cursor
 from plugin.journal.seeking import journal_end
 from plugin.sinks.registry import make_sink, schema
 from tests.delivery.conftest import Journal
-from tests.sinks.conformance import SECRET, Entry
+from tests.sinks.conformance import SECRET, Entry, Network
 from tests.sinks.factories import INFO, TIME
 from tests.sinks.receiving.received import Received, joined, without_repeats
 from tests.sinks.receiving.receiver import Receiver
@@ -40,6 +41,7 @@ ENTRIES: tuple[Entry, ...] = tuple(
 )
 QUICK = DeliverySettings(batch_wait=0.01, batch_size=100_000, retry_min=0.005, retry_max=0.05)
 SMALL = replace(QUICK, batch_size=4_000)
+LINES_OF_SMALL = (4_000 + 4_096) // 36 + 1
 PATIENCE = "2m"
 """How long sinks wait for an answer where that is not what is tested: a machine may be very busy."""
 
@@ -73,13 +75,14 @@ class Printing:
 class DestinationHarness:
     """One destination of the sink under test, and containers that it delivers."""
 
-    def __init__(self, entry: Entry, place: Any, folder: Path, options: Mapping[str, str]) -> None:
+    def __init__(self, entry: Entry, place: Any, folder: Path, options: Mapping[str, str], at: Any = None) -> None:
         self.entry = entry
         self.place = place
         self._folder = folder
-        (self.choice,) = validate({**entry.options(place), **options}, schema=schema()).sinks
+        (self.choice,) = validate({**entry.options(at or place), **options}, schema=schema()).sinks
         folder.mkdir(exist_ok=True)
         self.containers: list[Printing] = []
+        self.network: Network | None = None
         self._runner = asyncio.Runner()
         self._task: asyncio.Task[None] | None = None
         self.destination = Destination(self.choice.instance, make_sink(self.choice), QUICK)
@@ -207,12 +210,15 @@ def entry(request: pytest.FixtureRequest) -> Entry:
 def make_harness(entry: Entry, tmp_path: Path) -> Iterator[Callable[..., DestinationHarness]]:
     """Makes a harness, and closes its journals."""
     made: list[DestinationHarness] = []
-    with entry.place(tmp_path) as place:
+    with entry.place(tmp_path) as place, contextlib.ExitStack() as stack:
 
-        def make(*, secret: bool = False, patience: str = "") -> DestinationHarness:
+        def make(*, secret: bool = False, patience: str = "", cuts: bool = False) -> DestinationHarness:
             secrets = entry.secret_options(place) if secret and entry.secret_options else {}
             waits = {entry.patience: patience or PATIENCE} if entry.patience else {}
-            made.append(DestinationHarness(entry, place, tmp_path / "containers", {**secrets, **waits}))
+            network = stack.enter_context(Network(place)) if cuts else None
+            at = network.at if network else place
+            made.append(DestinationHarness(entry, place, tmp_path / "containers", {**secrets, **waits}, at))
+            made[-1].network = network
             return made[-1]
 
         yield make
@@ -394,6 +400,31 @@ def test_broken_off_in_the_middle_of_an_answer(harness: DestinationHarness) -> N
     harness.check(repeats=True)
 
 
+@whose_receiver_can("cuts")
+def test_a_network_that_is_cut_in_mid_batch_before_an_answer_and_for_a_while(
+    make_harness: Callable[..., DestinationHarness],
+) -> None:
+    harness = make_harness(patience="1s", cuts=True)
+    network = harness.network
+    assert network is not None
+    harness.renew(SMALL)
+    web = harness.container()
+    web.count(200)
+    harness.deliver()
+    cuts: list[dict[str, bool]] = [{}, {"answer": True}, {"reset": False}]
+    for cut in cuts:
+        retries = harness.destination.state.retries
+        network.cut(1_000, **cut)
+        web.count(500)
+        harness.deliver(lambda: network.is_cut)
+        if "reset" in cut:
+            harness.deliver(lambda retries=retries: harness.destination.state.retries > retries)  # type: ignore[misc]
+        network.mend()
+        harness.deliver()
+    harness.check(repeats=True)
+    assert len(harness.place.received) - len(web.printed) <= 2 * len(cuts) * LINES_OF_SMALL
+
+
 @pytest.mark.parametrize("status", [429, 500, 503, 401, 404])
 @whose_receiver_can("statuses")
 def test_answers_that_are_no_yes(harness: DestinationHarness, status: int) -> None:
@@ -437,15 +468,15 @@ def test_delivery_that_is_killed_repeats_no_more_than_was_in_flight(harness: Des
         web.count(1_000)
         destination = harness.renew(SMALL)
         (tail,) = destination.tails.values()
-        lives.append((tail.cursor.records, harness.mark()))
+        lives.append((tail.cursor.records, harness.mark(), len(harness.place.received)))
         harness.deliver(lambda destination=destination: destination.state.batches >= 2)  # type: ignore[misc]
     harness.renew()
     harness.deliver()
     harness.check(repeats=True)
 
-    for delivered, mark in lives:
+    for delivered, mark, arrived in lives:
         first = harness.arrived_since(mark)[0]
-        new = mark if harness.entry.exactly_once else delivered
+        new = arrived if harness.entry.exactly_once else delivered
         assert first.line == b"line %06d" % new, "a new life begins where the one before was acknowledged"
 
 

@@ -39,6 +39,7 @@ class TcpProxy:
         self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self._cut_after = 0
+        self._answer_after = 0
         self._reset_next = True
 
     def __enter__(self) -> Self:
@@ -100,10 +101,21 @@ class TcpProxy:
             self._reset_next = reset
             self._cut_after = self.passed + size
 
+    def cut_answer_after(self, size: int, *, reset: bool = True) -> None:
+        """Let so many bytes through to the server, and then, in place of what next comes back, do as `cut_after`."""
+        with self._lock:
+            self._reset_next = reset
+            self._answer_after = self.passed + size
+
     @property
     def is_about_to_cut(self) -> bool:
-        """Whether `cut_after` is yet to come about."""
-        return self._cut_after > 0
+        """Whether a cut that was asked for is yet to come about."""
+        return self._cut_after > 0 or self._answer_after > 0
+
+    def forget_cuts(self) -> None:
+        """Cut nothing any more."""
+        with self._lock:
+            self._cut_after = self._answer_after = 0
 
     def _begin(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -165,16 +177,32 @@ class TcpProxy:
             over = 0 < self._cut_after <= self.passed
             if over:
                 self._cut_after = 0
-        if over and self._reset_next:
-            self.cut()
-        elif over:
-            self.freeze()
+        if over:
+            self._break()
         return allowed, over
+
+    def _allow_back(self) -> None:
+        """Wait with what comes back, or raise `ConnectionError`, if this is where a cut was asked for."""
+        with self._lock:
+            over = 0 < self._answer_after <= self.passed
+            if over:
+                self._answer_after = 0
+        if over:
+            self._break()
+            if self._reset_next:
+                raise ConnectionError
+        self._flows.wait()
+
+    def _break(self) -> None:
+        if self._reset_next:
+            self.cut()
+        else:
+            self.freeze()
 
     def _hand_back(self, server: socket.socket, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := server.recv(_PIECE):
-                self._flows.wait()
+                self._allow_back()
                 client.sendall(self._change(piece))
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RD)

@@ -17,10 +17,11 @@ ENTRIES = (
         lambda at: {"elasticsearch-url": url_of(at)},
         _server,
         as_text,
-        faults=HTTP,
+        faults=HTTP | {"cuts"},
         patience="elasticsearch-timeout",
         secret_options=lambda at: {"elasticsearch-url": url_with_password(at)},
         refused_line=b"no entry for this one",
+        exactly_once=True,
     ),
     Entry(
         "elasticsearch gzip",
@@ -35,5 +36,6 @@ ENTRIES = (
         patience="elasticsearch-timeout",
         secret_options=lambda _: {"elasticsearch-api-key": SECRET},
         refused_line=b"no entry for this one",
+        exactly_once=True,
     ),
 )

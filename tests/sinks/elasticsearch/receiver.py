@@ -103,7 +103,7 @@ class Store:
             if (index, identifier) in self.documents:
                 self.conflicts += 1
                 reason = f"[{identifier}]: version conflict, document already exists (current version [1])"
-                return _failed(head, Refused(409, "version_conflict_engine_exception", reason)), [received]
+                return _failed(head, Refused(409, "version_conflict_engine_exception", reason)), []
         except Refused as error:
             return _failed(head, error), []
         self.documents[index, identifier] = document

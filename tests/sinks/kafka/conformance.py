@@ -9,7 +9,7 @@ ENTRIES = (
         lambda at: {"kafka-brokers": at.address},
         lambda _: kafka_cluster(),
         as_text,
-        faults=frozenset({"down", "frozen", "silent"}),
+        faults=frozenset({"down", "frozen", "silent", "cuts"}),
         patience="kafka-timeout",
         secret_options=lambda _: {"kafka-username": "user", "kafka-password": SECRET},
     ),
@@ -18,7 +18,7 @@ ENTRIES = (
         lambda at: {"kafka-brokers": at.address, "kafka-lines-per-message": "7"},
         lambda _: kafka_cluster(),
         as_text,
-        faults=frozenset({"down", "frozen", "silent"}),
+        faults=frozenset({"down", "frozen", "silent", "cuts"}),
         patience="kafka-timeout",
     ),
     Entry(
@@ -27,7 +27,7 @@ ENTRIES = (
         lambda _: kafka_cluster(),
         lambda line: line,
         resolution=1_000_000,
-        faults=frozenset({"down", "frozen", "silent"}),
+        faults=frozenset({"down", "frozen", "silent", "cuts"}),
         patience="kafka-timeout",
     ),
 )

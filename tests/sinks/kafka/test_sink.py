@@ -34,7 +34,6 @@ from tests.sinks.kafka.cluster import (
     kafka_cluster,
 )
 from tests.sinks.kafka.logins import PASSWORD, USER, asks_for_login, speaks_tls
-from tests.sinks.killed_delivery import Backlog, lines_by_container
 from tests.sinks.receiving.received import without_repeats
 from tests.testbed.ports import CLOSED_PORT
 from tests.testbed.waiting import wait_until
@@ -352,23 +351,6 @@ def test_nothing_is_printed(cluster: KafkaCluster, capfd: pytest.CaptureFixture[
         send(sink, records_of(sink, [b"a"]))
     send(sink, records_of(sink, [b"a"]))
     assert capfd.readouterr() == ("", "")
-
-
-def test_delivery_that_is_killed_in_front_of_its_cursors_repeats_what_was_in_flight(
-    cluster: KafkaCluster, tmp_path: Path
-) -> None:
-    options = {"kafka-brokers": cluster.address, "batch-size": "20k", "batch-wait": "10ms"}
-    backlog = Backlog(tmp_path, "kafka", options, containers=3, lines=3_000)
-    for number in (1, 2, 3):
-        backlog.deliver_until_killed(number)
-    backlog.deliver()
-    arrived(cluster, 9_000)
-    wait_until(lambda: len(set(cluster.received)) == 9_000, "all lines arrive")
-    for name, found in lines_by_container([(r.container, r.line) for r in cluster.received]).items():
-        once = without_repeats(found)
-        assert once.lines == backlog.lines, name
-        assert once.returns <= 3
-        assert len(found) - len(once.lines) <= 3 * 1_000  # a batch each time
 
 
 @pytest.mark.parametrize("host", ["nobody.invalid"])

@@ -25,7 +25,6 @@ from plugin.sinks.base import (
 )
 from plugin.sinks.transport.tls.context import client_context
 from tests.sinks.factories import INFO, TIME, origin_of, sink_of
-from tests.sinks.killed_delivery import Backlog, lines_by_container
 from tests.sinks.nats.server import NatsServer, nats_cluster, nats_server
 from tests.testbed.ports import CLOSED_PORT
 
@@ -389,18 +388,6 @@ def test_nothing_is_printed(server: NatsServer, capfd: pytest.CaptureFixture[str
     sink = make(server, nats_url=f"nats://127.0.0.1:{CLOSED_PORT},{server.address}")
     send(sink, batch(sink, (0, 30, b"a")))
     assert capfd.readouterr() == ("", "")
-
-
-def test_delivery_that_is_killed_in_front_of_its_cursors_repeats_nothing(tmp_path: Path) -> None:
-    with nats_server(tmp_path) as server:
-        options = {"nats-url": f"nats://{server.address}", "nats-create-stream": "true", "nats-lines-per-message": "70"}
-        options |= {"batch-size": "20k", "batch-wait": "10ms"}
-        backlog = Backlog(tmp_path, "nats", options, containers=3, lines=3_000)
-        for number in (1, 2, 3, 1, 2):
-            backlog.deliver_until_killed(number)
-        backlog.deliver()
-        found = lines_by_container([(r.container, r.line) for r in server.received])
-        assert found == dict.fromkeys(backlog.names, backlog.lines)
 
 
 def test_a_cluster_goes_on_without_the_leader(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ ENTRIES = (
         lambda at: {"redis-url": f"redis://{at.address}"},
         redis_server,
         lambda line: line,
-        faults=frozenset({"down", "frozen", "silent"}),
+        faults=frozenset({"down", "frozen", "silent", "cuts"}),
         patience="redis-timeout",
         secret_options=lambda at: {"redis-url": f"redis://user:{SECRET}@{at.address}", "redis-password": SECRET},
         exactly_once=True,
@@ -19,7 +19,7 @@ ENTRIES = (
         lambda at: {"redis-url": f"redis://{at.address}", "redis-stream": "logs", "redis-wait-replicas": "0"},
         redis_server,
         lambda line: line,
-        faults=frozenset({"down", "frozen", "silent"}),
+        faults=frozenset({"down", "frozen", "silent", "cuts"}),
         patience="redis-timeout",
     ),
 )

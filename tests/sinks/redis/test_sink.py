@@ -14,7 +14,6 @@ from plugin.errors import OptionError
 from plugin.sinks.base import MisconfiguredError, Origin, Record, RetryError, Sink, UnavailableError
 from plugin.sinks.redis.cluster import slot_of
 from tests.sinks.factories import INFO, TIME, origin_of, records_of, sink_of
-from tests.sinks.killed_delivery import Backlog, lines_by_container
 from tests.sinks.redis.server import RedisServer, redis_cluster, redis_server, streams
 from tests.testbed.ports import CLOSED_PORT
 
@@ -395,14 +394,3 @@ def test_a_slot_that_moves_takes_its_stream_along(tmp_path: Path) -> None:
 
 def _named(name: str) -> Any:
     return type(INFO)(container_id="8c1f" * 16, container_name=f"/{name}")
-
-
-def test_delivery_that_is_killed_in_front_of_its_cursors_repeats_nothing(tmp_path: Path) -> None:
-    with redis_server(tmp_path) as server:
-        options = {"redis-url": f"redis://{server.address}", "batch-size": "20k", "batch-wait": "10ms"}
-        backlog = Backlog(tmp_path, "redis", options, containers=3, lines=3_000)
-        for number in (1, 2, 3, 1, 2):
-            backlog.deliver_until_killed(number)
-        backlog.deliver()
-        found = lines_by_container([(r.container, r.line) for r in server.received])
-        assert found == dict.fromkeys(backlog.names, backlog.lines)
