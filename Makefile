@@ -55,7 +55,7 @@ demo: $(VENV)/installed ## Kill the driver under a printing container, and count
 
 .PHONY: test
 test: $(VENV)/installed ## Run the tests, on the pure modules and then on the compiled ones
-	@$(HOST) engine image registry receivers unit node promtool compiler
+	@$(HOST) engine image registry receivers unit node promtool browser compiler
 	$(VENV)/bin/python $(PYTEST) $(SPREAD)
 	@if $(HOST) --required compiler; then \
 		$(MAKE) --no-print-directory test-compiled; \
@@ -76,6 +76,11 @@ test-compiled: $(COMPILED)/installed
 	cp -R tests docs pyproject.toml $(COMPILED)
 	cd $(COMPILED) && PEAVEY_COMPILED=1 $(abspath $(VENV))/bin/python $(PYTEST) $(SPREAD) \
 		$(COMPILED_TESTS)
+
+.PHONY: screenshots
+screenshots: $(VENV)/installed ## Make the pictures of the web page that the documentation shows
+	@$(HOST) --required browser
+	$(VENV)/bin/python -m tests.console.screenshots
 
 .PHONY: chaos
 chaos: $(VENV)/installed ## Kill the driver a hundred times and more under full load (long)

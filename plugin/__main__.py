@@ -28,7 +28,7 @@ examples:
   peavey config show CONTAINER          its log-opts in force, and where each comes from
 """
 
-_COMMANDS = ("serve", "deliver", "status", "ls", "logs", "dead", "options", "try", "config", "redirect")
+_COMMANDS = ("serve", "deliver", "status", "ls", "logs", "dead", "options", "try", "config", "redirect", "console")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -29,7 +29,7 @@ ALLOWED = {
     "delivery": {"journal", "sinks", "transforms", "records", "docker", "config", *LEAVES},
     "status": {"intake", "delivery", "journal", "docker", "config", *LEAVES},
     "browse": {"intake", "journal", "transforms", "docker", "config", *LEAVES},
-    "console": {"browse", "status", "journal", "docker", "config", *LEAVES},
+    "console": {"browse", "status", "intake", "journal", "docker", "config", *LEAVES},
     "api": {"status", "intake", "journal", "docker", "config", *LEAVES},
     "commands": {
         *("api", "console", "browse", "status", "intake", "delivery", "journal"),

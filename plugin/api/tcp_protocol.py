@@ -27,19 +27,26 @@ MOST_PER_ADDRESS = 16
 LARGEST_REQUEST = 16 * 1024
 REQUEST_WITHIN = 10.0
 ANSWER_WITHIN = 60.0
+LONG_ANSWER_STALLS = 600.0
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def end_quietly() -> None:
+    """Log no stack traces of answers that are cut off from now on, as the server ends."""
+    _of_peers.setLevel(logging.CRITICAL)
 
 
 class Connections:
     """Counts the connections that are open, in all and by the peer's address."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_per_address: int = MOST_PER_ADDRESS) -> None:
+        self._most_per_address = most_per_address
         self._by_address: Counter[str] = Counter()
 
     def admit(self, address: str) -> bool:
         """Count a connection, unless there are too many."""
-        if self._by_address.total() >= MOST_CONNECTIONS or self._by_address[address] >= MOST_PER_ADDRESS:
+        if self._by_address.total() >= MOST_CONNECTIONS or self._by_address[address] >= self._most_per_address:
             return False
         self._by_address[address] += 1
         return True
@@ -54,6 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection: a request at a time, small and sent soon, whose answer is taken soon.
 
     ``hosts`` are the names by which the server may be called, besides its addresses and the host's own name.
+    ``long_answers`` are paths whose answers may go on for ever; one that is not read ends after ten minutes.
     """
 
     def __init__(
@@ -63,9 +71,12 @@ class BoundedProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         connections: Connections,
         hosts: Iterable[str] = (),
+        long_answers: tuple[str, ...] = (),
+        _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state)
-        self.app = HostGuard(self.app, hosts)
+        super().__init__(config, server_state, app_state, _loop)
+        self.app = HostGuard(self.app, hosts, "https" if config.is_ssl else "http")
+        self._long_answers = long_answers
         self.logger = _of_peers
         self.timeout_keep_alive = int(ANSWER_WITHIN)  # our own timer is sooner, where it may be
         self._open = connections
@@ -111,14 +122,29 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for the answer from here on, and for its being taken."""
-        self._end_after(ANSWER_WITHIN)
+        self._end_after(LONG_ANSWER_STALLS if self._is_long() else ANSWER_WITHIN)
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Wait for a long answer's being taken from here on."""
+        if self._is_long():
+            self._end_after(LONG_ANSWER_STALLS)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Let a long answer that is taken go on."""
+        if self._is_long() and self._timer is not None:
+            self._timer.cancel()
+        super().resume_writing()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, once the answer is taken."""
         self._received = 0
         self._end_after(ANSWER_WITHIN if self.transport.get_write_buffer_size() else REQUEST_WITHIN)
         super().on_response_complete()
+
+    def _is_long(self) -> bool:
+        return bool(self._long_answers) and self.scope is not None and self.scope["path"] in self._long_answers
 
     def _end_after(self, seconds: float) -> None:
         if self._timer is not None:
@@ -132,8 +158,9 @@ class HostGuard:
     Otherwise any page that somebody on this network opens could have a name of its own lead here, and read the answer.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], scheme: str = "http") -> None:
         self._app = app
+        self._scheme = scheme
         self._hosts = {"localhost", socket.gethostname().lower(), *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,7 +171,7 @@ class HostGuard:
         if given is not None and not self._is_ours(given):
             text = "the Host of this request is not a name of this server; the setting PEAVEY_HTTP_HOSTS names more\n"
             refusal = PlainTextResponse(text, 421)
-        elif origin is not None and origin.lower() != f"http://{(given or '').lower()}":
+        elif origin is not None and origin.lower() != f"{self._scheme}://{(given or '').lower()}":
             refusal = PlainTextResponse("this is not for pages of other sites\n", 403)
         await (refusal or self._app)(scope, receive, send)
 

@@ -3,12 +3,12 @@
 import os
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import orjson
 
+from plugin.browse.line_object import line_object
 from plugin.browse.selection import Journal
 from plugin.docker.info import short_id
 from plugin.docker.times import format_time
@@ -52,35 +52,16 @@ def _escaped(match: "re.Match[str]") -> str:
     return ascii(match[0])[1:-1]
 
 
-def as_json(journal: Journal, line: Line, level: Callable[[Line], str]) -> bytes:
-    """Return a line as one JSON object, newline included; its fields are described in ``docs/looking.md``."""
-    shown: dict[str, object] = {
-        "time": format_time(line.time_nano),
-        "container_id": journal.id,
-        "container_name": journal.name,
-        "stream": line.source,
-    }
-    found = level(line)
-    if found:
-        shown["level"] = found
-    shown["line"] = line.text.decode("utf-8", "replace")
-    if not line.complete:
-        shown["incomplete"] = True
-    return orjson.dumps(shown) + b"\n"
-
-
 class LinePrinter:
     """Prints lines of one or several containers; with several, all go to stdout, so that they stay in order."""
 
     def __init__(
         self,
         options: PrintOptions,
-        level: Callable[[Line], str],
         out: BinaryIO | None = None,
         errors: BinaryIO | None = None,
     ) -> None:
         self._options = options
-        self._level = level
         self._out = sys.stdout.buffer if out is None else out
         self._errors = sys.stderr.buffer if errors is None else errors
         self._prefixes: dict[str, bytes] = {}
@@ -94,7 +75,7 @@ class LinePrinter:
         """Print a line."""
         options = self._options
         if options.as_json:
-            self._out.write(as_json(journal, line, self._level))
+            self._out.write(orjson.dumps(line_object(journal, line)) + b"\n")
             return
         out = self._out if options.prefix or line.source == "stdout" else self._errors
         parts = []

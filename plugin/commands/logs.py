@@ -8,23 +8,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
+from plugin.browse.levels import at_least
 from plugin.browse.selection import Journal, Selection, describe_older, known_journals, select
+from plugin.browse.timestamps import parse_moment
 from plugin.commands import container_arguments
 from plugin.commands.container_arguments import wanted_by
 from plugin.commands.discovery import find_data
 from plugin.commands.following import Follower, Found, lines_of, split_lines
 from plugin.commands.line_printer import LinePrinter, PrintOptions, is_colourful, label
 from plugin.commands.rlimits import raise_file_limit
-from plugin.commands.timestamps import parse_moment
-from plugin.config.parsing import hint, quote
-from plugin.config.shaping_kinds import LEVELS
 from plugin.errors import PeaveyError
 from plugin.journal.layout import DataFolder
 from plugin.journal.lines import Line
 from plugin.journal.readback import LogQuery, LogReading
 from plugin.journal.search import SearchQuery, search_all
 from plugin.journal.search_pattern import SearchPattern
-from plugin.transforms.levels import level_in
 
 SUMMARY = "read, search and follow containers' journals"
 DESCRIPTION = """\
@@ -82,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     for message in describe_older(chosen.older):
         print(f"peavey: {message}", file=sys.stderr)
     several = len(chosen.chosen) > 1 or filtered or arguments.all or any("*" in name for name in arguments.names)
-    printer = LinePrinter(_print_options(arguments, several=several), _level_name)
+    printer = LinePrinter(_print_options(arguments, several=several))
     for journal in chosen.chosen:
         printer.expect(journal)
     if follow:
@@ -136,17 +134,10 @@ def _chooser(arguments: argparse.Namespace, query: LogQuery) -> SearchQuery | No
 
 
 def _at_least(level: str) -> Callable[[Line], bool]:
-    number = LEVELS.get(level.lower())
-    if number is None:
-        raise PeaveyError(
-            f"--level: {quote(level)} is not a level{hint(level, LEVELS)} (expected: {', '.join(LEVELS)})"
-        )
-    return lambda line: level_in(line.text) >= number
-
-
-def _level_name(line: Line) -> str:
-    number = level_in(line.text)
-    return max((name for name in LEVELS if LEVELS[name] <= number), key=LEVELS.__getitem__) if number else ""
+    try:
+        return at_least(level)
+    except PeaveyError as error:
+        raise PeaveyError(f"--{error}") from None
 
 
 def _print_options(arguments: argparse.Namespace, *, several: bool) -> PrintOptions:

@@ -15,6 +15,7 @@ from plugin.api.follow import MOST_READINGS, LogReader
 from plugin.api.server import bind, end_on_signals, serve
 from plugin.api.status_routes import Observer
 from plugin.api.tcp_listener import FurtherAddress
+from plugin.commands.console_process import ConsoleProcess
 from plugin.commands.local_time import is_known_zone
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit, within_limit
@@ -66,8 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     lock = data.lock()
     end_on_signals()
     further = None if settings.http is None else FurtherAddress(settings.http, settings.http_hosts)
+    console = None
     if further is not None:
         further.listen()
+        if settings.console:
+            console = ConsoleProcess(further, _environment(arguments))
     listener = bind(settings.socket)
     with ExitStack() as at_end:  # a signal may come before we serve, too
         at_end.callback(logging.shutdown)
@@ -107,7 +111,10 @@ def run(arguments: argparse.Namespace) -> int:
         gc.freeze()
         watcher.start()
         supervisor.start_if_needed()
-        serve(app, listener, reader.stop, further)
+        if console is not None:
+            at_end.callback(console.stop)
+            console.start()
+        serve(app, listener, reader.stop, further if console is None else None)
     return 0
 
 

@@ -18,13 +18,14 @@ from plugin.config.listen_address import LISTEN_ADDRESS, ListenAddress
 from plugin.config.options import defaults_faults
 from plugin.config.parsing import hint, parse_list, printable, quote
 from plugin.config.schema import Schema
-from plugin.config.secrets import Secret
+from plugin.config.secrets import Secret, read_secret
 from plugin.config.types import Kind
 from plugin.errors import SettingError
 
 T_co = TypeVar("T_co", covariant=True)
 
 _PREFIX = "PEAVEY_"
+_SHORTEST_TOKEN = 16
 _LONGEST_SOCKET_PATH = 107  # bytes: sun_path of unix(7), less the NUL
 
 
@@ -64,6 +65,22 @@ def _or_off(kind: Kind[T_co]) -> Kind[T_co | None]:
     """Make 0 the value that switches a limit off, read as None."""
     return Kind(parse=lambda text: kind.parse(text) or None, accepts=f"{kind.accepts}; 0 = off")
 
+
+def _parse_token(text: str) -> Secret:
+    """Read a token, which is not shown in what is raised."""
+    if text.startswith("@"):
+        text = read_secret(text[1:])
+    if text and (len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text):
+        raise ValueError(
+            f"a token has at least {_SHORTEST_TOKEN} printable ASCII characters and no blank"
+            " (such as what 'openssl rand -hex 32' prints)"
+        )
+    return Secret(text)
+
+
+_OPTIONAL_PATH: Kind[Path | None] = Kind(
+    parse=lambda text: types.PATH.parse(text) if text else None, accepts="path", keeps_empty=True
+)
 
 SOCKET = Setting(
     name="socket",
@@ -182,6 +199,40 @@ HTTP_HOSTS = Setting(
         "with another Host is refused, since a page in somebody's browser could send it."
     ),
 )
+CONSOLE = Setting(
+    name="console",
+    variable="PEAVEY_CONSOLE",
+    kind=types.BOOLEAN,
+    default="false",
+    help=(
+        "Whether the web page with containers' logs is served on PEAVEY_HTTP, too (docs/console.md): to this host, or, "
+        "with PEAVEY_HTTP_TOKEN, to all who know the token."
+    ),
+)
+HTTP_TOKEN = Setting(
+    name="http_token",
+    variable="PEAVEY_HTTP_TOKEN",
+    kind=Kind(parse=_parse_token, accepts="at least 16 characters, or @FILE that holds them", secret=True),
+    default="",
+    help=(
+        "What must be known to use PEAVEY_HTTP while PEAVEY_CONSOLE is true: browsers ask for it, programs send it as "
+        "'Authorization: Bearer TOKEN'. Needed for any address but a loopback one."
+    ),
+)
+HTTP_TLS_CERT = Setting(
+    name="http_tls_cert",
+    variable="PEAVEY_HTTP_TLS_CERT",
+    kind=_OPTIONAL_PATH,
+    default="",
+    help="A PEM file with the certificate, and those between it and the root, by which the page is served with HTTPS.",
+)
+HTTP_TLS_KEY = Setting(
+    name="http_tls_key",
+    variable="PEAVEY_HTTP_TLS_KEY",
+    kind=_OPTIONAL_PATH,
+    default="",
+    help="A PEM file with the key of that certificate, without a password. Empty: it is in the certificate's file.",
+)
 LOG_LEVEL = Setting(
     name="log_level",
     variable="LOG_LEVEL",
@@ -240,6 +291,10 @@ SETTINGS: tuple[Setting[Any], ...] = (
     DELIVERY_WORKERS,
     HTTP,
     HTTP_HOSTS,
+    CONSOLE,
+    HTTP_TOKEN,
+    HTTP_TLS_CERT,
+    HTTP_TLS_KEY,
     LOG_LEVEL,
     TIMEZONE,
     HTTP_PROXY,
@@ -265,6 +320,10 @@ class Settings:
     delivery_workers: int
     http: ListenAddress | None
     http_hosts: tuple[str, ...]
+    console: bool
+    http_token: Secret
+    http_tls_cert: Path | None
+    http_tls_key: Path | None
     log_level: str
     timezone: str
     http_proxy: Secret
@@ -316,6 +375,10 @@ def load_settings(
         delivery_workers=read(DELIVERY_WORKERS),
         http=read(HTTP),
         http_hosts=read(HTTP_HOSTS),
+        console=read(CONSOLE),
+        http_token=read(HTTP_TOKEN),
+        http_tls_cert=read(HTTP_TLS_CERT),
+        http_tls_key=read(HTTP_TLS_KEY),
         log_level=read(LOG_LEVEL),
         timezone=read(TIMEZONE),
         http_proxy=read(HTTP_PROXY),
@@ -325,9 +388,25 @@ def load_settings(
     )
     source, _ = _given(LOG_OPTS, arguments, environ)
     faults += [f"{source}: {fault}" for fault in defaults_faults(settings.log_opts, schema)]
+    faults += _console_faults(settings)
     if faults:
         raise SettingError("; ".join(faults))
     return settings
+
+
+def _console_faults(settings: Settings) -> Iterator[str]:
+    """Yield why the page cannot be served as it is asked for."""
+    if settings.http_tls_key is not None and settings.http_tls_cert is None:
+        yield f"{HTTP_TLS_KEY.variable}: {HTTP_TLS_CERT.variable} is needed, too"
+    if not settings.console:
+        return
+    if settings.http is None:
+        yield f"{CONSOLE.variable}: {HTTP.variable} is needed, the address of the page (such as 127.0.0.1:9464)"
+    elif not settings.http.is_loopback and not settings.http_token.reveal():
+        yield (
+            f"{CONSOLE.variable}: the page shows logs, and others can reach {settings.http}: "
+            f"set {HTTP_TOKEN.variable}, or a loopback address as {HTTP.variable}"
+        )
 
 
 def _given(setting: Setting[Any], arguments: Mapping[str, object], environ: Mapping[str, str]) -> tuple[str, str]:

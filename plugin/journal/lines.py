@@ -41,6 +41,11 @@ class LineDecoder:
         """Whether parts wait for the rest of their line."""
         return self._joiner.held > 0
 
+    @property
+    def held_from(self) -> int:
+        """Offset of the oldest part that waits for the rest of its line, −1 if none does."""
+        return self._joiner.held_from
+
     def feed(self, buffer: bytes, offset: int) -> int:
         """Take the complete frames of ``buffer``, which lies at ``offset``; returns the bytes used up.
 

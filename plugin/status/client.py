@@ -14,11 +14,14 @@ _ANSWER_WITHIN = 30.0
 
 def ask_status(path: Path) -> bytes:
     """Return the plugin's status as JSON. Raises ``PeaveyError`` if the plugin does not answer with one."""
-    return ask(path, "/status")
+    return ask(path, "/status")[0]
 
 
-def ask(path: Path, what: str) -> bytes:
-    """Return what the plugin answers to a GET of this path. Raises ``PeaveyError`` if it does not answer."""
+def ask(path: Path, what: str) -> tuple[bytes, str]:
+    """Return the answer of the plugin's socket to a GET of a path such as ``/metrics``, and its media type.
+
+    Raises ``PeaveyError`` if the plugin does not answer, or not with status 200.
+    """
     connection = _Connection(path)
     try:
         connection.request("GET", what, headers={"Host": "peavey"})
@@ -32,7 +35,7 @@ def ask(path: Path, what: str) -> bytes:
         raise PeaveyError(f"{path}: the plugin there has no status; is it an older version of peavey?")
     if response.status != http.client.OK:
         raise PeaveyError(f"{path}: status {response.status}: {content.decode(errors='replace').strip()[:500]}")
-    return content
+    return content, response.headers.get("Content-Type", "")
 
 
 def read_status(content: bytes) -> Status:

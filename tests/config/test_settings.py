@@ -44,6 +44,10 @@ DEFAULTS = Settings(
     delivery_workers=1,
     http=None,
     http_hosts=(),
+    console=False,
+    http_token=Secret(""),
+    http_tls_cert=None,
+    http_tls_key=None,
     log_level="info",
     timezone="",
     http_proxy=Secret(""),
@@ -85,6 +89,10 @@ class TestSources:
             "PEAVEY_HTTP_HOSTS": "logs.example.com, logs",
             "LOG_LEVEL": "Debug",
             "TZ": "Europe/Berlin",
+            "PEAVEY_CONSOLE": "true",
+            "PEAVEY_HTTP_TOKEN": "correct-horse-battery",
+            "PEAVEY_HTTP_TLS_CERT": "/srv/cert.pem",
+            "PEAVEY_HTTP_TLS_KEY": "/srv/key.pem",
             "HTTP_PROXY": "http://user:s3cret@proxy.example.com:3128",
             "HTTPS_PROXY": "proxy.example.com:3129",
             "NO_PROXY": "10.0.0.0/8, .example.com",
@@ -108,6 +116,10 @@ class TestSources:
             delivery_workers=2,
             http=ListenAddress("127.0.0.1", 9464),
             http_hosts=("logs.example.com", "logs"),
+            console=True,
+            http_token=Secret("correct-horse-battery"),
+            http_tls_cert=Path("/srv/cert.pem"),
+            http_tls_key=Path("/srv/key.pem"),
             log_level="debug",
             timezone="Europe/Berlin",
             http_proxy=Secret("http://user:s3cret@proxy.example.com:3128"),
@@ -311,6 +323,10 @@ class TestManagedPlugin:
             "PEAVEY_DELIVERY_WORKERS",
             "PEAVEY_HTTP",
             "PEAVEY_HTTP_HOSTS",
+            "PEAVEY_CONSOLE",
+            "PEAVEY_HTTP_TOKEN",
+            "PEAVEY_HTTP_TLS_CERT",
+            "PEAVEY_HTTP_TLS_KEY",
             "LOG_LEVEL",
             "TZ",
             "HTTP_PROXY",
@@ -334,8 +350,9 @@ class TestWritten:
         written = written_settings({"disk_limit": "2g"}, {"PEAVEY_DISK_LIMIT": "1g", "PEAVEY_DISK_FREE": "20m"})
         assert "PEAVEY_DISK_LIMIT=2g PEAVEY_DISK_FREE=20m PEAVEY_MAX_FOLLOWERS=1000" in written
         assert written.endswith(
-            "PEAVEY_HTTP=none PEAVEY_HTTP_HOSTS=none LOG_LEVEL=info TZ=none HTTP_PROXY=none HTTPS_PROXY=none"
-            " NO_PROXY=none"
+            "PEAVEY_HTTP=none PEAVEY_HTTP_HOSTS=none PEAVEY_CONSOLE=false PEAVEY_HTTP_TOKEN=none"
+            " PEAVEY_HTTP_TLS_CERT=none PEAVEY_HTTP_TLS_KEY=none"
+            " LOG_LEVEL=info TZ=none HTTP_PROXY=none HTTPS_PROXY=none NO_PROXY=none"
         )
 
     def test_a_proxy_is_not_shown(self) -> None:

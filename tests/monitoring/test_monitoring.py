@@ -51,7 +51,7 @@ def exposed(shared_server: Server, shared_engine: Engine) -> set[str]:
     container.print(b"hello\n")
 
     def samples() -> set[str]:
-        families = text_string_to_metric_families(ask(shared_server.socket, "/metrics").decode())
+        families = text_string_to_metric_families(ask(shared_server.socket, "/metrics")[0].decode())
         return {sample.name for family in families for sample in family.samples}
 
     wait_until(lambda: "peavey_destination_failing" in samples(), "delivery tells of its destination")

@@ -79,6 +79,7 @@ NEEDS = {
         "rating the systemd unit, and testing journald", has_program("systemd-analyze", "journalctl"), ("systemd",)
     ),
     "promtool": Need("testing the alert rules and the dashboard", has_program("promtool"), ("prometheus",)),
+    "browser": Need("testing the web page in a browser", has_program("chromium"), ("chromium",)),
     "node": Need("testing fluentd with a Forward server from npm", has_program("node", "npm"), ("nodejs", "npm")),
 }
 

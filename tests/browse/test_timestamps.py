@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.commands.timestamps import parse_moment
+from plugin.browse.timestamps import parse_moment
 
 SECOND = 1_000_000_000
 NOW = 1_769_860_800 * SECOND  # 2026-01-31T12:00:00Z
