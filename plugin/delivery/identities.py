@@ -42,6 +42,11 @@ class Identities:
         if metadata is not None and metadata.birth == self._metadata.birth:
             self._metadata, self._seen = metadata, seen
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the stream had ended that wrote what was there when it was looked at."""
+        return self._metadata.ended
+
     def at(self, offset: int) -> tuple[Any, int | None]:
         """Return what goes into records from an offset on, and up to which other one: ``None`` for all that follow."""
         info, upto = self._metadata.info_at(offset)

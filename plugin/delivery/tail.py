@@ -345,8 +345,17 @@ class Tail:
             self._decoder.flush(self._reader.offset)
             records += self._take()
         if self._pipeline is not None:
-            records += self._pipeline.flush(time.monotonic())
+            is_over = self._pipeline.holds and self._has_ended()
+            records += self._pipeline.flush(math.inf if is_over else time.monotonic())
         return records
+
+    def _has_ended(self) -> bool:
+        """Return whether the stream that wrote what has been read has ended, so that nothing more can belong to that."""
+        if self._identities is None or self._decoder.holds:
+            return False
+        self._identities.look()
+        # What another stream has written meanwhile has to be read first: it was noted before its first byte.
+        return self._identities.has_ended and not self._reader.peek(1)
 
     def _gap(self, reason: str) -> list[Record]:
         """Make the record that says what is missing up to the reader's offset, in its place; no stage may drop it.

@@ -412,7 +412,8 @@ class Container:
         if self._unnoted is None or not self._placed:
             return False
         try:
-            write_metadata(self.folder, self._unnoted.info, self._unnoted.name, self._birth, self._earlier)
+            stream = self._unnoted
+            write_metadata(self.folder, stream.info, stream.name, self._birth, self._earlier, ended=stream.closed)
         except OSError as error:
             logger.debug("container %s: cannot update the journal's info.json yet: %s", self.label, error)
             return False

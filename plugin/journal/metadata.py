@@ -35,6 +35,8 @@ class JournalMetadata(msgspec.Struct, frozen=True, kw_only=True):
         when the container was last seen writing or its stream ended, nanoseconds since 1970 UTC
     ``stream``
         the FIFO that wrote last: only it can complete a frame that is incomplete at the journal's end
+    ``ended``
+        whether that FIFO has ended, so that nothing is written any more unless another one begins
     ``earlier``
         who it was before, oldest first, as it can be renamed while it is stopped: the newest few times
     """
@@ -44,6 +46,7 @@ class JournalMetadata(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: Time
     stream: str
     earlier: tuple[Earlier, ...] = ()
+    ended: bool = False
 
     def info_at(self, offset: int) -> tuple[Info, int | None]:
         """Return who the container was at an offset, and up to which other one: ``None`` where it still is."""
@@ -65,11 +68,20 @@ def read_metadata(folder: Path) -> JournalMetadata | None:
 
 
 def write_metadata(
-    folder: Path, info: Info, stream: str, birth: int, earlier: Sequence[Earlier] = ()
+    folder: Path, info: Info, stream: str, birth: int, earlier: Sequence[Earlier] = (), *, ended: bool = False
 ) -> JournalMetadata:
-    """Record that a container writes through a stream now; all else as in ``JournalMetadata``. Raises ``OSError``."""
-    kept = tuple(earlier[-_EARLIER_KEPT:])
-    metadata = JournalMetadata(info=info, birth=birth, last_seen=time.time_ns(), stream=stream, earlier=kept)
+    """Record that a container writes through a stream now, or that this has ``ended``; all else as in `JournalMetadata`.
+
+    Raises ``OSError``.
+    """
+    metadata = JournalMetadata(
+        info=info,
+        birth=birth,
+        last_seen=time.time_ns(),
+        stream=stream,
+        earlier=tuple(earlier[-_EARLIER_KEPT:]),
+        ended=ended,
+    )
     write_atomically(folder / _NAME, msgspec.json.encode(metadata))
     return metadata
 

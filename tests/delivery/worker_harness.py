@@ -38,14 +38,14 @@ class WorkerHarness:
         self.touch()
         return self.journal
 
-    def touch(self) -> None:
+    def touch(self, *, ended: bool = False) -> None:
         """Note that the container writes, or has ended, as intake does, and the sinks that its log-opts name by now."""
         info = Info(container_id=self.container, container_name=f"/{self.container[:8]}", config=self.options)
         for choice in validate(self.options, schema=schema()).sinks:
             if not cursor_path(self.journal.folder, choice.instance).exists():
                 offset = self.journal.writer.offset
                 write_cursor(self.journal.folder, choice.instance, Cursor(offset=offset, resume=offset))
-        write_metadata(self.journal.folder, info, "stream", self.birth)
+        write_metadata(self.journal.folder, info, "stream", self.birth, ended=ended)
 
 
 @asynccontextmanager

@@ -113,6 +113,7 @@ def test_the_end_of_the_writing_stream_is_noted(
     assert before is not None
     assert after is not None
     assert (after.birth, after.last_seen) == (before.birth, 1 << 62)
+    assert (before.ended, after.ended) == (False, True)
     assert stream.closed
     assert container.finish()
     assert container.writer is None

@@ -1,6 +1,7 @@
 """Chains of stages as log-opts ask for them: their order, and that a restart changes nothing at any position."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -9,13 +10,13 @@ from hypothesis import strategies as st
 
 from plugin.docker.info import Info
 from plugin.docker.tag import TagError
-from plugin.records.position import Position
+from plugin.records.position import Position, position_behind
 from plugin.records.record import Record
 from plugin.transforms.chain import make_stages
-from plugin.transforms.dedupe import Dedupe
+from plugin.transforms.dedupe import REPEATED, Dedupe
 from plugin.transforms.multiline import Multiline
 from plugin.transforms.pipeline import Pipeline
-from plugin.transforms.rate_limit import RateLimit
+from plugin.transforms.rate_limit import DROPPED, RateLimit
 from plugin.transforms.redact import PrivateKeys
 from plugin.transforms.shapes import Shapes
 from tests.transforms.lines import INFO, SECOND, START, lines_of, one, options, record, records, shaped, stages
@@ -115,6 +116,77 @@ def test_restarts_change_nothing(name: str, fed: Fed, kills: list[int]) -> None:
     kills = [min(kill, len(fed)) for kill in kills]
 
     assert seen(with_kills(CHAINS[name], fed, kills)) == seen(shaped(CHAINS[name], made_of(fed)))
+
+
+ACTIONS = st.lists(st.sampled_from(["read", "read", "read", "end", "acknowledge", "kill"]), max_size=30)
+"""What happens to a tail, in any order: the next line is read, the stream ends, some of what came out is acknowledged."""
+
+
+BOTH_END = ["read", "read", "end", "acknowledge", "kill"]
+"""Two events come out at once, and not all that has come out is acknowledged."""
+
+
+def over_streams(given: Mapping[str, str], fed: Fed, actions: Sequence[str], some: float = 1.0) -> list[Record]:
+    """Put lines through stages as a tail does whose container is stopped and started again, and which is killed.
+
+    What was not acknowledged before a kill is made again, and counts once. Of what came out since the last time,
+    ``some`` is acknowledged at once.
+    """
+    journal = made_of(fed)
+    read = 0
+    made: list[Record] = []
+    done, position = 0, Position(0, 0)
+    pipeline = Pipeline(stages(given), position)
+    for action in actions:
+        if action == "read":
+            made += pipeline.feed(journal[read : read + 1])
+            read += 1
+        elif action == "end":
+            made += pipeline.flush(math.inf)
+            assert not pipeline.holds
+        elif action == "acknowledge" and len(made) > done:
+            done += math.ceil(some * (len(made) - done))
+            position = pipeline.position if done == len(made) else position_behind(made[done - 1])
+        elif action == "kill":
+            del made[done:]
+            journal = made_of(fed)
+            pipeline = Pipeline(stages(given), position)
+            pipeline.feed_again([each for each in journal if position.resume <= each.offset < position.offset])
+            read = sum(each.offset < position.offset for each in journal)
+    return made + pipeline.feed(journal[read:]) + pipeline.flush(math.inf)
+
+
+@pytest.mark.parametrize("name", ["languages", "pattern", "past"])
+@given(FEEDS, ACTIONS)
+def test_ends_of_streams_and_kills_lose_no_line_and_repeat_none(name: str, fed: Fed, actions: Sequence[str]) -> None:
+    made = over_streams(CHAINS[name], fed, actions)
+
+    for source in ("stdout", "stderr"):
+        printed = [line for line, stream, _ in fed if stream == source]
+        assert "\n".join(lines_of(each for each in made if each.source == source)) == "\n".join(printed)
+
+
+@pytest.mark.parametrize("name", ["languages", "pattern", "past"])
+@example([("panic: oh", "stdout", 0), ("panic: oh", "stderr", 0)], BOTH_END, 0.5)
+@example([("a \\", "stdout", 0), ("b \\", "stderr", 0)], BOTH_END, 0.5)
+@given(FEEDS, ACTIONS, st.floats(0.1, 0.9))
+def test_they_lose_none_where_only_a_part_of_what_came_out_at_once_was_acknowledged(
+    name: str, fed: Fed, actions: Sequence[str], some: float
+) -> None:
+    made = over_streams(CHAINS[name], fed, actions, some)
+
+    for source in ("stdout", "stderr"):
+        printed = Counter(line for line, stream, _ in fed if stream == source)
+        events = lines_of(each for each in made if each.source == source)
+        assert Counter("\n".join(events).split("\n")) >= printed
+
+
+@pytest.mark.parametrize(("name", "counted_as"), [("rate", DROPPED), ("dedupe", REPEATED)])
+@given(FEEDS, ACTIONS)
+def test_they_leave_every_line_accounted_for(name: str, counted_as: str, fed: Fed, actions: Sequence[str]) -> None:
+    made = over_streams(CHAINS[name], fed, actions)
+
+    assert sum((each.fields or {}).get(counted_as, 1) for each in made) == len(fed)
 
 
 @pytest.mark.parametrize("name", ["languages", "pattern", "past"])

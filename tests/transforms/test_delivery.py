@@ -10,6 +10,7 @@ from pathlib import Path
 
 from plugin.config.options import validate_leniently
 from plugin.delivery.report import Filtered, read_status
+from plugin.delivery.worker import Worker
 from plugin.docker.frames import Entry
 from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
@@ -80,6 +81,45 @@ def test_the_status_tells_it_by_container_and_sink(tmp_path: Path) -> None:
 
     (container,) = gathered.containers
     assert container.sinks[0].filtered == [FilteredRecords(stage="filter", reason="exclude", records=1)]
+
+
+def has_read_all(worker: Worker, harness: WorkerHarness) -> bool:
+    links = worker._containers[harness.container].links.values() if harness.container in worker._containers else ()
+    return bool(links) and all(link.tail.position == harness.journal.writer.offset for link in links)
+
+
+def test_the_last_event_of_a_container_that_stops_waits_for_nothing(tmp_path: Path) -> None:
+    sent = tmp_path / "sent.json"
+    given = {"multiline": "java", "multiline-wait": "1h", "dedupe": "1h", "rate-limit": "1/m"}
+    harness = WorkerHarness(tmp_path, {"json-file-path": str(sent), **given})
+    trace = [b"java.lang.Exception: x", b"\tat a.B.c(B.java:1)"]
+
+    def print_lines(*lines: bytes) -> None:
+        harness.journal.write(*(Entry("stdout", SECOND + number, line) for number, line in enumerate(lines)))
+
+    async def drive() -> None:
+        print_lines(*trace)
+        async with working(harness.data) as worker:
+            await until(lambda: has_read_all(worker, harness))
+            assert not sent.exists(), "more may come"
+            harness.touch(ended=True)
+            await until(lambda: sent.exists() and sent.read_bytes().count(b"\n") == 1)
+            harness.touch()  # it is started again
+            print_lines(*trace[1:], b"on", b"on", b"end")
+            await until(lambda: has_read_all(worker, harness))
+            harness.touch(ended=True)
+            await until(lambda: sent.read_bytes().count(b"\n") == 3)
+
+    asyncio.run(drive())
+    lines = [json.loads(line)["log"] for line in sent.read_bytes().splitlines()]
+    assert lines == [
+        "java.lang.Exception: x\n\tat a.B.c(B.java:1)\n",
+        "\tat a.B.c(B.java:1)\n",
+        "peavey: 2 records dropped here by rate-limit=1/m\n",
+    ]
+    cursor = read_cursor(harness.journal.folder, "json-file")
+    assert cursor is not None
+    assert cursor.resume == harness.journal.writer.offset
 
 
 CHAIN = {
