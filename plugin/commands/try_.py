@@ -1,15 +1,17 @@
 """``peavey try``: run log-opts over lines that are there already, and show what a sink would be given of them."""
 
 import argparse
+import itertools
 import math
 import os
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 from rich.console import Console
 from rich.text import Text
@@ -19,18 +21,22 @@ from plugin.commands.discovery import find_data
 from plugin.commands.log_opts import given_log_opts
 from plugin.commands.terminal import console
 from plugin.config.common_options import COMMON_OPTIONS
-from plugin.config.options import SinkChoice, validate
+from plugin.config.effective import Rules
+from plugin.config.options import SinkChoice
 from plugin.config.parsing import printable, quote
+from plugin.config.profiles import Redirect
 from plugin.config.schema import Schema, SinkOptions
-from plugin.config.settings import load_settings
+from plugin.config.settings import CONFIG, load_settings
 from plugin.config.shaping_kinds import LEVELS
 from plugin.delivery.origin import make_origin
 from plugin.docker.info import Info
 from plugin.docker.times import format_time
-from plugin.errors import PeaveyError
+from plugin.errors import OptionError, PeaveyError
+from plugin.journal.accepted_profiles import Accepted, read_accepted
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import read_metadata
 from plugin.journal.reader import JournalReader
+from plugin.journal.redirects import read_redirect
 from plugin.records.decoder import Decoder
 from plugin.records.labelled import Labelled
 from plugin.records.record import Record
@@ -43,10 +49,11 @@ SUMMARY = "show what log-opts make of lines that are there already"
 DESCRIPTION = """\
 Run log-opts over a container's journal, a file or stdin (-), and show what a sink would be given: on a terminal the
 lines before and after, else the records as JSON, one a line, those that are dropped with the reason. Nothing is sent,
-and nothing of the container changes. Without --log-opt, those that the container has are taken. Lines of a file count
-as printed to stdout now, one a millisecond.
+and nothing of the container changes. Without --log-opt, those that the container has are taken. Profiles and routes
+are those in force, or those of the file that --config names. Lines of a file count as printed to stdout now, one a
+millisecond.
 """
-SETTINGS = ["data", "log_opts"]
+SETTINGS = ["data", "log_opts", "config"]
 
 _CHUNK = 1 << 20
 _MILLISECOND = 1_000_000
@@ -79,25 +86,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show it. Raises ``OptionError`` with all faults of the log-opts, ``PeaveyError`` for an unknown container."""
-    defaults = load_settings(vars(arguments), os.environ, schema(), SETTINGS).log_opts
-    info, records = _source(arguments)
-    given = given_log_opts(arguments.log_opt) if arguments.log_opt else info.options
-    choice = _choose(given, defaults, arguments.sink)
+    info, redirect, records = _source(arguments)
+    if arguments.log_opt:
+        info, redirect = msgspec.structs.replace(info, config=given_log_opts(arguments.log_opt)), None
+    choice = _choose(_rules(arguments), info, redirect, arguments.sink)
     pipeline = choice.options.read_stages()
     trial = Trial(make_stages(choice.transforms, info, pipeline))
     if pipeline:
         records = _with_labels(records, choice, info)
     shows_diff = arguments.diff or (sys.stdout.isatty() and not arguments.json)
     show = _diff_printer(console()) if shows_diff else _print_json
-    if arguments.lines:
-        records = (record for record, _ in zip(records, range(arguments.lines), strict=False))
-    for record in records:
+    for record in itertools.islice(records, arguments.lines or None):
         for raw, made in trial.feed(record):
             show(raw, made)
+        if arguments.source == "-":  # which may go on for ever
+            sys.stdout.flush()
     for raw, made in trial.end():
         show(raw, made)
     sys.stdout.flush()
-    print(trial.summary(), file=sys.stderr)
+    sink = "" if choice.sink == _Nowhere.name else f"sink {choice.instance}: "
+    print(f"{sink}{trial.summary()}", file=sys.stderr)
     return 0
 
 
@@ -177,17 +185,48 @@ class Trial:
             self._raw[record.offset] = [lines.popleft() for _ in range(record.line.count(b"\n") + 1)]
 
 
-def _source(arguments: argparse.Namespace) -> tuple[Info, Iterator[Record]]:
-    """Return the container, or one that stands in for it, and its records."""
+def _source(arguments: argparse.Namespace) -> tuple[Info, Redirect | None, Iterator[Record]]:
+    """Return the container, or one that stands in for it, where it was redirected to, and its records."""
     if arguments.source == "-":
-        return _NO_CONTAINER, _records_of_lines(iter(sys.stdin.buffer))
+        return _NO_CONTAINER, None, _records_of_lines(iter(sys.stdin.buffer))
     path = Path(arguments.source)
-    if path.is_file():
-        return _NO_CONTAINER, _records_of_lines(path.open("rb"))
+    if _is_file(path):
+        return _NO_CONTAINER, None, _records_of_lines(path.open("rb"))
     data = DataFolder(find_data(arguments, os.environ))
     folder = data.container(find_container(data, arguments.source))
     note = read_metadata(folder)
-    return _NO_CONTAINER if note is None else note.info, _records_of_journal(folder)
+    return _NO_CONTAINER if note is None else note.info, read_redirect(folder), _records_of_journal(folder)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is a file, or a pipe, as a shell makes of ``<(…)``."""
+    return path.is_file() or path.is_fifo()
+
+
+def _rules(arguments: argparse.Namespace) -> Rules:
+    """Return what the server goes by: the plugin-wide log-opts, profiles and routes. Raises ``PeaveyError``."""
+    settings = load_settings(vars(arguments), os.environ, schema(), SETTINGS)
+    accepted = _accepted(arguments)
+    log_opts = settings.log_opts or accepted.log_opts
+    is_named = arguments.config is not None or bool(os.environ.get(CONFIG.variable))
+    if not is_named and (accepted.profiles.profiles or not settings.config.is_file()):
+        return Rules(log_opts, schema(), accepted.profiles)
+    from plugin.config.profiles_file import read_profiles  # noqa: PLC0415 (YAML is for those who have such a file)
+
+    try:
+        return Rules(log_opts, schema(), read_profiles(settings.config, schema(), log_opts))
+    except FileNotFoundError:
+        raise PeaveyError(f"{CONFIG.variable}: there is no file {quote(str(settings.config))}") from None
+
+
+def _accepted(arguments: argparse.Namespace) -> Accepted:
+    """Return what the plugin of this host has in force; nothing where there is none, or others may not look."""
+    try:
+        return read_accepted(DataFolder(find_data(arguments, os.environ)))
+    except PeaveyError:
+        if arguments.data is not None:
+            raise
+        return Accepted()
 
 
 def _records_of_lines(lines: Iterable[bytes]) -> Iterator[Record]:
@@ -223,17 +262,25 @@ def _with_labels(records: Iterator[Record], choice: SinkChoice, info: Info) -> I
         yield record
 
 
-def _choose(given: Mapping[str, str], defaults: Mapping[str, str], wanted: str | None) -> SinkChoice:
+def _choose(rules: Rules, info: Info, redirect: Redirect | None, wanted: str | None) -> SinkChoice:
     """Return the sink whose log-opts count: the one that is wanted, else the first."""
-    sinks = validate(given, defaults, schema()).sinks
+    sinks = _check(rules, info, redirect)
     if not sinks:
-        known = Schema(COMMON_OPTIONS, (*schema().sinks, _Nowhere))
-        sinks = validate({**given, "sink": _Nowhere.name}, defaults, known).sinks
+        nowhere = Rules(rules.log_opts, Schema(COMMON_OPTIONS, (*schema().sinks, _Nowhere)))
+        sinks = nowhere.check(msgspec.structs.replace(info, config={**info.options, "sink": _Nowhere.name})).sinks
     for choice in sinks:
         if wanted in (None, choice.instance):
             return choice
     names = ", ".join(choice.instance for choice in sinks)
     raise PeaveyError(f"--sink: no sink is called {quote(wanted or '')} (there are: {names})")
+
+
+def _check(rules: Rules, info: Info, redirect: Redirect | None) -> tuple[SinkChoice, ...]:
+    """Return the sinks of a container as if it started now. Raises ``OptionError`` with all faults."""
+    options, faults = rules.read(info, redirect)
+    if faults:
+        raise OptionError(list(faults))
+    return options.sinks
 
 
 def _print_json(_raw: list[bytes], made: Record | Dropped) -> None:

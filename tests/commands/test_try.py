@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 
 from plugin.__main__ import main
+from plugin.config.profiles import Redirect
+from plugin.config.profiles_file import read_profiles
 from plugin.docker.frames import Entry
 from plugin.docker.info import Info
+from plugin.journal.accepted_profiles import write_accepted
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_metadata
+from plugin.journal.redirects import write_redirect
+from plugin.sinks.registry import schema
 from tests.journal.entries import encode, write_journal
 
 WEB = "aa" * 32
@@ -137,6 +142,68 @@ def test_a_log_opt_needs_a_value(file: Path, capsys: pytest.CaptureFixture[str])
 def test_an_unknown_source_is_told(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["try", "nothing", "--data", str(data.path)]) == 1
     assert "no journal of a container 'nothing'" in capsys.readouterr().err
+
+
+PROFILES = """
+profiles:
+  standard: {http-url: "http://h", exclude: /health}
+  audit: {http-url: "http://h", redact: email, redact-with: "#"}
+routes:
+  - when: {name: web}
+    use: [audit, standard]
+"""
+
+
+def test_profiles_and_routes_are_those_of_the_file_that_is_named(
+    file: Path, data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "peavey.yaml"
+    path.write_text(PROFILES)
+    monkeypatch.setenv("PEAVEY_CONFIG", str(path))
+
+    made = tried(capsys, file, *opts("profile=standard"))
+    assert [one["dropped"]["reason"] for one in made if "dropped" in one] == ["exclude"]
+    assert [one["line"] for one in tried(capsys, file)] == LINES, "no route is for it"
+    made = tried(capsys, "web", "--data", str(data.path))
+    assert len(made) == 3, "the container's own log-opts hold for the sinks of its route"
+    assert main(["try", "web", "--data", str(data.path), *opts("include=GET"), "--sink", "standard.http"]) == 0
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 4
+    assert shown.err.startswith(
+        "sink standard.http: 4 lines, 1 records, dropped: 1 filter (exclude), 2 filter (include)"
+    )
+
+    assert main(["try", str(file), *opts("profile=standart", "dedupe=x")]) == 1
+    error = capsys.readouterr().err
+    assert "unknown profile 'standart' (did you mean 'standard'?)" in error
+    assert "dedupe" in error
+    path.unlink()
+    assert main(["try", str(file)]) == 1
+    assert f"PEAVEY_CONFIG: there is no file '{path}'" in capsys.readouterr().err
+
+
+def test_without_one_what_is_in_force_counts(
+    data: DataFolder, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "peavey.yaml"
+    path.write_text(PROFILES)
+    write_accepted(data, read_profiles(path, schema(), {}), {"exclude": "buy"})
+
+    given = ("--data", str(data.path), *opts("profile=audit"))
+    made = tried(capsys, file, *given)
+    assert [one["line"] for one in made if "dropped" not in one] == [
+        "GET /health",
+        "java.lang.IllegalStateException: of #",
+        "\tat a.B.c(B.java:1)",
+    ]
+
+
+def test_a_redirect_counts_as_well(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    redirect = Redirect(number=1, options={"http-url": "http://h", "exclude": "buy"}, since=1)
+    write_redirect(data.container(WEB), redirect)
+
+    made = tried(capsys, "web", "--data", str(data.path))
+    assert [one["line"] for one in made if "dropped" in one] == ["GET /buy"]
 
 
 STAGES = (
