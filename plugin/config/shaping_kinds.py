@@ -15,6 +15,25 @@ LANGUAGES = ("java", "python", "go", "ruby", "dotnet", "php", "js", "rust", "pos
 FORMATS = ("json", "logfmt", "klog", "nginx", "apache")
 """Formats of lines that can be parsed."""
 
+_OF_AGENTS = {
+    "docker": "leave it out: lines that Docker cuts are whole here",
+    "cri": "leave it out, or give loki-pipeline-stages the stage cri for lines that a program prints in that format",
+    "regex": "give log-opt parse-pattern, or multiline-pattern for events",
+    "endswith": r"give log-opt multiline-pattern, such as '\\$', with multiline-mode=continue_past",
+    "equal": "give log-opt multiline-pattern, such as '^---$', with multiline-mode=halt_with",
+    **dict.fromkeys(("node", "nodejs", "javascript", "typescript"), "it is called js"),
+    **dict.fromkeys(("csharp", "c#", ".net", "fsharp"), "it is called dotnet"),
+    "golang": "it is called go",
+    **dict.fromkeys(("kotlin", "scala", "groovy", "clojure"), "its stack traces are those of java"),
+    "postgresql": "it is called postgres",
+    **dict.fromkeys(("glog", "kubernetes"), "it is called klog"),
+    **dict.fromkeys(("apache2", "apache_error", "httpd", "common", "combined"), "it is called apache"),
+    **dict.fromkeys(
+        ("csv", "ltsv", "grok", "syslog", "syslog-rfc5424", "syslog-rfc3164"), "give log-opt parse-pattern"
+    ),
+}
+"""What to use in place of names that other programs have for these, and of what is not supported."""
+
 SENSITIVE = (
     "email",
     "ipv4",
@@ -143,7 +162,9 @@ def names_of(known: tuple[str, ...], every: str) -> Kind[tuple[str, ...]]:
         for name in names:
             if name != every and name not in known:
                 accepted = ", ".join((every, *known))
-                raise ValueError(f"{quote(name)} is not one of {accepted}{hint(name, known)}")
+                instead = _OF_AGENTS.get(name.lower())
+                more = f" ({instead})" if instead else hint(name, known)
+                raise ValueError(f"{quote(name)} is not one of {accepted}{more}")
         return known if every in names else tuple(dict.fromkeys(names))
 
     return Kind(parse=parse, accepts=f"{every}, or names with commas: {', '.join(known)}")

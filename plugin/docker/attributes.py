@@ -1,11 +1,15 @@
 """The labels and environment variables that go along with a container's lines, chosen by log-opts as in Docker."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 import re2
 
 from plugin.docker.info import Info
+
+_MISSING = re.compile(r"\(\?<?[=!]|\(\?<|\\[1-9]")
+_WITHOUT = "RE2 has neither look-around nor back-references, so that every pattern takes linear time"
 
 _QUIET = re2.Options()
 _QUIET.log_errors = False
@@ -70,4 +74,5 @@ def _matching(names: Iterable[str], pattern: str) -> list[str]:
 
 def _complaint(error: Exception) -> str:
     detail = error.args[0] if error.args else error
-    return detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+    complaint = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+    return f"{complaint} ({_WITHOUT})" if _MISSING.search(complaint) else complaint

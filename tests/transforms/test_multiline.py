@@ -210,6 +210,75 @@ class TestPatterns:
         assert lines_of(shaped({"awslogs-datetime-format": form}, records(printed))) == expected
         assert lines_of(shaped({"multiline-datetime-format": form}, records(printed))) == expected
 
+    def test_the_other_example_of_dockers_documentation(self) -> None:
+        events = [
+            "INFO A message was logged",
+            "INFO Another multi-line message was logged\n     Some random message",
+            "INFO Another message was logged",
+        ]
+        printed = "\n".join(events).split("\n")
+
+        assert lines_of(shaped({"awslogs-multiline-pattern": "^INFO"}, records(printed))) == events
+
+    def test_each_code_of_dockers_documentation_is_found_where_its_example_is(self) -> None:
+        codes = {
+            "%a": "Mon",
+            "%A": "Monday",
+            "%w": "0",
+            "%d": "08",
+            "%b": "Feb",
+            "%B": "February",
+            "%m": "02",
+            "%Y": "2008",
+            "%y": "08",
+            "%H": "19",
+            "%I": "07",
+            "%p": "AM",
+            "%M": "57",
+            "%S": "04",
+            "%f": "000345",
+            "%z": "+1300",
+            "%Z": "PST",
+            "%j": "363",
+            "%L": ".123",
+        }
+        for code, text in codes.items():
+            fed = records([f"<{text}> one", "more of it", f"<{text}> two"])
+            assert len(shaped({"awslogs-datetime-format": f"^<{code}>"}, fed)) == 2, code
+
+    @pytest.mark.parametrize(
+        ("given", "events"),
+        [  # of the shape of those in Fluent Bit's documentation and tests of parsers of one's own
+            (
+                {
+                    "multiline-start": r"([a-zA-Z]+ \d+ \d+\:\d+\:\d+)(.*)",
+                    "multiline-pattern": r"^\s+at.*",
+                    "multiline-mode": "continue_through",
+                },
+                [
+                    "single line...",
+                    "Dec 14 06:41:08 Exception in it\n    at a.B.c(B.java:22)\n    at a.B.d(B.java:6)",
+                    "on",
+                ],
+            ),
+            (
+                {"multiline-pattern": r"\\$", "multiline-mode": "continue_past"},
+                ["1a. multiline \\\n1b. multiline", "2a. another\\\n2b. another", "3a. not", "4a. not"],
+            ),
+            (
+                {
+                    "multiline-start": r"Exception\[",
+                    "multiline-pattern": r"^\s+at ",
+                    "multiline-mode": "continue_through",
+                },
+                ["[a test] NotFoundException[no such index]\n    at a.b....\n    at a.b.java:75)", "another line"],
+            ),
+        ],
+        ids=["regex", "endswith", "elastic"],
+    )
+    def test_parsers_that_fluent_bit_documents_or_tests(self, given: dict[str, str], events: list[str]) -> None:
+        assert lines_of(shaped(given, records("\n".join(events).split("\n")))) == events
+
     def test_may_be_in_lines_that_are_not_text(self) -> None:
         assert [each.line for each in shaped({"multiline-pattern": "A"}, records([b"\xff\xfeA", b"\xff"]))] == [
             b"\xff\xfeA\n\xff"
