@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,12 @@ logger = logging.getLogger(__name__)
 LONGEST_TURN = 0.005
 """Seconds after which one container lets others have their turn: they share one event loop."""
 
+_LONGEST_SHAPING = 0.02
+_SLOW_TURN = 0.05
+_SLOW_TURNS = 100
+_LARGE_LINE = 64 * 1024
+_SHAPED_AT_ONCE = 32
+_SHORT_LINE = 1024
 _SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
 
@@ -53,6 +60,9 @@ class Tail:
 
     A line whose rest does not come is waited for ``patience`` seconds, then delivered as it is. ``stages`` are what the
     records go through, made for this tail alone; ``label`` is what the log calls the container.
+
+    Stages can take long for a line that is made for that. A tail that ``is_slow`` should be read ``aside``, in a thread
+    of its own; between `begin_aside` and `end_aside` all else may be called all the same.
     """
 
     def __init__(
@@ -94,6 +104,10 @@ class Tail:
         self._at_end = False
         self._fresh = True
         self._open_folder = -1
+        self._unshaped: deque[Record] = deque()
+        self._slow_turns = 0
+        self._is_aside = False
+        self._dropped_before: Mapping[Reason, int] = NOTHING_DROPPED
         self.is_closed = False
 
     @property
@@ -111,12 +125,34 @@ class Tail:
         """The position of the last chunk."""
         return self._upto
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the next turn may take long, by what the last ones took, or since a large line comes."""
+        return self._slow_turns > 0 or self._large_line_is_next
+
+    @property
+    def _large_line_is_next(self) -> bool:
+        return bool(self._unshaped) and len(self._unshaped[0].line) > _LARGE_LINE
+
+    def begin_aside(self) -> None:
+        """Leave what is read to another thread, which calls ``read`` and nothing else."""
+        self._dropped_before = dict(self.dropped)
+        self._is_aside = True
+
+    def end_aside(self) -> None:
+        """Take it back: that thread has read."""
+        self._is_aside = False
+        if self.is_closed:
+            self.close()
+
     def has_news(self, *, thorough: bool = False) -> bool:
         """Return whether there may be something to read: the segment has grown, or there are others.
 
         For these it looks now and then only, unless it is to be ``thorough``: cheap enough to be asked often of many
         journals of which few have something.
         """
+        if self._is_aside:
+            return False
         size = self._reader.written()
         news = size != self._seen_size
         self._seen_size = size
@@ -140,6 +176,8 @@ class Tail:
 
     def rest(self) -> None:
         """Close what is open, unless there is more to read, or something that was read is still to be noted."""
+        if self._is_aside:
+            return
         if self._open_folder >= 0 and self._at_end and self.cursor.offset >= self._position and not self._unsaved:
             self._reader.rest()
             self._close_folder()
@@ -147,12 +185,16 @@ class Tail:
     @property
     def holds(self) -> bool:
         """Whether something waits for its rest: then there is something to do although the journal does not grow."""
+        if self._is_aside:
+            return True
         return self._decoder.holds or self._is_stuck or (self._pipeline is not None and self._pipeline.holds)
 
     @property
     def dropped(self) -> Mapping[Reason, int]:
         """How many records its stages have dropped on purpose, by reason."""
-        return NOTHING_DROPPED if self._pipeline is None else self._pipeline.dropped
+        if self._pipeline is None or self._is_aside:
+            return self._dropped_before
+        return self._pipeline.dropped
 
     def set_identities(self, identities: Identities) -> None:
         """Take over what the sink makes of a container that has changed, by its place in the journal."""
@@ -169,8 +211,23 @@ class Tail:
         return chunk if upto is None else chunk[: upto - offset]
 
     def read(self, size: int) -> Chunk:
-        """Read on until there are records, by fewer than twice ``size`` bytes of journal unless one frame is larger."""
+        """Read on until there are records, by fewer than twice ``size`` bytes of journal unless one frame is larger.
+
+        A turn ends as well when shaping has taken long enough.
+        """
+        if self._pipeline is None:
+            return self._read(size)
+        began = time.monotonic()
+        try:
+            return self._read(size)
+        finally:
+            is_slow = time.monotonic() - began > _SLOW_TURN
+            self._slow_turns = _SLOW_TURNS if is_slow else max(0, self._slow_turns - 1)
+
+    def _read(self, size: int) -> Chunk:
         records: list[Record] = []
+        if self.is_closed:
+            return Chunk(records, self._upto, more=False)
         if self._open_folder < 0:
             try:
                 self._open_folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -178,7 +235,9 @@ class Tail:
                 return Chunk(records, self._upto, more=False)
         began, until = self._position, time.monotonic() + LONGEST_TURN
         is_over = False
-        while not records and not is_over and self._position - began < size:
+        if self._pipeline is not None and self._unshaped:
+            records += self._shape(self._pipeline)
+        while not records and not self._unshaped and not is_over and self._position - began < size:
             if self._position > began and time.monotonic() > until:  # records may be few in many small segments
                 break
             chunk = self._reader.peek(size)
@@ -201,7 +260,7 @@ class Tail:
             elif not chunk or not self._reader.next_segment():
                 records += self._release()
                 is_over = True
-        self._at_end = is_over and not records
+        self._at_end = is_over and not records and not self._unshaped
         if records:
             self._fresh = False
         elif self._fresh and is_over:  # most of the journals that are found at the start are delivered already
@@ -213,11 +272,28 @@ class Tail:
         return Chunk(records, self._upto, more=not self._at_end)
 
     def _take(self) -> list[Record]:
-        """Return the records that the decoder has made, and what stages make of them."""
+        """Return the records that the decoder has made, or what stages make of them in a turn."""
         if self._pipeline is None:
             return self._decoder.take()
         self._pipeline.feed_again(self._decoder.take_earlier())
-        return self._pipeline.feed(self._decoder.take())
+        self._unshaped.extend(self._decoder.take())
+        return self._shape(self._pipeline)
+
+    def _shape(self, pipeline: Pipeline, *, all_of_them: bool = False) -> list[Record]:
+        """Return what stages make of the records that wait for them, as far as that takes no longer than a turn may."""
+        waiting = self._unshaped
+        made: list[Record] = []
+        until = time.monotonic() + _LONGEST_SHAPING
+        while waiting:
+            if not all_of_them and not self._is_aside and self._large_line_is_next:
+                break
+            fed = [waiting.popleft()]
+            while waiting and len(fed) < _SHAPED_AT_ONCE and len(waiting[0].line) <= _SHORT_LINE:
+                fed.append(waiting.popleft())
+            made += pipeline.feed(fed)
+            if not all_of_them and time.monotonic() > until:
+                break
+        return made
 
     def _skip_damage(self, size: int) -> bool:
         """Go on behind bytes that are not a frame; false if what is there, ``size`` bytes of it, may become one.
@@ -292,8 +368,9 @@ class Tail:
     def close(self) -> None:
         """Close the journal's files; what is acknowledged from now on is noted nowhere."""
         self.is_closed = True
-        self._reader.close()
-        self._close_folder()
+        if not self._is_aside:
+            self._reader.close()
+            self._close_folder()
 
     def _close_folder(self) -> None:
         if self._open_folder >= 0:
@@ -321,7 +398,7 @@ class Tail:
 
     def save(self) -> None:
         """Write the cursor, unless it has been: a full disk may not have taken it when it moved."""
-        if self._open_folder < 0 or not self._unsaved:
+        if self.is_closed or self._open_folder < 0 or not self._unsaved:
             return
         try:
             # By the folder itself, not by its name: that may be another journal's by now.
@@ -344,13 +421,13 @@ class Tail:
         if self._is_overdue():
             self._decoder.flush(self._reader.offset)
             records += self._take()
-        if self._pipeline is not None:
+        if self._pipeline is not None and not self._unshaped:
             is_over = self._pipeline.holds and self._has_ended()
             records += self._pipeline.flush(math.inf if is_over else time.monotonic())
         return records
 
     def _has_ended(self) -> bool:
-        """Return whether the stream that wrote what has been read has ended, so that nothing more can belong to that."""
+        """Return whether the stream that wrote what has been read has ended, so that nothing more belongs to it."""
         if self._identities is None or self._decoder.holds:
             return False
         self._identities.look()
@@ -366,6 +443,8 @@ class Tail:
         self._position = offset
         self._decoder.flush(start)
         records = self._take()
+        if self._pipeline is not None:
+            records += self._shape(self._pipeline, all_of_them=True)
         text = f"peavey: {offset - start} bytes of this container's log are missing here: {reason}"
         logger.warning("container %s, sink %s: %s", self.label, self.instance, text)
         end = max(offset, self.cursor.offset)  # what is missing can be the beginning of a line, before the cursor

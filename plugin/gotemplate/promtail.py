@@ -28,6 +28,9 @@ _SPACES = (
     "\u202f\u205f\u3000"
 )
 
+_LONGEST_SEARCH = 1 << 30
+"""Bytes that searching for all matches may look at: each match may look at the whole text again."""
+
 _QUIET = re2.Options()
 _QUIET.log_errors = False
 
@@ -69,7 +72,9 @@ def _replace_matches(pattern: bytes, text: bytes, made: Callable[[Any, Any], byt
     pieces: list[bytes] = []
     size = end = 0
     last = -1
-    for match in compiled.finditer(text):
+    for number, match in enumerate(compiled.finditer(text)):
+        if number * len(text) > _LONGEST_SEARCH:
+            raise ActionError("a pattern that is found too often in a text that is too long")
         start, behind = match.span()
         if start == behind == last:
             continue

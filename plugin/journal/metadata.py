@@ -70,9 +70,9 @@ def read_metadata(folder: Path) -> JournalMetadata | None:
 def write_metadata(
     folder: Path, info: Info, stream: str, birth: int, earlier: Sequence[Earlier] = (), *, ended: bool = False
 ) -> JournalMetadata:
-    """Record that a container writes through a stream now, or that this has ``ended``; all else as in `JournalMetadata`.
+    """Record that a container writes through a stream now, or that this has ``ended``. Raises ``OSError``.
 
-    Raises ``OSError``.
+    All else is as in `JournalMetadata`.
     """
     metadata = JournalMetadata(
         info=info,

@@ -52,6 +52,18 @@ def compile_bytes(text: str) -> Pattern:
     return cast("Pattern", re2.compile(text, _OPTIONS))
 
 
+_LONGEST_SEARCH = 1 << 31
+
+
+def most_matches(text: bytes) -> int:
+    """Return how many matches of a pattern may be looked for in a text, so that the time is linear in its length.
+
+    Each search is linear, but there are patterns, such as ``a.*b|a``, that have to look at all the rest of the text
+    for each match.
+    """
+    return _LONGEST_SEARCH // max(1, len(text))
+
+
 @lru_cache(maxsize=1024)
 def finder(text: str) -> Finds:
     """Return what looks for a pattern: in half of the time, since it does not make an object of what it finds."""

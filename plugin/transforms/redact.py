@@ -7,7 +7,7 @@ from typing import Any
 from plugin.config.transform_options import TransformOptions
 from plugin.records.record import Record
 from plugin.transforms.base import NOTHING_DROPPED, Holder, Reason, held_since
-from plugin.transforms.patterns import Pattern, any_of, compile_bytes, finder
+from plugin.transforms.patterns import Pattern, any_of, compile_bytes, finder, most_matches
 from plugin.transforms.sensitive import KINDS, TELLING_NAME
 
 _LONGEST_KEY = 400
@@ -15,21 +15,39 @@ _KEY_PATIENCE = 5.0
 
 
 class _Kind:
-    """One pattern and what is put in place of what it matches."""
+    """One pattern and what is put in place of what it matches.
 
-    __slots__ = ("_check", "_pattern", "_with")
+    Those that Peavey knows take linear time to find all; ``is_foreign`` is one of which that is not certain.
+    """
 
-    def __init__(self, pattern: str, replacement: bytes, check: Callable[[bytes], bool] | None = None) -> None:
+    __slots__ = ("_check", "_is_foreign", "_pattern", "_with")
+
+    def __init__(
+        self,
+        pattern: str,
+        replacement: bytes,
+        check: Callable[[bytes], bool] | None = None,
+        *,
+        is_foreign: bool = False,
+    ) -> None:
         self._pattern: Pattern = compile_bytes(pattern)
         self._with = replacement
         self._check = check
+        self._is_foreign = is_foreign
 
     def redact(self, text: bytes) -> bytes:
-        """Replace the groups that took part in a match, or the whole match if the pattern has none."""
+        """Replace the groups that took part in a match, or the whole match if the pattern has none.
+
+        Where there are too many of them, all that is left of the text is replaced.
+        """
         pieces: list[bytes] = []
         end = 0
         groups = range(1, self._pattern.groups + 1) if self._pattern.groups else (0,)
-        for match in self._pattern.finditer(text):
+        most = most_matches(text) if self._is_foreign else math.inf
+        for number, match in enumerate(self._pattern.finditer(text)):
+            if number == most:
+                start = max(end, match.span()[0])
+                return b"".join((*pieces, text[end:start], self._with))
             for group in groups:
                 start, behind = match.span(group)
                 if start < end or start == behind or (self._check and not self._check(text[start:behind])):
@@ -162,7 +180,7 @@ def make_redact(options: TransformOptions) -> Redact | None:
     given = {"pattern": options.redact_pattern} if options.redact_pattern else {}
     for name, pattern in {**given, **options.redact_pattern_more}.items():
         patterns.append(pattern)
-        kinds.append(_Kind(pattern, _replacement(options, name)))
+        kinds.append(_Kind(pattern, _replacement(options, name), is_foreign=True))
     if not kinds:
         return None
     secret = _replacement(options, "password").decode() if "password" in names else None

@@ -8,20 +8,27 @@ import contextlib
 import fcntl
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
+from plugin.config.options import SinkChoice
+from plugin.delivery import tail as tail_module
 from plugin.delivery.timing import Timing
+from plugin.docker.frames import Entry
+from plugin.docker.info import Info
+from plugin.records.record import Record
+from plugin.transforms.base import Transform
 from tests.delivery.worker_harness import WorkerHarness, until, working
 from tests.sinks.json_file.receiver import decode_json_file
 from tests.sinks.receiving.protocols import PROTOCOLS
 from tests.sinks.receiving.received import Received
 from tests.sinks.receiving.receiver import Receiver
 from tests.testbed.ports import CLOSED_PORT
+from tests.transforms.examples import KeepAll
 
 QUICK_TO_LOOK = Timing(look=0.05)
 
@@ -161,6 +168,63 @@ def test_names_that_hang_for_more_destinations_than_there_are_threads(tmp_path: 
                 harness.journal.close()
 
     asyncio.run(story())
+
+
+class HangingStage(KeepAll):
+    """Hangs at a line that is made for that, until it is ``released``."""
+
+    def __init__(self, made_for_it: bytes) -> None:
+        self.released = threading.Event()
+        self._made_for_it = made_for_it
+
+    def feed(self, record: Record) -> Sequence[Record]:
+        if record.line == self._made_for_it:
+            self.released.wait()
+        return (record,)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "slow_turn"),
+    [(b"x" * 100_000, 3600.0), (b"short", -1.0)],
+    ids=["a large line", "short lines of which some were slow before"],
+)
+def test_a_line_that_takes_long_to_shape_delays_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hostile: bytes, slow_turn: float
+) -> None:
+    monkeypatch.setattr(tail_module, "_SLOW_TURN", slow_turn)
+    hanging = HangingStage(hostile)
+
+    async def story() -> None:
+        with Receiver(PROTOCOLS["http"]) as receiver:
+            options = {"http-url": f"http://127.0.0.1:{receiver.port}"}
+            first = WorkerHarness(tmp_path, options, "b" * 64)
+            other = WorkerHarness(first.data, options, "a" * 64)
+
+            def arrived(harness: WorkerHarness) -> list[bytes]:
+                name = harness.container[:8]
+                return [record.line for record in receiver.received if record.container == name]
+
+            def stages(_: SinkChoice, info: Info) -> Sequence[Transform]:
+                return [hanging] if info.container_id == first.container else []
+
+            async with working(first.data, timing=QUICK_TO_LOOK, stages=stages):
+                printed = first.journal.lines(0, 10)
+                await until(lambda: arrived(first) == printed)
+                first.journal.write(Entry("stdout", 1, hostile))
+                behind = first.journal.lines(10, 10)
+                for number in range(ROUNDS):
+                    lines_of_other = other.journal.lines(0, 10 * number + 10)
+                    await until(lambda wanted=lines_of_other: arrived(other)[-len(wanted) :] == wanted)  # type: ignore[misc]
+                assert arrived(first) == printed
+                hanging.released.set()
+                await until(lambda: arrived(first) == [*printed, hostile, *behind])
+            for harness in (first, other):
+                harness.journal.close()
+
+    try:
+        asyncio.run(story())
+    finally:
+        hanging.released.set()
 
 
 def lines(records: list[Received]) -> list[bytes]:

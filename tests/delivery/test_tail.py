@@ -19,6 +19,7 @@ from plugin.records.position import position_behind
 from plugin.sinks.base import Record
 from tests.delivery.conftest import FakeSink, Journal, make_tail
 from tests.testbed.descriptors import open_descriptors
+from tests.transforms.examples import KeepAll
 
 
 def read_all(tail: Tail) -> list[bytes]:
@@ -448,6 +449,38 @@ def test_an_incomplete_frame_that_nothing_follows_is_not_asked_for_again_and_aga
     while tail.has_news():
         assert read_all(tail) == []
     assert not tail.holds
+
+
+def test_shaping_that_takes_longer_than_a_turn_goes_on_in_the_next(
+    journal: Journal, sink: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugin.delivery.tail._LONGEST_SHAPING", -1.0)
+    lines = journal.lines(0, 100)
+    tail = Tail(journal.folder, "fake", sink, "one", Cursor(offset=0, resume=0), [KeepAll()])  # type: ignore[arg-type]
+    first = tail.read(50_000)
+    assert 0 < len(first.records) < 100
+    assert first.more
+    assert first.upto.resume == first.records[-1].end < journal.writer.offset
+    records = first.records
+    while (chunk := tail.read(50_000)).more:
+        records += chunk.records
+    assert [record.line for record in records] == lines
+    assert chunk.upto == (journal.writer.offset, journal.writer.offset)
+
+
+def test_one_that_is_closed_while_it_is_read_aside_is_closed_behind_that(journal: Journal, sink: FakeSink) -> None:
+    lines = journal.lines(0, 1)
+    tail = Tail(journal.folder, "fake", sink, "one", Cursor(offset=0, resume=0), [KeepAll()])  # type: ignore[arg-type]
+    open_files = open_descriptors()
+    tail.begin_aside()
+    assert [record.line for record in tail.read(50_000).records] == lines
+    assert tail.holds
+    assert not tail.has_news()
+    tail.close()
+    assert open_descriptors() > open_files, "it may be reading"
+    tail.end_aside()
+    assert open_descriptors() == open_files
+    assert tail.read(50_000).records == []
 
 
 def test_who_a_container_is_holds_from_a_place_on(journal: Journal, sink: FakeSink) -> None:

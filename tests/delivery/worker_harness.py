@@ -2,18 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from plugin.config.options import validate
+from plugin.config.options import SinkChoice, validate
 from plugin.delivery.timing import Timing
-from plugin.delivery.worker import Worker
+from plugin.delivery.worker import MakeStages, Worker
 from plugin.docker.info import Info
 from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_metadata
 from plugin.sinks.registry import schema
+from plugin.transforms.base import Transform
 from plugin.transforms.chain import make_stages
 from tests.delivery.conftest import Journal
 
@@ -48,13 +49,21 @@ class WorkerHarness:
         write_metadata(self.journal.folder, info, "stream", self.birth, ended=ended)
 
 
+def usual_stages(choice: SinkChoice, info: Info) -> Sequence[Transform]:
+    """Make the stages that log-opts ask for."""
+    return make_stages(choice.transforms, info)
+
+
 @asynccontextmanager
 async def working(
-    data: DataFolder, defaults: Mapping[str, str] | None = None, timing: Timing | None = None
+    data: DataFolder,
+    defaults: Mapping[str, str] | None = None,
+    timing: Timing | None = None,
+    stages: MakeStages = usual_stages,
 ) -> AsyncIterator[Worker]:
     """Have a worker work meanwhile."""
     stop = asyncio.Event()
-    worker = Worker(data, defaults or {}, 0, 1, lambda choice, info: make_stages(choice.transforms, info), timing)
+    worker = Worker(data, defaults or {}, 0, 1, stages, timing)
     task = asyncio.create_task(worker.run(stop))
     try:
         yield worker

@@ -119,7 +119,7 @@ def test_restarts_change_nothing(name: str, fed: Fed, kills: list[int]) -> None:
 
 
 ACTIONS = st.lists(st.sampled_from(["read", "read", "read", "end", "acknowledge", "kill"]), max_size=30)
-"""What happens to a tail, in any order: the next line is read, the stream ends, some of what came out is acknowledged."""
+"""What happens to a tail: a line is read, the stream ends, some of what came out is acknowledged, or it is killed."""
 
 
 BOTH_END = ["read", "read", "end", "acknowledge", "kill"]

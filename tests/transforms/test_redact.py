@@ -179,3 +179,12 @@ def test_of_ten_numbers_that_differ_in_the_last_digit_at_most_one_is_a_card(numb
 @given(st.binary())
 def test_whatever_the_line_is_it_is_no_error(line: bytes) -> None:
     assert one({"redact": "all"}, line).source == "stdout"
+
+
+def test_where_a_pattern_is_found_too_often_all_that_is_left_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each match of this one takes a search to the end of the line: all of them would take minutes for a large one."""
+    monkeypatch.setattr("plugin.transforms.patterns._LONGEST_SEARCH", 400 * 100)
+    given = {"redact-pattern": "a.*b|a", "redact-with": "#"}
+
+    assert one(given, "a" * 200 + "-" * 200).line == b"#" * 101
+    assert one(given, "-a" * 100 + "-" * 200).line == b"-#" * 100 + b"-" * 200

@@ -1,5 +1,6 @@
 """Stages that take values out of a line, or of a value that was taken out before."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +9,7 @@ import orjson
 
 from plugin.config.pipeline_stages.model import Json, Logfmt, Path, Regex, Replace, Rewrite
 from plugin.gotemplate import TemplateError
-from plugin.transforms.patterns import Match, Pattern, compile_bytes
+from plugin.transforms.patterns import Match, Pattern, compile_bytes, most_matches
 from plugin.transforms.pipeline_stages.entry import Entry, decoded, encoded
 
 _MALFORMED = "malformed_json"
@@ -208,7 +209,7 @@ class ReplaceStep:
         if text is None:
             return
         matches = list(_matches(self._pattern, text))
-        if not matches:
+        if not matches or len(matches) > most_matches(text):
             return
         values = {} if self._constant is not None else template_data(entry)
         pieces: list[bytes] = []
@@ -247,7 +248,7 @@ class ReplaceStep:
 def _matches(pattern: Pattern, text: bytes) -> Iterator[Match]:
     """Yield matches as Go finds all: one of nothing does not count right behind another one."""
     last = -1
-    for match in pattern.finditer(text):
+    for match in itertools.islice(pattern.finditer(text), most_matches(text) + 1):
         start, behind = match.span()
         if not start == behind == last:
             yield match

@@ -117,7 +117,7 @@ def _compiled(layout: str) -> _Layout:
         pieces.append(_literal(layout[position : found.start()]))
         position = found.end()
         name, pattern = _part(element)
-        pieces.append(f"({pattern})")
+        pieces.append(f"((?>{pattern}))")  # as Go reads it: whatever follows, it is not read in another way
         names.append(name)
         if element in ("05", "5") and not _has_fraction(layout, position):
             pieces.append(r"([.,][0-9]+)?")
@@ -147,7 +147,7 @@ def _has_fraction(layout: str, position: int) -> bool:
 def _literal(text: str) -> str:
     """Match what is between elements; spaces stand for any number of them, or for none at the end."""
     pieces = re.split(r"( +)", text)
-    return "".join("(?: +|$)" if piece.startswith(" ") else re.escape(piece) for piece in pieces)
+    return "".join("(?> +|$)" if piece.startswith(" ") else re.escape(piece) for piece in pieces)
 
 
 def _read(layout: _Layout, text: str, location: ZoneInfo | None, printed: int) -> int | None:

@@ -97,3 +97,18 @@ def test_what_go_writes_is_read_again(layout: str, at: datetime) -> None:
 def test_any_layout_reads_any_text_or_says_that_it_does_not(layout: str, text: str) -> None:
     time = reader(layout, "")(text, TIME)
     assert time is None or 0 <= time < 2**63
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("2" * 60, "1" * 150 + "x"),
+        ("MST" * 60, "GMT+1" * 40),
+        (" _2" * 60, " " * 190 + "x"),
+        (".999" * 50, ".1" * 90 + "x"),
+    ],
+    ids=["days", "zones", "spaces", "fractions"],
+)
+def test_a_layout_and_a_text_that_fit_in_many_ways_are_read_in_one(form: str, text: str) -> None:
+    """As Go reads them; to try all ways would take years."""
+    assert reader(form, "")(text, TIME) is None

@@ -224,3 +224,20 @@ def test_partial_lines_lose_and_repeat_nothing(parts: list[tuple[str, str, str]]
     for source in ("stdout", "stderr"):
         expected = "".join(text for _, at, text in parts if at == source)
         assert "".join(one.line for one in made if one.labels["stream"] == source) == expected
+
+
+def test_where_a_pattern_is_found_too_often_the_line_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each match of this one takes a search to the end of the line: all of them would take minutes for a large one."""
+    monkeypatch.setattr("plugin.transforms.patterns._LONGEST_SEARCH", 400 * 100)
+    stages = "- replace: {expression: '(a.*b|a)', replace: 'x'}"
+
+    assert run(stages, "a" * 200 + "-" * 200)[0].line == "a" * 200 + "-" * 200
+    assert run(stages, "a" * 100 + "-" * 300)[0].line == "x" * 100 + "-" * 300
+
+
+def test_templates_that_search_too_long_leave_the_value_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugin.gotemplate.promtail._LONGEST_SEARCH", 400 * 100)
+    stages = """- template: {source: made, template: '{{ regexReplaceAll "a.*b|a" .Entry "x" }}'}"""
+
+    assert extracted(stages, "a" * 200 + "-" * 200, made="before") == {"made": "before"}
+    assert extracted(stages, "a" * 100 + "-" * 300) == {"made": "x" * 100 + "-" * 300}
