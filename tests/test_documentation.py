@@ -116,6 +116,11 @@ def test_the_tables_of_guarantees_list_every_sink(heading: str) -> None:
     assert set(first_cells(section(GUARANTEES, heading))) & SINKS == SINKS
 
 
+def test_shaping_says_of_every_sink_where_fields_and_levels_go() -> None:
+    text = section(REPOSITORY / "docs" / "shaping.md", "Where fields and levels go")
+    assert set(first_cells(text)) & SINKS == SINKS
+
+
 def test_guarantees_say_of_every_sink_whether_repetitions_have_ids() -> None:
     text = section(GUARANTEES, "Ids")
     assert {name for name in SINKS if f"`{name}`" in text} == SINKS
