@@ -32,6 +32,7 @@ RECEIVERS = {
     "nats": "nats",
     "kafka": "kafka",
     "kafka, 500 lines a record": "kafka",
+    "awslogs": "http",
 }
 """The kind of receiver for each sink that has one; behind a comma, what about it is not as by default."""
 SINKS = (*RECEIVERS, "json-file")
@@ -102,6 +103,13 @@ def log_options(sink: str, port: int, folder: Path) -> dict[str, str]:
         "nats": {"nats-url": f"nats://{at}"},
         "kafka": {"kafka-brokers": at},
         "kafka, 500 lines a record": {"kafka-brokers": at, "kafka-lines-per-message": "500"},
+        "awslogs": {
+            "awslogs-endpoint": f"http://{at}",
+            "awslogs-region": "eu-central-1",
+            "awslogs-group": "bench",
+            "awslogs-access-key-id": "key",
+            "awslogs-secret-access-key": "secret",
+        },
         "json-file": {"json-file-path": f"{folder}/{{{{.FullID}}}}.log", "json-file-max-size": "10g"},
     }[sink]
     return {"batch-wait": "50ms", **chosen}

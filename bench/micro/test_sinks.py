@@ -37,6 +37,7 @@ SINKS: dict[str, dict[str, str]] = {
     "kafka, 500 lines a record": {"kafka_brokers": "127.0.0.1:9092", "kafka_lines_per_message": "500"},
     "amqp": {"amqp_url": "amqp://127.0.0.1"},
     "journald": {"sink": "journald"},
+    "awslogs": {"awslogs_group": "shop", "awslogs_region": "eu-central-1"},
     "gcplogs": {"sink": "gcplogs", "gcp_project": "shop-4711", "gcp_compression": "none"},
     "json-file": {"json_file_path": "/var/log/containers/web.log"},
 }

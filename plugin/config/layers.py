@@ -18,7 +18,6 @@ LONGEST_VALUE = 65_536
 MOST_IN_ALL = 262_144
 """The most characters that all log-opts of one container, names and values, may have."""
 _ELSEWHERE = {
-    "awslogs-": "for CloudWatch Logs, send to an agent that takes it there, such as Fluent Bit (fluentd-address)",
     "logentries-": "Docker has no such driver any more either; syslog-address sends to Rapid7's collector",
     "gelf-tls-": "GELF is sent by udp:// or tcp:// only",
 }

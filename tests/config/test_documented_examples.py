@@ -11,6 +11,7 @@ from plugin.sinks.registry import schema
 
 SPLUNK = {"splunk-token": "176FCEBF-4CF5-4EDF-91BC-703796522D20", "splunk-url": "https://splunkhost:8088"}
 GELF = {"gelf-address": "udp://192.168.0.42:12201"}
+AWSLOGS = {"awslogs-region": "us-east-1", "awslogs-group": "myLogGroup"}
 LOKI = {"loki-url": "https://user:password@logs-us-west1.grafana.net/loki/api/v1/push"}
 
 ACCEPTED = [
@@ -38,6 +39,13 @@ ACCEPTED = [
     {**SPLUNK, "splunk-url-path": "/services/collector/event/1.0", "splunk-index-acknowledgment": "true"},
     {"gcp-project": "my-project", "gcp-log-cmd": "true", "labels": "location", "env": "TEST"},
     {"gcp-meta-zone": "us-east1-b", "gcp-meta-name": "`docker info`", "gcp-meta-id": "1"},
+    {**AWSLOGS, "awslogs-create-group": "true"},
+    {**AWSLOGS, "tag": '{{ with split .ImageName ":" }}{{join . "_"}}{{end}}-{{.ID}}'},
+    {**AWSLOGS, "awslogs-datetime-format": r"\[%b %d, %Y %H:%M:%S\]"},
+    {**AWSLOGS, "awslogs-multiline-pattern": "^INFO"},
+    {**AWSLOGS, "awslogs-endpoint": "https://logs.us-east-1.amazonaws.com", "awslogs-create-stream": "false"},
+    {**AWSLOGS, "awslogs-force-flush-interval-seconds": "10", "awslogs-max-buffered-events": "8192"},
+    {**AWSLOGS, "awslogs-format": "json/emf"},
     {"sink": "journald", "tag": "{{.ImageName}}/{{.Name}}", "labels": "location", "env": "TEST"},
     {**LOKI, "loki-retries": "5", "loki-batch-size": "400", "loki-batch-wait": "1s", "loki-timeout": "10s"},
     {**LOKI, "loki-external-labels": "job=docker,container_name={{.Name}}", "no-file": "true", "keep-file": "true"},
@@ -57,7 +65,6 @@ ANSWERED = [
     ({"syslog-address": "tls://x:6514"}, r"did you mean 'tcp\+tls'"),
     ({"syslog-address": "x:514"}, "'x:514' has no scheme"),
     ({"fluentd-address": "tcp+tls://x"}, "accepted: .*tls://HOST:PORT.*did you mean 'tls'"),
-    ({"awslogs-region": "us-east-1", "awslogs-group": "myLogGroup"}, "CloudWatch Logs, send to an agent"),
     ({"loki-url": "loki:3100"}, "http:// or https:// URL"),
     ({**LOKI, "loki-pipeline-stages": "- metrics:\n"}, r"stage 1 \(metrics\): it is not supported: count in Loki"),
 ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from multidict import CIMultiDict
 
 from plugin.config.options import validate
 from plugin.config.secrets import Secret
+from plugin.sinks.awslogs import answers as awslogs
 from plugin.sinks.base import SinkError
 from plugin.sinks.fluentd.protocol import AnswerError, Answers, Credentials, ping, pong_fault, read_ack, read_helo
 from plugin.sinks.registry import make_sink, schema
@@ -49,6 +51,38 @@ def test_an_answer_of_http(status: int, headers: CIMultiDict[str], body: bytes, 
     fault = failure("http://a", status, headers, body, secrets)
     assert (fault is None) == (200 <= status < 300)
     assert fault is None or len(str(fault)) < 2_000
+
+
+CODES = st.sampled_from(["ThrottlingException", "x#ExpiredTokenException", "ResourceNotFoundException:", "", "\ud800"])
+KEYS = ("__type", "message", "expectedSequenceToken")
+REJECTED = st.dictionaries(
+    st.sampled_from(["expiredLogEventEndIndex", "tooOldLogEventEndIndex", "tooNewLogEventStartIndex"]), JSON | NUMBERS
+)
+
+
+@fuzzed()
+@given(
+    STATUSES,
+    HEADERS,
+    BODIES | st.builds(lambda *members: json.dumps(dict(zip(KEYS, members, strict=True))).encode(), CODES, TEXTS, JSON),
+    st.sampled_from(["PutLogEvents", "CreateLogStream"]),
+)
+def test_an_error_of_awslogs(status: int, headers: CIMultiDict[str], body: bytes, action: str) -> None:
+    fault = awslogs.judge("http://a", status, headers, body)
+    assert (fault is None) == (200 <= status < 300)
+    if isinstance(fault, awslogs.ApiError):
+        fault = fault.meaning("http://a", action)
+    assert fault is None or len(str(fault)) < 2_000
+    with contextlib.suppress(SinkError):
+        list(awslogs.refused_events(awslogs.read_answer("http://a", body), 3))
+
+
+@fuzzed()
+@given(REJECTED | JSON, st.integers(1, 5))
+@example({"tooNewLogEventStartIndex": True}, 1)
+def test_what_awslogs_has_refused(rejected: Any, count: int) -> None:
+    for run in awslogs.refused_events({"rejectedLogEventsInfo": rejected}, count):
+        assert 0 <= run.start < run.end <= count
 
 
 @fuzzed()
@@ -202,6 +236,13 @@ OPTIONS: dict[str, Callable[[str], dict[str, str]]] = {
         "splunk-url": f"http://{address}",
         "splunk-token": "token",
         "splunk-index-acknowledgment": "true",
+    },
+    "awslogs": lambda address: {
+        "awslogs-endpoint": f"http://{address}",
+        "awslogs-region": "eu-central-1",
+        "awslogs-group": "shop",
+        "awslogs-access-key-id": "key",
+        "awslogs-secret-access-key": "secret",
     },
     "fluentd": lambda address: {"fluentd-address": f"tcp://{address}", "fluentd-request-ack": "true"},
     "fluentd handshake": lambda address: {"fluentd-address": f"tcp://{address}", "fluentd-shared-key": "key"},

@@ -42,6 +42,8 @@ class Entry:
         further log-opts that hold `SECRET`
     ``exactly_once``
         whether what is sent again is never there twice
+    ``has_sources``
+        whether what arrives says which lines are of stderr
     """
 
     name: str
@@ -54,6 +56,7 @@ class Entry:
     secret_options: Callable[[Any], Mapping[str, str]] | None = None
     refused_line: bytes = b""
     exactly_once: bool = False
+    has_sources: bool = True
 
     def __str__(self) -> str:
         return self.name

@@ -106,6 +106,7 @@ SINKS: list[tuple[dict[str, str], Callable[[bytes], None]]] = [
     ({"sink": "journald"}, journald),
     ({"sink": "gcplogs", "gcp_log_cmd": "true"}, gcplogs),
     ({"amqp_url": "amqp://h"}, body),
+    ({"awslogs_group": "g", "awslogs_stream": "web"}, body),
     ({"syslog_address": "udp://h"}, syslog_udp),
     ({"syslog_address": "udp://h", "syslog_format": "rfc5424"}, syslog_udp),
 ]

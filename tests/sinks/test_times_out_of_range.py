@@ -19,6 +19,7 @@ SINKS = [
     {"json_file_path": "/var/log/x/{{.Name}}"},
     {"sink": "journald"},
     {"sink": "gcplogs"},
+    {"awslogs_group": "g"},
     {"amqp_url": "amqp://h"},
     *({"syslog_address": "tcp://h", "syslog_format": form} for form in ("", "rfc3164", "rfc5424", "rfc5424micro")),
 ]
