@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
 
 from plugin.config import types
@@ -302,6 +303,22 @@ SETTINGS: tuple[Setting[Any], ...] = (
     NO_PROXY,
 )
 
+CLOUD_VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "AWS_REGION": "The AWS region, where log-opts name none.",
+        "AWS_ACCESS_KEY_ID": "The id of an AWS access key. docker plugin inspect shows it and its secret.",
+        "AWS_SECRET_ACCESS_KEY": "The secret of that access key.",
+        "AWS_SESSION_TOKEN": "The session token of that access key, if it is temporary.",
+        "AWS_PROFILE": "The profile of AWS's shared files that is used.",
+        "AWS_SHARED_CREDENTIALS_FILE": "The file of AWS credentials by profile, such as /etc/peavey/aws-credentials.",
+        "AWS_CONFIG_FILE": "The file of AWS settings by profile, such as /etc/peavey/aws-config.",
+        "AWS_ROLE_ARN": "The AWS role that a web identity takes.",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "The file with the token of that web identity.",
+        "GOOGLE_APPLICATION_CREDENTIALS": "The file of Google's credentials, such as /etc/peavey/shop-4711.json.",
+    }
+)
+"""What sinks read of the environment as the tools of clouds do, and what it is for; all of it may be missing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -452,7 +469,7 @@ def add_arguments(parser: argparse.ArgumentParser, names: Iterable[str] | None =
 
 def plugin_environment() -> list[dict[str, object]]:
     """Return the ``env`` part of a managed plugin's config.json: what `docker plugin set` takes, and what is fixed."""
-    return [
+    declared: list[dict[str, object]] = [
         {
             "name": setting.variable,
             "description": setting.help,
@@ -462,3 +479,8 @@ def plugin_environment() -> list[dict[str, object]]:
         for setting in SETTINGS
         if setting.managed != "absent"
     ]
+    clouds: list[dict[str, object]] = [
+        {"name": name, "description": meaning, "settable": ["value"], "value": ""}
+        for name, meaning in CLOUD_VARIABLES.items()
+    ]
+    return declared + clouds

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from plugin.config.options_page import escape_cell
-from plugin.config.settings import SETTINGS, Setting
+from plugin.config.settings import CLOUD_VARIABLES, SETTINGS, Setting
 
 _PAGE_START = """\
 <!-- Generated from plugin/config/settings.py; `python -m plugin.config.settings_page` regenerates it. -->
@@ -37,10 +37,23 @@ Sizes count by 1000, as in Docker's `max-size`: `10g` is 10,000,000,000 bytes.
 """
 
 
+_CLOUDS = """
+## Accounts of clouds
+
+What the tools of clouds read of their environment, the sinks for these clouds read of the plugin's. An unmanaged
+plugin has whatever its service is given; a managed one takes these, and sees files below `/etc/peavey` alone:
+
+"""
+
+
 def render_markdown() -> str:
     """Render the reference as a page of documentation."""
     rows = "\n".join(map(_row, SETTINGS))
-    return f"{_PAGE_START}| variable | flag | default | accepts | meaning |\n| --- | --- | --- | --- | --- |\n{rows}\n"
+    clouds = "\n".join(f"| `{name}` | {escape_cell(meaning)} |" for name, meaning in CLOUD_VARIABLES.items())
+    return (
+        f"{_PAGE_START}| variable | flag | default | accepts | meaning |\n| --- | --- | --- | --- | --- |\n{rows}\n"
+        f"{_CLOUDS}| variable | meaning |\n| --- | --- |\n{clouds}\n"
+    )
 
 
 def _row(setting: Setting[Any]) -> str:

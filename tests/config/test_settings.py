@@ -13,6 +13,7 @@ from plugin.config.files import FileRoot
 from plugin.config.listen_address import ListenAddress
 from plugin.config.secrets import Secret
 from plugin.config.settings import (
+    CLOUD_VARIABLES,
     SETTINGS,
     Setting,
     Settings,
@@ -332,6 +333,7 @@ class TestManagedPlugin:
             "HTTP_PROXY",
             "HTTPS_PROXY",
             "NO_PROXY",
+            *CLOUD_VARIABLES,
         ]
 
     def test_its_data_folder_is_fixed_beneath_the_folder_that_survives_upgrades(self) -> None:

@@ -96,9 +96,7 @@ class ApiError(SinkError):
         if self.is_expired:
             return MisconfiguredError(f"{said} (the AWS credentials have ended: renew them)")
         if self.code in _CREDENTIALS:
-            return MisconfiguredError(
-                f"{said} (check the AWS access key, its secret, the region, and this host's clock)"
-            )
+            return MisconfiguredError(f"{said} (check the AWS access key, its secret, and this host's clock)")
         if self.code in _PERMISSION:
             return MisconfiguredError(f"{said} (the user or role of the AWS credentials needs logs:{action})")
         if isinstance(self.fault, RetryError):

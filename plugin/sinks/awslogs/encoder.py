@@ -72,7 +72,7 @@ def encode_batch(records: Sequence[Record]) -> bytes:
             events.extend(_pieces(milliseconds, text(line).encode()))
         elif size:
             events.append((milliseconds, size, lines[number]))
-    requests = {name: list(_requests(events)) for name, events in streams.items() if events}
+    requests = {name: list(_requests(found)) for name, found in streams.items() if found}
     packed: bytes = msgpack.packb((len(records), requests))
     return packed
 

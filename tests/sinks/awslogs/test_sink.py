@@ -292,9 +292,11 @@ class TestLater:
             assert region.send(region.records([b"first"], tag)) is None
         batch = [record for tag in tags for record in region.records(tag=tag, after=1)]
         region.cloud.errors = {"PutLogEvents": deque(["", "", "", "ThrottlingException"] * 2)}
-        errors = [region.send(batch) for _ in range(4)]
-        assert isinstance(errors[0], RetryError)
-        assert errors[-1] is None
+        failures = 0
+        while (error := region.send(batch)) is not None:
+            assert isinstance(error, RetryError)
+            failures += 1
+        assert 1 <= failures <= 2
         assert {tag: region.cloud.lines(tag) for tag in tags} == {tag: ["first", *NAMES] for tag in tags}
 
     def test_what_was_taken_is_not_sent_again_in_halves_either(self, region: Region) -> None:
