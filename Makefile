@@ -20,6 +20,8 @@ BENCH_FLAGS ?=
 WORKERS ?= 3
 # How many examples `make fuzz` has each test try; `make test` has it try a hundred.
 FUZZ_EXAMPLES ?= 10000
+# Where `make cli` puts the command: PREFIX/bin/peavey.
+PREFIX ?= /usr/local
 # Where all that is made goes, but for .venv.
 BUILD ?= build
 
@@ -44,7 +46,7 @@ help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "variables: PLUGIN_NAME=$(PLUGIN_NAME) PLUGIN_TAG=$(PLUGIN_TAG) BASE=$(BASE) BUILD_FLAGS=$(BUILD_FLAGS)" \
-		"PYTHON=$(PYTHON) NO_SKIPS=$(NO_SKIPS) WORKERS=$(WORKERS) PYTEST_FLAGS=$(PYTEST_FLAGS)" \
+		"PYTHON=$(PYTHON) PREFIX=$(PREFIX) NO_SKIPS=$(NO_SKIPS) WORKERS=$(WORKERS) PYTEST_FLAGS=$(PYTEST_FLAGS)" \
 		"QUICK=$(QUICK) BENCH_FLAGS=$(BENCH_FLAGS)"
 
 # ---- try and test
@@ -55,7 +57,7 @@ demo: $(VENV)/installed ## Kill the driver under a printing container, and count
 
 .PHONY: test
 test: $(VENV)/installed ## Run the tests, on the pure modules and then on the compiled ones
-	@$(HOST) engine image registry receivers unit node promtool browser compiler
+	@$(HOST) engine image registry receivers unit node promtool shells browser compiler
 	$(VENV)/bin/python $(PYTEST) $(SPREAD)
 	@if $(HOST) --required compiler; then \
 		$(MAKE) --no-print-directory test-compiled; \
@@ -142,6 +144,10 @@ enable: ## Start the plugin
 install: ## Build the plugin and start it
 	@$(MAKE) --no-print-directory plugin
 	@$(MAKE) --no-print-directory enable
+
+.PHONY: cli
+cli: ## Install the command `peavey` for the managed plugin on this host, as root
+	install -D -m 755 plugin/commands/wrapper.sh $(PREFIX)/bin/peavey
 
 .PHONY: push
 push: ## Push the plugin to the registry that PLUGIN_NAME names

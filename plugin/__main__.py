@@ -19,16 +19,36 @@ and reads it back for 'docker logs'. A container never waits for its logs, and n
 
 _EPILOG = """\
 examples:
-  peavey serve                          answer the engine (what the plugin does)
-  docker run --log-driver peavey …      use it
-  peavey status                         what came in, what went out, what waits or fails
-  peavey options                        what --log-opt accepts
-  peavey logs -n 100 -f CONTAINER       read a journal without the engine
-  peavey try CONTAINER --log-opt …      what log-opts make of its lines
-  peavey config show CONTAINER          its log-opts in force, and where each comes from
+  docker run --log-driver peavey …                  use it; 'peavey options' lists what --log-opt accepts
+  peavey status                                     what needs attention, what came in, went out and waits
+  peavey status --watch 'web*'                      the same of some containers, live; q quits
+  peavey ls                                         whose logs are kept
+  peavey logs -n 100 -f web                         read a journal without the engine
+  peavey logs --all -g 'time(d )?out' --since 1h    search them all
+  peavey check --log-opt loki-url=http://loki:3100  connect, authenticate, send one line
+  peavey try web --log-opt multiline=java           what log-opts make of its lines
+  peavey config show web                            its log-opts in force, and where each comes from
+  peavey dead                                       what destinations refused for good
+
+'peavey COMMAND --help' has the flags of each. --json prints JSON (docs/json.md); into a pipe there are no colours, on a
+terminal none with NO_COLOR=1. 'peavey completion bash|zsh|fish' completes all of it.
 """
 
-_COMMANDS = ("serve", "deliver", "status", "ls", "logs", "dead", "options", "try", "config", "redirect", "console")
+_COMMANDS = (
+    "serve",
+    "deliver",
+    "status",
+    "ls",
+    "logs",
+    "check",
+    "dead",
+    "options",
+    "try",
+    "config",
+    "redirect",
+    "console",
+    "completion",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,9 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known = f"(expected: {', '.join(_COMMANDS)})"
         _parser(()).error(f"{quote(given[0])} is not a command{hint(given[0], _COMMANDS)} {known}")
     parsed = _parser([given[0]] if given[0] in _COMMANDS else _COMMANDS).parse_args(given)
+    parsed.commands, parsed.parser_of = _COMMANDS, _parser  # for completion
     command: Callable[[argparse.Namespace], int] = parsed.run
     try:
-        return command(parsed)
+        status = command(parsed)
+        sys.stdout.flush()  # here, where a reader that has gone is no error
     except PeaveyError as error:
         print(f"peavey: {error}", file=sys.stderr)
         return 1
@@ -57,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    return status
 
 
 def _parser(names: Iterable[str]) -> argparse.ArgumentParser:

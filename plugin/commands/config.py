@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+import msgspec
+
 from plugin.browse.selection import find_container
 from plugin.commands.discovery import find_data
 from plugin.config.effective import Rules
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("action", choices=("check", "show"), help="check a file of profiles, or show a container")
     parser.add_argument("what", metavar="FILE|CONTAINER", help="the file; or the container's id, or its name")
+    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,9 +46,21 @@ def _check(arguments: argparse.Namespace) -> int:
     try:
         profiles = read_profiles(Path(arguments.what), schema(), log_opts)
     except ProfilesError as error:
+        if arguments.json:
+            _print_json({"file": arguments.what, "profiles": [], "routes": 0, "faults": list(error.faults)})
+            return 1
         for fault in error.faults:
             print(f"{arguments.what}: {fault}", file=sys.stderr)
         return 1
+    if arguments.json:
+        shown: dict[str, object] = {
+            "file": arguments.what,
+            "profiles": [*profiles.profiles],
+            "routes": len(profiles.routes),
+            "faults": [],
+        }
+        _print_json(shown)
+        return 0
     print(f"{arguments.what}: {len(profiles.profiles)} profiles, {len(profiles.routes)} routes, no faults")
     return 0
 
@@ -60,14 +75,29 @@ def _show(arguments: argparse.Namespace) -> int:
     given = load_settings(vars(arguments), os.environ, schema(), ["log_opts"]).log_opts
     rules = Rules(given or accepted.log_opts, schema(), accepted.profiles)
     redirect = read_redirect(folder)
-    print(f"container {metadata.info.label}")
     chosen = rules.chosen(metadata.info, redirect)
+    _, faults = rules.read(metadata.info, redirect)
+    if arguments.json:
+        shown: dict[str, object] = {
+            "container_id": metadata.info.container_id,
+            "container_name": metadata.info.name,
+            "redirected": redirect is not None,
+            "profiles": None if chosen is None else list(chosen),
+            "log_opts": [one._asdict() for one in rules.in_force(metadata.info, redirect)],
+            "faults": list(faults),
+        }
+        _print_json(shown)
+        return 1 if faults else 0
+    print(f"container {metadata.info.label}")
     if chosen is not None:
         by = "by its log-opts" if "profile" in rules.own_options(metadata.info, redirect) else "by a route"
         print(f"profiles: {', '.join(chosen) or 'none'} ({by})")
     for line in rules.explain(metadata.info, redirect):
         print(line)
-    _, faults = rules.read(metadata.info, redirect)
     for fault in faults:
         print(f"fault: {fault}")
     return 1 if faults else 0
+
+
+def _print_json(shown: dict[str, object]) -> None:
+    print(msgspec.json.encode(shown).decode())

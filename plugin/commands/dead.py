@@ -108,12 +108,26 @@ def _all(boxes: list[_Box]) -> Iterator[tuple[_Box, Letter]]:
 
 def _print_json(boxes: list[_Box]) -> None:
     for box, letter in _all(boxes):
-        whose = {
-            "container": box.folder.name,
-            "name": box.metadata.info.name if box.metadata else "",
-            "sink": box.instance,
-        }
-        print(msgspec.json.encode(whose | msgspec.to_builtins(letter)).decode())
+        print(msgspec.json.encode(as_json(box, letter)).decode())
+
+
+def as_json(box: _Box, letter: Letter) -> dict[str, object]:
+    """Return what ``--json`` prints of a dead letter; its fields are described in ``docs/json.md``."""
+    kept = msgspec.to_builtins(letter)
+    rest = {
+        name: value for name, value in kept.items() if name not in ("refused", "reason", "source", "time", "offset")
+    }
+    return {
+        "container_id": box.folder.name,
+        "container_name": box.metadata.info.name if box.metadata else "",
+        "sink": box.instance,
+        "refused": format_time(letter.refused),
+        "reason": letter.reason,
+        "time": format_time(letter.time),
+        "stream": letter.source,
+        "offset_bytes": letter.offset,
+        **rest,
+    }
 
 
 def _print_table(boxes: list[_Box]) -> None:

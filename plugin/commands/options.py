@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from plugin.config.options_page import render_markdown, render_terminal
+import msgspec
+
+from plugin.config.options_page import describe, render_markdown, render_terminal
 from plugin.sinks.clickhouse.columns import OTEL_COLUMNS, OTEL_TABLE, create_table, parse_columns, parse_table
 from plugin.sinks.registry import schema
 
@@ -19,6 +21,7 @@ SETTINGS: list[str] = []
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
+    parser.add_argument("--json", action="store_true", help="print it as JSON, one log-opt a line")
     parser.add_argument("--markdown", action="store_true", help="print it as the page of the documentation")
     parser.add_argument(
         "--create-table",
@@ -41,6 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the reference, or the statement."""
     if arguments.create_table:
         print(create_table(arguments.create_table, arguments.columns) + ";")
+    elif arguments.json:
+        for option in describe(schema()):
+            print(msgspec.json.encode(option).decode())
     elif arguments.markdown:
         print(render_markdown(schema()), end="")
     else:

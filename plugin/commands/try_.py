@@ -289,7 +289,7 @@ def _print_json(_raw: list[bytes], made: Record | Dropped) -> None:
 
 def _as_json(made: Record | Dropped) -> dict[str, Any]:
     record = made.record if isinstance(made, Dropped) else made
-    shown: dict[str, Any] = {"time": format_time(record.time_nano), "source": record.source}
+    shown: dict[str, Any] = {"time": format_time(record.time_nano), "stream": record.source}
     if record.severity:
         shown |= {"severity": record.severity, "level": _level(record.severity)}
     shown["line"] = record.line.decode(errors="replace")

@@ -61,6 +61,15 @@ class _Plan(NamedTuple):
     faults: list[str]
 
 
+class InForce(NamedTuple):
+    """A log-opt in force: the sink that it is for, empty for all; its value, masked if secret; where it was given."""
+
+    sink: str
+    name: str
+    value: str
+    source: str
+
+
 class Rules:
     """What makes a container's options of its own log-opts: the plugin-wide ones, and profiles and routes."""
 
@@ -119,17 +128,28 @@ class Rules:
         Secrets are masked. What is at its built-in default is left out.
         """
         plan = self._plan(info, redirect, guess=False)
+        in_force = list(self.in_force(info, redirect))
+        for instance, head in [
+            ("", "for all:"),
+            *((one.instance, f"sink {one.instance} ({one.sink}):") for one in plan.sinks),
+        ]:
+            yield head
+            yield from (f"  {one.name}={one.value}  ({one.source})" for one in in_force if one.sink == instance)
+
+    def in_force(self, info: Info, redirect: Redirect | None = None) -> Iterator[InForce]:
+        """Yield the log-opts in force, by name: those for all, then those of each sink. As for ``explain``."""
+        plan = self._plan(info, redirect, guess=False)
+        own = "container" if redirect is None else "container or redirect"
         shared = _shared(plan.layers)
-        yield from ("for all:", *_lines(shared.values(), "container" if redirect is None else "container or redirect"))
+        yield from _in_force("", shared.values(), own)
         for planned in plan.sinks:
-            yield f"sink {planned.instance} ({planned.sink}):"
             names = {given.known.option.name: given for given in _of_sink(planned)}
-            own = [
+            theirs = [
                 given
                 for given in names.values()
                 if given.known.sink is not None or shared.get(("", given.known.option.name)) != given
             ]
-            yield from _lines(own, "container" if redirect is None else "container or redirect")
+            yield from _in_force(planned.instance, theirs, own)
 
     def chosen(self, info: Info, redirect: Redirect | None = None) -> tuple[str, ...] | None:
         """Return the profiles of a container, by its own choice or by a route; None if neither says anything."""
@@ -288,9 +308,9 @@ def _of_sink(planned: _Planned) -> Iterator[Given]:
                 yield given
 
 
-def _lines(many: Iterable[Given], own: str) -> Iterator[str]:
+def _in_force(sink: str, many: Iterable[Given], own: str) -> Iterator[InForce]:
     for given in sorted(many, key=lambda given: given.known.option.name):
-        yield f"  {given.written}={shown(given)}  ({given.origin.removeprefix(' of ') or own})"
+        yield InForce(sink, given.written, str(shown(given)), given.origin.removeprefix(" of ") or own)
 
 
 def _out_of_place(layer: Layer) -> Iterator[str]:

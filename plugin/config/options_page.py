@@ -50,6 +50,23 @@ _WIDTH = 100
 _INDENT = 18
 
 
+def describe(schema: Schema = JOURNAL_ONLY) -> Iterator[dict[str, object]]:
+    """Yield what there is to say of each log-opt, as values for JSON; described in ``docs/json.md``."""
+    options: list[tuple[str | None, Option[Any]]] = [(None, option) for option in schema.common]
+    options += [(sink.name, option) for sink in schema.sinks for option in sink.options]
+    for sink, option in options:
+        yield {
+            "name": option.name,
+            "sink": sink,
+            "default": option.default,
+            "accepts": option.kind.accepts,
+            "allowed": list(option.kind.allowed) or None,
+            "secret": option.kind.secret,
+            "from_file": option.twin,
+            "help": option.help,
+        }
+
+
 def render_terminal(schema: Schema = JOURNAL_ONLY, width: int = _WIDTH) -> str:
     """Render the reference as plain text of at most ``width`` columns, where names and URLs allow that."""
     paragraphs = [

@@ -186,8 +186,8 @@ HTTP = Setting(
     kind=LISTEN_ADDRESS,
     default="",
     help=(
-        "The TCP address on which /status and /metrics are given, besides the plugin's socket. Whoever reaches it may "
-        "read them."
+        "The TCP address on which /status, /metrics and /healthz are given, besides the plugin's socket. Whoever "
+        "reaches it may read them."
     ),
 )
 HTTP_HOSTS = Setting(

@@ -163,14 +163,14 @@ class TestListing:
         refuse(WEB, b"\xff\x00" * 300)
         dead("--json")
         assert json.loads(capsys.readouterr().out) == {
-            "container": WEB,
-            "name": "web",
+            "container_id": WEB,
+            "container_name": "web",
             "sink": "syslog",
-            "refused": WHEN,
+            "refused": "2023-11-14T22:13:20.000000000Z",
             "reason": "too bad",
-            "source": "stdout",
-            "time": WHEN,
-            "offset": 100,
+            "time": "2023-11-14T22:13:20.000000000Z",
+            "stream": "stdout",
+            "offset_bytes": 100,
             "line_base64": base64.b64encode(b"\xff\x00" * 300).decode(),
         }
 

@@ -57,7 +57,7 @@ def test_records_are_json_and_what_is_dropped_says_why(file: Path, capsys: pytes
 
     assert (dropped["line"], dropped["dropped"]) == ("GET /health", {"stage": "filter", "reason": "exclude"})
     assert trace["line"] == "java.lang.IllegalStateException: of #\n\tat a.B.c(B.java:1)"
-    assert (kept["line"], kept["source"], "dropped" in kept) == ("GET /buy", "stdout", False)
+    assert (kept["line"], kept["stream"], "dropped" in kept) == ("GET /buy", "stdout", False)
 
 
 def test_fields_and_levels_are_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +72,7 @@ def test_a_containers_journal_has_its_streams(data: DataFolder, capsys: pytest.C
     made = tried(capsys, "web", "--data", str(data.path), *opts("add-field.name={{.Name}}"))
 
     assert [one["line"] for one in made] == LINES
-    assert [one["source"] for one in made] == ["stdout", "stdout", "stdout", "stderr"]
+    assert [one["stream"] for one in made] == ["stdout", "stdout", "stdout", "stderr"]
     assert made[0]["fields"] == {"name": "web"}
 
 

@@ -80,6 +80,7 @@ NEEDS = {
     ),
     "promtool": Need("testing the alert rules and the dashboard", has_program("promtool"), ("prometheus",)),
     "browser": Need("testing the web page in a browser", has_program("chromium"), ("chromium",)),
+    "shells": Need("testing completion in shells", has_program("bash", "zsh", "fish"), ("bash", "zsh", "fish")),
     "node": Need("testing fluentd with a Forward server from npm", has_program("node", "npm"), ("nodejs", "npm")),
 }
 
