@@ -32,7 +32,7 @@ class AttachedStreams:
         self._server = server
         self._plugin = plugin
         self._options = options
-        self._fifos: list[Fifo] = []
+        self.fifos: list[Fifo] = []
         self.lines = 0
 
     @property
@@ -42,11 +42,11 @@ class AttachedStreams:
 
     def grow(self, count: int) -> None:
         """Attach streams until there are so many; each prints one line."""
-        while len(self._fifos) < count:
+        while len(self.fifos) < count:
             fifo, info = self._new()
             self._plugin.time(_request("StartLogging", fifo, info))
             self._print(fifo)
-            self._fifos.append(fifo)
+            self.fifos.append(fifo)
 
     def cycle(self) -> Cycle:
         """Attach one stream more, let it print a line, and detach it."""
@@ -62,7 +62,7 @@ class AttachedStreams:
 
     def close(self) -> None:
         """Remove all FIFOs, as an engine that ends."""
-        for fifo in self._fifos:
+        for fifo in self.fifos:
             fifo.remove()
 
     def _new(self) -> tuple[Fifo, dict[str, Any]]:

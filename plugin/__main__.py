@@ -46,6 +46,8 @@ _COMMANDS = (
     "try",
     "config",
     "redirect",
+    "replay",
+    "forget",
     "console",
     "completion",
 )

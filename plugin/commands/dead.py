@@ -3,8 +3,8 @@
 import argparse
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -12,10 +12,10 @@ import msgspec
 from plugin.browse.selection import find_container
 from plugin.commands.discovery import find_data
 from plugin.commands.humanize import show_count
-from plugin.config.files import restrict
-from plugin.config.options import SinkChoice, validate_leniently
-from plugin.config.parsing import printable
-from plugin.config.settings import load_settings
+from plugin.commands.rules_in_force import RULES_SETTINGS, rules_in_force
+from plugin.config.effective import Rules
+from plugin.config.options import SinkChoice
+from plugin.config.parsing import hint, printable
 from plugin.delivery.dead_letter_replay import Outcome, exclusive, forget, instances_with_letters, letters, resend
 from plugin.delivery.dead_letters import Letter
 from plugin.docker.info import short_id
@@ -23,15 +23,15 @@ from plugin.docker.times import format_time
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import JournalMetadata, read_metadata
-from plugin.sinks.registry import schema
+from plugin.journal.redirects import read_redirect
 
 SUMMARY = "list dead letters, send them again, or delete them"
 DESCRIPTION = """\
 List dead letters: lines that a destination refused for good. They are read from the data folder, whether or not the
-plugin runs. --again sends them once more, from this process and with the container's log-opts: pass the plugin-wide
-ones (PEAVEY_LOG_OPTS) too, and run it where the files that log-opts name can be read.
+plugin runs. --again sends them once more, from this process and with the log-opts in force for the container, those of
+profiles, redirects and plugin-wide ones included: run it where the files that log-opts name can be read.
 """
-SETTINGS = ["data", "logging_dir", "log_opts", "file_roots"]
+SETTINGS = ["data", *RULES_SETTINGS]
 
 _SHOWN = 100
 
@@ -67,10 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     data = DataFolder(find_data(arguments, os.environ))
     boxes = _boxes(data, arguments)
     if arguments.again:
-        settings = load_settings(vars(arguments), os.environ, schema(), ["logging_dir", "log_opts", "file_roots"])
-        restrict(replace(settings.file_access, data=str(data.path)))
+        rules = rules_in_force(data, arguments, os.environ)
         with exclusive(data):
-            return asyncio.run(_send_again(boxes, settings.log_opts))
+            return asyncio.run(_send_again(boxes, rules))
     if arguments.forget:
         with exclusive(data):
             _forget(boxes)
@@ -168,11 +167,11 @@ def _forget(boxes: list[_Box]) -> None:
         print("no dead letters")
 
 
-async def _send_again(boxes: list[_Box], defaults: Mapping[str, str]) -> int:
+async def _send_again(boxes: list[_Box], rules: Rules) -> int:
     dead = 0
     for box in boxes:
         try:
-            outcome = await _send_box(box, defaults)
+            outcome = await _send_box(box, rules)
         except OSError as error:
             raise JournalError(f"dead letters of {box.container}, sink {box.instance}: {error}") from error
         except PeaveyError as error:
@@ -185,17 +184,18 @@ async def _send_again(boxes: list[_Box], defaults: Mapping[str, str]) -> int:
     return 1 if dead else 0
 
 
-async def _send_box(box: _Box, defaults: Mapping[str, str]) -> Outcome:
+async def _send_box(box: _Box, rules: Rules) -> Outcome:
     if box.metadata is None:
         raise JournalError("its info.json, which the sink needs, is missing or damaged; start the container again")
-    return await resend(box.folder, box.metadata, _choice(box.metadata, box.instance, defaults))
+    return await resend(box.folder, box.metadata, _choice(box.folder, box.metadata, box.instance, rules))
 
 
-def _choice(metadata: JournalMetadata, instance: str, defaults: Mapping[str, str]) -> SinkChoice:
-    options, _ = validate_leniently(metadata.info.options, defaults, schema())
+def _choice(folder: Path, metadata: JournalMetadata, instance: str, rules: Rules) -> SinkChoice:
+    options, _ = rules.read(metadata.info, read_redirect(folder))
     for choice in options.sinks:
         if choice.instance == instance:
             return choice
+    names = [choice.instance for choice in options.sinks]
     raise PeaveyError(
-        f"the log-opts name no sink '{instance}'; if the plugin-wide ones do, pass them: --log-opts or PEAVEY_LOG_OPTS"
+        f"the log-opts in force name no sink '{instance}'{hint(instance, names)}; its dead letters wait until they do"
     )

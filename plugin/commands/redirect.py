@@ -2,35 +2,41 @@
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 from plugin.browse.selection import find_container
 from plugin.commands.discovery import find_data
 from plugin.commands.log_opts import given_log_opts
+from plugin.commands.rules_in_force import RULES_SETTINGS, rules_in_force
 from plugin.config.effective import Rules
-from plugin.config.files import restrict
-from plugin.config.options import check_start
+from plugin.config.files import ELSEWHERE, FileAccess, restricted
+from plugin.config.options import start_faults
 from plugin.config.profiles import Redirect
-from plugin.config.settings import load_settings
 from plugin.config.start import parse_start
+from plugin.delivery.report import read_status
+from plugin.docker.info import short_id
 from plugin.errors import JournalError, OptionError, PeaveyError
-from plugin.journal.accepted_profiles import read_accepted
 from plugin.journal.cursors.store import instances_with_cursors
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import JournalMetadata, read_metadata
 from plugin.journal.redirects import ask, read_redirect, remove_redirect, write_redirect
-from plugin.sinks.registry import schema
 
 SUMMARY = "send the logs of existing containers elsewhere, or back"
 DESCRIPTION = """\
 Give containers that exist already other log-opts, which hold instead of their own until --undo: over restarts of the
 container, of the plugin and of the engine, and upgrades. Log-opts that choose sinks, or profiles, take the place of
 those that the container has; others change what it has. The running plugin follows within seconds; one that does not
-run does when it is started.
+run does when it is started. Files that log-opts name are read by the plugin, not by this command.
 """
-SETTINGS = ["data", "logging_dir", "log_opts", "file_roots"]
+SETTINGS = ["data", *RULES_SETTINGS]
+
+_TAKEN_UP_WITHIN = 1_000_000_000
+_ALL_REPORT_WITHIN = 3_000_000_000
+_PATIENCE = 6_000_000_000
+"""Nanoseconds, as delivery reports every second."""
+_PAUSE = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,27 +65,57 @@ def run(arguments: argparse.Namespace) -> int:
         start = parse_start(arguments.start)
     except ValueError as error:
         raise PeaveyError(f"--start: {error}") from None
-    rules = _rules(data, arguments)
+    rules = rules_in_force(data, arguments, os.environ)
     redirects = [_redirect(data, rules, one, options, start) for one in found]
-    for metadata, redirect in zip(found, redirects, strict=True):
+    judged_later: set[str] = set()
+    for metadata, (redirect, is_judged) in zip(found, redirects, strict=True):
         write_redirect(data.container(metadata.info.container_id), redirect)
-        sinks = rules.outline(metadata.info, redirect).sinks
-        names = ", ".join(choice.instance for choice in sinks) or "none"
-        print(f"{metadata.info.label}: redirected; sinks: {names}")
+        sinks = [choice.instance for choice in rules.outline(metadata.info, redirect).sinks]
+        print(f"{metadata.info.label}: redirected; sinks: {', '.join(sinks) or 'none'}", flush=True)
+        if not is_judged:
+            judged_later |= {f"{short_id(metadata.info.container_id)} {instance}: " for instance in sinks}
+    asked = time.time_ns()
     ask(data)
-    return 0
+    return _verdict(data, asked, tuple(judged_later)) if judged_later else 0
 
 
 def _redirect(
     data: DataFolder, rules: Rules, metadata: JournalMetadata, options: Mapping[str, str], start: float
-) -> Redirect:
-    """Return the redirect of a container. Raises ``OptionError`` with all faults of the log-opts."""
+) -> tuple[Redirect, bool]:
+    """Return the redirect of a container, and whether all of it can be judged here, where files may be others.
+
+    Raises ``OptionError`` with all faults of the log-opts.
+    """
     redirect = Redirect(number=_next_number(data, metadata), options=dict(options), since=time.time_ns(), start=start)
-    effective, faults = rules.read(metadata.info, redirect)
+    with restricted(FileAccess(elsewhere=True)):
+        effective, found = rules.read(metadata.info, redirect)
+        all_faults = list(dict.fromkeys(found))
+        for choice in effective.sinks:
+            if not choice.faults:
+                all_faults += start_faults(choice, metadata.info)
+    faults = [fault for fault in all_faults if not fault.endswith(ELSEWHERE)]
     if faults:
         raise OptionError([f"{metadata.info.label}: {fault}" for fault in faults])
-    check_start(effective, metadata.info)
-    return redirect
+    return redirect, not all_faults
+
+
+def _verdict(data: DataFolder, asked: int, sinks: tuple[str, ...]) -> int:
+    """Wait for what the running plugin says of sinks whose files it alone can judge; return 1 if it cannot use one.
+
+    ``sinks`` are the beginnings of its faults.
+    """
+    while True:
+        since = time.time_ns() - asked
+        reports = [report for report in read_status(data) if report.written > asked + _TAKEN_UP_WITHIN]
+        faults = sorted({fault for report in reports for fault in report.faults if fault.startswith(sinks)})
+        if faults or since > _PATIENCE or (reports and since > _ALL_REPORT_WITHIN):
+            break
+        time.sleep(_PAUSE)
+    for fault in faults:
+        print(f"peavey: {fault} (--undo takes the redirect back)", file=sys.stderr)
+    if not reports:
+        print("peavey: the plugin does not run; files that log-opts name are looked at when it does", file=sys.stderr)
+    return 1 if faults else 0
 
 
 def _next_number(data: DataFolder, metadata: JournalMetadata) -> int:
@@ -112,10 +148,3 @@ def _metadata(data: DataFolder, container: str) -> JournalMetadata:
     if metadata is None:
         raise JournalError(f"{folder}: its info.json is missing, which has its log-opts")
     return metadata
-
-
-def _rules(data: DataFolder, arguments: argparse.Namespace) -> Rules:
-    settings = load_settings(vars(arguments), os.environ, schema(), ["logging_dir", "log_opts", "file_roots"])
-    restrict(replace(settings.file_access, data=str(data.path)))
-    accepted = read_accepted(data)
-    return Rules(settings.log_opts or accepted.log_opts, schema(), accepted.profiles)

@@ -81,7 +81,12 @@ def run(arguments: argparse.Namespace) -> int:
         admission = Admission(data, settings.log_opts, schema())
         supervisor = Supervisor(data, settings.delivery_workers, _environment(arguments))
         at_end.callback(supervisor.stop)
-        bounds = DiskBounds(limit=settings.disk_limit, free=settings.disk_free, keep_stopped=settings.keep_stopped)
+        bounds = DiskBounds(
+            limit=settings.disk_limit,
+            free=settings.disk_free,
+            keep_stopped=settings.keep_stopped,
+            keep_undelivered=settings.keep_undelivered,
+        )
         intake = Intake(data, settings.logging_dir, bounds, admission.outline_of, supervisor.need)
 
         def use(profiles: Profiles) -> None:
@@ -92,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         def asked() -> None:
             supervisor.need()
-            intake.revisit()
+            intake.revisit(urgent=True)
 
         watcher = ProfilesWatcher(data, settings.config, settings.log_opts, schema(), use, asked)
         watcher.begin()

@@ -162,6 +162,7 @@ def _own_troubles(status: Status) -> Iterator[str]:
         if (status.now - worker.reported).total_seconds() > _SILENT:
             yield f"delivery: process {worker.share} last reported {_ago(worker.reported, status.now)} ago"
     yield from status.faults
+    yield from status.faults_of_stopped
 
 
 def _told_waiting(one: Waiting | None) -> str:

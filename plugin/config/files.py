@@ -24,6 +24,8 @@ T = TypeVar("T")
 MANAGED_DATA = "/run/docker/logging/peavey"
 """The data folder of every managed plugin."""
 LARGEST_FILE = 1024 * 1024
+ELSEWHERE = "is looked at where the plugin runs"
+"""How the fault of a file ends that this process must not judge."""
 
 _WITHIN = 5.0
 _WITHIN_ON_A_LOOP = 1.0
@@ -47,15 +49,19 @@ class FileRoot:
 class FileAccess:
     """Which files log-opts may name: those below ``roots``, all where that is None, and none of the plugin's own.
 
-    ``data`` is the data folder; ``logging_dir`` that of the FIFOs, in which only a root of its own is open.
+    ``data`` is the data folder; ``logging_dir`` that of the FIFOs, in which only a root of its own is open. For a
+    process that may see other files under the same paths than the plugin, all are ``elsewhere``: none is used.
     """
 
     roots: tuple[FileRoot, ...] | None = None
     data: str | None = None
     logging_dir: str | None = None
+    elsewhere: bool = False
 
     def check(self, path: str | Path, *, write: bool = False) -> None:
         """Raise `ValueError` if a path, taken as it is written, lies where none may be named. Reads nothing."""
+        if self.elsewhere:
+            raise ValueError(f"{quote(str(path))} {ELSEWHERE}")
         self._refuse_own(os.path.normpath(path), quote(str(path)))
         self._refuse_outside(os.path.normpath(path), quote(str(path)), write=write)
 
@@ -68,6 +74,8 @@ class FileAccess:
 
     def check_new(self, path: Path) -> None:
         """Raise `ValueError` if a file, or a folder that it needs, would be made where none may be written."""
+        if self.elsewhere:
+            raise ValueError(f"{quote(str(path))} {ELSEWHERE}")
         self._check_place(path, os.path.join(os.path.realpath(path.parent), path.name), write=True)
 
     def _check_place(self, path: str | Path, place: str, *, write: bool) -> None:
@@ -75,8 +83,8 @@ class FileAccess:
         written = os.path.normpath(path)
         name = quote(str(path)) if place == written else f"{quote(str(path))}, which is {quote(place)},"
         roots = None if self.roots is None else tuple(replace(r, path=os.path.realpath(r.path)) for r in self.roots)
-        own = (None if folder is None else os.path.realpath(folder) for folder in (self.data, self.logging_dir))
-        real = FileAccess(roots, *own)
+        data, fifos = (None if folder is None else os.path.realpath(folder) for folder in (self.data, self.logging_dir))
+        real = FileAccess(roots, data, fifos)
         real._refuse_own(place, name)
         if write or not any(not root.writable and _is_below(written, root.path) for root in self.roots or ()):
             real._refuse_outside(place, name, write=write)

@@ -5,7 +5,7 @@ A container's own log-opts win over the plugin-wide defaults, option by option; 
 secret is in none of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -133,16 +133,20 @@ def validate_leniently(
 
 def check_start(options: ContainerOptions, info: Info) -> None:
     """Raise `OptionError` if log-opts that are right as such cannot work for a container: files, and templates."""
-    faults = []
-    for choice in options.sinks:
-        try:
-            if choice.records.tag:
-                render_tag(choice.records.tag, info)
-        except TagError as error:
-            faults.append(f"log-opt {quote(RecordOptions.tag.name)}: {printable(str(error))}")
-        faults += [f"sink {quote(choice.instance)}: {printable(fault)}" for fault in choice.options.check_start(info)]
+    faults = [fault for choice in options.sinks for fault in start_faults(choice, info)]
     if faults:
         raise OptionError(dict.fromkeys(faults))
+
+
+def start_faults(choice: SinkChoice, info: Info) -> Iterator[str]:
+    """Yield why log-opts of a sink that are right as such cannot work for a container: files, and templates."""
+    try:
+        if choice.records.tag:
+            render_tag(choice.records.tag, info)
+    except TagError as error:
+        yield f"log-opt {quote(RecordOptions.tag.name)}: {printable(str(error))}"
+    for fault in choice.options.check_start(info):
+        yield f"sink {quote(choice.instance)}: {printable(fault)}"
 
 
 def outline(

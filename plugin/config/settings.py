@@ -146,6 +146,16 @@ KEEP_STOPPED = Setting(
         "removed. With 0 they stay until the disk limits take them."
     ),
 )
+KEEP_UNDELIVERED = Setting(
+    name="keep_undelivered",
+    variable="PEAVEY_KEEP_UNDELIVERED",
+    kind=_or_off(types.duration()),
+    default="720h",
+    help=(
+        "How long after a container has stopped its sinks may still take what they have not got. Then it is given up, "
+        "which is counted and logged. With 0 they may for ever, within the disk limits."
+    ),
+)
 DISK_LIMIT = Setting(
     name="disk_limit",
     variable="PEAVEY_DISK_LIMIT",
@@ -286,6 +296,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     CONFIG,
     FILE_ROOTS,
     KEEP_STOPPED,
+    KEEP_UNDELIVERED,
     DISK_LIMIT,
     DISK_FREE,
     MAX_FOLLOWERS,
@@ -331,6 +342,7 @@ class Settings:
     config: Path
     file_roots: tuple[FileRoot, ...]
     keep_stopped: float | None
+    keep_undelivered: float | None
     disk_limit: int | None
     disk_free: int | None
     max_followers: int
@@ -386,6 +398,7 @@ def load_settings(
         config=read(CONFIG),
         file_roots=read(FILE_ROOTS),
         keep_stopped=read(KEEP_STOPPED),
+        keep_undelivered=read(KEEP_UNDELIVERED),
         disk_limit=read(DISK_LIMIT),
         disk_free=read(DISK_FREE),
         max_followers=read(MAX_FOLLOWERS),

@@ -63,7 +63,12 @@ class Destination:
     @property
     def is_used(self) -> bool:
         """Whether it has tails, or a batch of an earlier process to send first."""
-        return bool(self.tails) or self._sender.is_replaying
+        return bool(self.tails) or self.is_replaying
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether a batch that an earlier process has noted is to be sent before anything else."""
+        return self._sender.is_replaying
 
     def add(self, tail: Tail) -> None:
         """Begin to deliver a tail."""

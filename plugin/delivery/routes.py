@@ -10,6 +10,7 @@ from plugin.config.profiles import Redirect
 from plugin.delivery.destination import Destination
 from plugin.delivery.tail import Tail
 from plugin.docker.info import Info
+from plugin.journal.cursors.given_up import has_given_up
 from plugin.journal.cursors.store import cursor_path
 
 
@@ -64,6 +65,10 @@ class LinkedContainer:
     def has_found_cursor(self, folder: Path) -> bool:
         """Whether a sink has a cursor by now that had none."""
         return any(cursor_path(folder, instance).exists() for instance in self.without_cursor)
+
+    def has_given_up(self, folder: Path) -> bool:
+        """Whether a sink is not to be sent something any more that it was to be sent before."""
+        return any(has_given_up(folder, instance) for instance in self.links)
 
     def forget(self, instance: str) -> None:
         """Deliver to a sink no more, or by another tail from now on."""

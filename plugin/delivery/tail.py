@@ -38,6 +38,8 @@ _SHAPED_AT_ONCE = 32
 _SHORT_LINE = 1024
 _SILENCE = 60.0
 _LOOKS_AT_FOLDER = 5
+_BEHIND_LIMIT = 1 << 20
+"""Bytes that are read behind a limit, for the rest of what has begun before it."""
 
 
 class Chunk(NamedTuple):
@@ -63,6 +65,9 @@ class Tail:
 
     Stages can take long for a line that is made for that. A tail that ``is_slow`` should be read ``aside``, in a thread
     of its own; between `begin_aside` and `end_aside` all else may be called all the same.
+
+    With a ``limit`` only records are delivered whose offset is before it, and what the destination refuses is counted
+    by the cursor, but not kept: the journal has it.
     """
 
     def __init__(
@@ -76,8 +81,12 @@ class Tail:
         patience: float = Timing.patience,
         label: str = "",
         identities: Identities | None = None,
+        limit: int | None = None,
     ) -> None:
         self._identities = identities
+        self._limit = limit
+        self.is_finished = False
+        """Whether all records before the limit were read."""
         self.folder = folder
         self.instance = instance
         self.label = label or short_id(folder.name)
@@ -185,8 +194,10 @@ class Tail:
     @property
     def holds(self) -> bool:
         """Whether something waits for its rest: then there is something to do although the journal does not grow."""
-        if self._is_aside:
-            return True
+        return self._is_aside or self._waits
+
+    @property
+    def _waits(self) -> bool:
         return self._decoder.holds or self._is_stuck or (self._pipeline is not None and self._pipeline.holds)
 
     @property
@@ -195,6 +206,10 @@ class Tail:
         if self._pipeline is None or self._is_aside:
             return self._dropped_before
         return self._pipeline.dropped
+
+    def hold(self) -> None:
+        """Open what is to be read, so that retention takes none of it away, as far as that is possible."""
+        self._reader.hold()
 
     def set_identities(self, identities: Identities) -> None:
         """Take over what the sink makes of a container that has changed, by its place in the journal."""
@@ -215,14 +230,16 @@ class Tail:
 
         A turn ends as well when shaping has taken long enough.
         """
-        if self._pipeline is None:
-            return self._read(size)
+        if self.is_finished:
+            return Chunk([], self._upto, more=False)
         began = time.monotonic()
         try:
-            return self._read(size)
+            chunk = self._read(size)
         finally:
-            is_slow = time.monotonic() - began > _SLOW_TURN
-            self._slow_turns = _SLOW_TURNS if is_slow else max(0, self._slow_turns - 1)
+            if self._pipeline is not None:
+                is_slow = time.monotonic() - began > _SLOW_TURN
+                self._slow_turns = _SLOW_TURNS if is_slow else max(0, self._slow_turns - 1)
+        return chunk if self._limit is None else self._before(self._limit, chunk)
 
     def _read(self, size: int) -> Chunk:
         records: list[Record] = []
@@ -270,6 +287,13 @@ class Tail:
         elif records:
             self._upto = position_behind(records[-1])
         return Chunk(records, self._upto, more=not self._at_end)
+
+    def _before(self, limit: int, chunk: Chunk) -> Chunk:
+        """Return what of a chunk is before the limit; it is read on behind it for what has begun before it."""
+        has_ended = not chunk.more and not self._waits
+        self.is_finished = has_ended or chunk.upto.resume >= limit or self._position >= limit + _BEHIND_LIMIT
+        records = [record for record in chunk.records if record.offset < limit]
+        return Chunk(records, chunk.upto, more=chunk.more and not self.is_finished)
 
     def _take(self) -> list[Record]:
         """Return the records that the decoder has made, or what stages make of them in a turn."""
@@ -331,10 +355,11 @@ class Tail:
         now = time.monotonic()
         if now >= self._next_word:
             logger.warning(
-                "container %s, sink %s: %d records refused for good and kept as dead letters: %s",
+                "container %s, sink %s: %d records refused for good%s: %s",
                 self.label,
                 self.instance,
                 self._buried,
+                " and kept as dead letters" if self._limit is None else "",
                 reason,
             )
             self._buried = 0
@@ -349,6 +374,8 @@ class Tail:
         self._keep(first, reason, count)
 
     def _keep(self, record: Record, reason: str, among: int = 0) -> None:
+        if self._limit is not None:
+            return
         now = time.monotonic()
         try:
             bury(self.folder, self.instance, record, reason, time.time_ns(), among)

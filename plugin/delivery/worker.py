@@ -31,6 +31,7 @@ from plugin.delivery.timing import Timing
 from plugin.docker.info import Info
 from plugin.errors import JournalError, PeaveyError
 from plugin.journal.accepted_profiles import read_accepted, time_accepted
+from plugin.journal.cursors.given_up import has_given_up
 from plugin.journal.cursors.start import find_beginning
 from plugin.journal.cursors.store import Cursor
 from plugin.journal.layout import DataFolder
@@ -177,6 +178,7 @@ class Worker:
             and container.rules is self._rules
             and container.redirected == time_of_redirect(folder)
             and not container.has_found_cursor(folder)
+            and not (memo is not None and container.has_given_up(folder))
         ):
             return False
         self._take_up(container_id, folder, changed, memo)
@@ -213,6 +215,7 @@ class Worker:
             self._take_up(container_id, folder, changed, memo)
             return
         is_settled = container_id not in self._faults and not container.without_cursor and not container.waiting
+        is_settled = is_settled and not (memo is not None and container.has_given_up(folder))
         if metadata.info == container.info and (container.rules, container.redirected) == before and is_settled:
             return
         container.birth = metadata.birth
@@ -238,6 +241,10 @@ class Worker:
         link = container.links.get(choice.instance)
         if link is None:
             self._begin(container, folder, metadata, choice)
+        elif has_given_up(folder, choice.instance):
+            container.forget(choice.instance)
+            self._begin(container, folder, metadata, choice)
+            logger.info("container %s, sink %s: goes on behind what was given up", metadata.info.label, choice.instance)
         elif choice.faults:
             return  # of files that cannot be read now: what they held goes on to be used
         elif (

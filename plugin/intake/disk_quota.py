@@ -28,11 +28,12 @@ _MARGIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class DiskBounds:
-    """Bounds for all journals together; ``None`` for none. Bytes, and seconds for ``keep_stopped``."""
+    """Bounds for all journals together; ``None`` for none. Bytes, and seconds for ``keep_…``."""
 
     limit: int | None
     free: int | None
     keep_stopped: float | None
+    keep_undelivered: float | None = None
 
     def kept_free(self, disk: int) -> int | None:
         """Return how much is left free of a disk of this size: never more than a part of it."""

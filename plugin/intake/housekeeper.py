@@ -55,7 +55,7 @@ class Housekeeper(threading.Thread):
         self._data = data
         self._replenish = replenish
         self._pump = pump
-        self._tidier = Tidier(data, pump, options_of, bounds.keep_stopped)
+        self._tidier = Tidier(data, pump, options_of, bounds)
         self._quota = DiskQuota(data, pump, bounds, partial(self._tidier.remove, at_once=True))
         self._syncer = Syncer()
         self._journals: dict[str, KeptJournal] = {}
@@ -73,11 +73,21 @@ class Housekeeper(threading.Thread):
         with self._lock:
             self._changed.add(container_id)
 
-    def note_changes(self) -> None:
-        """Remember that options may have changed, so that all journals are to be looked at. May be called as above."""
+    @property
+    def given_up_bytes(self) -> int:
+        """How much was given up of stopped containers, since the plugin's start, as no destination took it in time."""
+        return self._tidier.given_up_bytes
+
+    def note_changes(self, *, urgent: bool = False) -> None:
+        """Remember that options may have changed, so that all journals are to be looked at. May be called as above.
+
+        If it is ``urgent``, as somebody waits for it, that is done at once.
+        """
         known = list(self._journals)
         with self._lock:
-            self._changed.update(known)
+            (self._rotated if urgent else self._changed).update(known)
+        if urgent:
+            self._wake.set()
 
     def note_rotation(self, container_id: str) -> None:
         """Run retention on a journal soon. May be called from any thread."""

@@ -9,15 +9,19 @@ import zstandard
 from plugin.config.options import ContainerOptions
 from plugin.docker.info import Info, short_id
 from plugin.errors import JournalError
+from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.journal_state import KeptJournal
 from plugin.intake.pump import Pump
 from plugin.journal.compression import compress_closed
+from plugin.journal.cursors.given_up import give_up
 from plugin.journal.cursors.store import floor, floor_of_any, times_written
+from plugin.journal.forgetting import is_to_be_forgotten, keep_after_all
 from plugin.journal.gap_marker import noted_gap
 from plugin.journal.lag import journal_size
 from plugin.journal.layout import DataFolder
 from plugin.journal.losses import Cause
 from plugin.journal.metadata import JournalMetadata, container_label, read_metadata
+from plugin.journal.redirects import ask
 from plugin.journal.retention import (
     SegmentUse,
     aged,
@@ -43,17 +47,19 @@ _SURELY_NOTED = 60 * _SECOND
 class Tidier:
     """Retention of journals by their containers' options.
 
-    ``options_of`` returns the options of a container by its ``Info``; ``keep_stopped`` is how long, in seconds, what a
-    stopped container's sinks have passed is kept, ``None`` for ever.
+    ``options_of`` returns the options of a container by its ``Info``; of ``bounds`` it keeps those for how long what
+    stopped containers left is kept: once their sinks have passed it, and until then.
     """
 
     def __init__(
-        self, data: DataFolder, pump: Pump, options_of: Callable[[Info], ContainerOptions], keep_stopped: float | None
+        self, data: DataFolder, pump: Pump, options_of: Callable[[Info], ContainerOptions], bounds: DiskBounds
     ) -> None:
+        self.given_up_bytes = 0
         self._data = data
         self._pump = pump
         self._options_of = options_of
-        self._keep_stopped = keep_stopped
+        self._keep_stopped = bounds.keep_stopped
+        self._keep_undelivered = bounds.keep_undelivered
         self._settled: set[str] = set()
         self._unknown: set[str] = set()
 
@@ -61,6 +67,8 @@ class Tidier:
         """Tidy up one journal; ``None`` if there is none, or none any more. Raises ``OSError``."""
         folder = self._data.container(container_id)
         if not folder.exists():
+            return None
+        if is_to_be_forgotten(folder) and self._forget(container_id, attached=attached):
             return None
         has_gap = self._has_gap(container_id)
         metadata = self._read_metadata(container_id)
@@ -72,7 +80,12 @@ class Tidier:
         needed_from = self._needed_from(container_id, segments, metadata.birth, options, attached=attached)
         if attached:
             self._settled.discard(container_id)
-        elif self._stopped_long_ago(metadata, segments):
+        elif needed_from is not None and _is_older(metadata, segments, self._keep_undelivered):
+            self._settle_once(container_id)
+            segments = measure(folder)
+            self._give_up(metadata, segments, options)
+            needed_from = self._needed_from(container_id, segments, metadata.birth, options, attached=attached)
+        if not attached and _is_older(metadata, segments, self._keep_stopped):
             if needed_from is not None:
                 self._settle_once(container_id)
             elif self.remove(container_id, segments, "stopped longer ago than PEAVEY_KEEP_STOPPED"):
@@ -157,10 +170,36 @@ class Tidier:
             self._settled.add(container_id)
             self._pump.call(self._pump.settle, container_id).result()
 
-    def _stopped_long_ago(self, metadata: JournalMetadata, segments: list[SegmentUse]) -> bool:
-        if self._keep_stopped is None:
-            return False
-        return _last_seen(metadata, segments) < time.time_ns() - self._keep_stopped * _SECOND
+    def _forget(self, container_id: str, *, attached: bool) -> bool:
+        """Remove a journal that somebody has asked to be removed; false if its container runs."""
+        folder = self._data.container(container_id)
+        if not attached and self.remove(container_id, measure(folder), "forgotten (peavey forget)"):
+            return True
+        logger.warning("container %s: not forgotten: it runs", container_label(folder))
+        keep_after_all(folder)
+        return False
+
+    def _give_up(self, metadata: JournalMetadata, segments: list[SegmentUse], options: ContainerOptions) -> None:
+        """Send sinks nothing more of what a stopped container left, and log what each has not got."""
+        folder = self._data.container(metadata.info.container_id)
+        end = journal_size(segments)
+        lost = 0
+        for choice in options.sinks:
+            needed_from = floor(folder, [choice], metadata.birth, running=False)
+            if needed_from is None or needed_from >= end:
+                continue
+            give_up(folder, choice.instance, metadata.birth, end)
+            missed = undelivered(segments, needed_from)
+            lost = max(lost, missed)
+            logger.warning(
+                "container %s, sink %s: gave up %d bytes that its destination has not taken for longer than"
+                " PEAVEY_KEEP_UNDELIVERED after the container stopped",
+                metadata.info.label,
+                choice.instance,
+                missed,
+            )
+        self.given_up_bytes += lost
+        ask(self._data)
 
     def _next_look(
         self,
@@ -174,8 +213,9 @@ class Tidier:
         """Return when something of a journal will be old enough, unless it grows; what is already waits for sinks."""
         now = time.time_ns()
         moments = [now + (_LOOK_AGAIN if is_done else _TRY_AGAIN)]
-        if not attached and self._keep_stopped is not None:
-            moments.append(_last_seen(metadata, segments) + int(self._keep_stopped * _SECOND))
+        if not attached:
+            kept = [seconds for seconds in (self._keep_stopped, self._keep_undelivered) if seconds is not None]
+            moments += [_last_seen(metadata, segments) + int(seconds * _SECOND) for seconds in kept]
         if options.max_age is not None:
             moments += [use.modified + int(options.max_age * _SECOND) for use in segments]
             if attached:
@@ -211,6 +251,11 @@ def _ahead(needed_from: int | None, segments: list[SegmentUse]) -> int | None:
 
 def _last_seen(metadata: JournalMetadata, segments: list[SegmentUse]) -> int:
     return max([metadata.last_seen, *(use.modified for use in segments)])
+
+
+def _is_older(metadata: JournalMetadata, segments: list[SegmentUse], seconds: float | None) -> bool:
+    """Return whether a container was last seen longer ago than so many seconds; never where there is no bound."""
+    return seconds is not None and _last_seen(metadata, segments) < time.time_ns() - seconds * _SECOND
 
 
 def _closing_time(segments: list[SegmentUse], options: ContainerOptions) -> int:

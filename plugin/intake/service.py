@@ -179,9 +179,14 @@ class Intake:
         """Remove the FIFO of a StartLogging that is refused: the engine leaves it behind. It must have been checked."""
         Path(file).unlink(missing_ok=True)
 
-    def revisit(self) -> None:
+    def revisit(self, *, urgent: bool = False) -> None:
         """Look at all journals again soon: what their containers' options say may have changed."""
-        self._housekeeper.note_changes()
+        self._housekeeper.note_changes(urgent=urgent)
+
+    @property
+    def given_up_bytes(self) -> int:
+        """How much was given up of stopped containers, since the plugin's start, as no destination took it in time."""
+        return self._housekeeper.given_up_bytes
 
     def subscribe(self, container_id: str, callback: Callable[[], None]) -> None:
         """Call a function, in the pump's thread, whenever a container's journal grows or a stream of it ends."""

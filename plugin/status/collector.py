@@ -20,12 +20,12 @@ from plugin.errors import JournalError, StoppedError
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
 from plugin.intake.stream import NOTHING_DROPPED, ContainerSnapshot, Dropped
-from plugin.journal.cursors.store import Cursor, cursor_in
+from plugin.journal.cursors.store import REPLAY_PREFIX, Cursor, cursor_in, instances_with_cursors
 from plugin.journal.lag import Lag, journal_size, measure_lag
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import read_metadata
 from plugin.journal.redirects import time_of_redirect
-from plugin.journal.retention import SegmentUse, measure
+from plugin.journal.retention import SegmentUse, measure, undelivered
 from plugin.status.model import (
     ContainerStatus,
     Delivery,
@@ -35,6 +35,7 @@ from plugin.status.model import (
     FilteredRecords,
     SinkProgress,
     Status,
+    TakenAway,
     Totals,
     WorkerStatus,
     at,
@@ -138,6 +139,8 @@ class Overview:
         ]
         wanted = self._workers.wanted()
         shares = [share for share in shares if share.share < wanted]
+        told = [fault for share in shares for fault in share.faults]
+        stopped = tuple(short_id(one.id) for one in containers if not one.is_running)
         now = time.time_ns()
         return Status(
             version=__version__,
@@ -160,10 +163,12 @@ class Overview:
                 received_bytes=received.bytes,
                 dropped_lines=received.dropped.lines,
                 dropped_bytes=received.dropped.bytes,
+                given_up_bytes=self._intake.given_up_bytes,
             ),
             containers=containers,
             destinations=[destination for share in shares for destination in _destinations(share)],
-            faults=[*filter(None, faults), *(fault for share in shares for fault in share.faults)],
+            faults=[*filter(None, faults), *(one for one in told if not one.startswith(stopped))],
+            faults_of_stopped=[one for one in told if one.startswith(stopped)],
         )
 
     def troubles(self) -> list[str]:
@@ -238,7 +243,22 @@ class Overview:
             throttled=snapshot is not None and snapshot.throttled,
             sinks=[] if known is None else list(self._progresses(container_id, known, segments)),
             redirected=moment(time_of_redirect(self._data.container(container_id))),
+            taken_away=[] if known is None else list(self._taken_away(container_id, known, segments)),
         )
+
+    def _taken_away(self, container_id: str, known: _Known, segments: list[SegmentUse]) -> Iterator[TakenAway]:
+        """Yield the sinks that have left a cursor, and that the container has no longer."""
+        folder = self._data.container(container_id)
+        for instance in sorted(set(instances_with_cursors(folder)) - {choice.instance for choice in known.sinks}):
+            if instance.startswith(REPLAY_PREFIX):
+                continue
+            try:
+                cursor = cursor_in(folder, instance, known.birth)
+            except JournalError as error:
+                logger.debug("container %s: %s", short_id(container_id), error)
+                continue
+            if cursor is not None:
+                yield TakenAway(instance=instance, undelivered_bytes=undelivered(segments, cursor.offset))
 
     def _measure(self, container_id: str) -> list[SegmentUse]:
         """Measure a journal; one that cannot be read, as where a file is in its folder's place, shows as empty."""

@@ -103,6 +103,19 @@ class SinkProgress(msgspec.Struct, frozen=True, kw_only=True):
     filtered: list[FilteredRecords] = []
 
 
+class TakenAway(msgspec.Struct, frozen=True, kw_only=True):
+    """A sink that a container has no longer, and goes on with where it was if it is given back.
+
+    ``instance`` (in JSON ``sink``)
+        as in ``SinkProgress``
+    ``undelivered_bytes``
+        what it has not got of the journal, and does not get either
+    """
+
+    instance: str = msgspec.field(name="sink")
+    undelivered_bytes: int
+
+
 class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A container that has a stream or a journal; in JSON ``container_id`` and ``container_name``.
 
@@ -118,6 +131,8 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
         whether it is slowed down because too much waits to be delivered (``overflow=throttle``)
     ``redirected``
         since when other log-opts hold instead of its own (``peavey redirect``)
+    ``taken_away``
+        sinks that a profile, a route or a redirect chose for it before, and none does now
     """
 
     id: str = msgspec.field(name="container_id")
@@ -131,6 +146,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
     throttled: bool
     sinks: list[SinkProgress]
     redirected: datetime | None = None
+    taken_away: list[TakenAway] = []
 
     @property
     def is_running(self) -> bool:
@@ -191,13 +207,15 @@ class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """What came in from all containers since the plugin's start, and what of it a full disk could not take.
 
-    Bytes are those of journals, which have some 25 more per line than the text.
+    Bytes are those of journals, which have some 25 more per line than the text. ``given_up_bytes`` are those of stopped
+    containers that a destination had not taken for longer than ``PEAVEY_KEEP_UNDELIVERED``.
     """
 
     received_lines: int
     received_bytes: int
     dropped_lines: int
     dropped_bytes: int
+    given_up_bytes: int = 0
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +224,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     ``faults``
         what needs attention: misconfigured sinks of containers, an unavailable address of ``PEAVEY_HTTP``, damaged
         info.json files
+    ``faults_of_stopped``
+        the same of containers that have stopped, and may have been removed: nobody need be woken for it
     """
 
     version: str
@@ -218,3 +238,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     containers: list[ContainerStatus]
     destinations: list[DestinationStatus]
     faults: list[str]
+    faults_of_stopped: list[str] = []

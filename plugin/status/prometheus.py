@@ -200,6 +200,11 @@ _TOTALS: tuple[_Metric[Totals], ...] = (
     ),
     _Metric("peavey_dropped_lines_total", "Lines that a full disk could not take.", lambda one: one.dropped_lines),
     _Metric("peavey_dropped_bytes_total", "Bytes that a full disk could not take.", lambda one: one.dropped_bytes),
+    _Metric(
+        "peavey_given_up_bytes_total",
+        "Bytes of stopped containers that no destination has taken in time (PEAVEY_KEEP_UNDELIVERED).",
+        lambda one: one.given_up_bytes,
+    ),
 )
 
 
@@ -253,6 +258,9 @@ def _plugin_metrics(status: Status) -> Iterable[Metric]:
         "peavey_faults",
         "What needs attention: misconfigured sinks, an unavailable PEAVEY_HTTP, damaged info.json files.",
         len(status.faults),
+    )
+    yield GaugeMetricFamily(
+        "peavey_faults_of_stopped", "The same of containers that have stopped.", len(status.faults_of_stopped)
     )
 
 

@@ -12,13 +12,16 @@ import msgspec
 import pytest
 
 from plugin.__main__ import main
+from plugin.config.profiles import Profile, Profiles, Redirect, Route
 from plugin.config.schema import SinkOptions
 from plugin.delivery import dead_letter_replay
 from plugin.delivery.dead_letter_replay import read_lines
 from plugin.delivery.dead_letters import bury, dead_letters_path
 from plugin.docker.info import Info
+from plugin.journal.accepted_profiles import write_accepted
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_metadata
+from plugin.journal.redirects import write_redirect
 from plugin.sinks.base import MisconfiguredError, Origin, PartlyRefusedError, Record, RejectError, RetryError, Sink
 from plugin.sinks.registry import make_sink
 from plugin.sinks.syslog.options import SyslogOptions
@@ -283,7 +286,10 @@ class TestAgain:
     def test_a_sink_that_the_log_opts_do_not_name_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
         refuse(WEB, b"one", sink="audit")
         assert dead("--again") == 1
-        assert "web, sink audit: 0 sent, 1 still dead: the log-opts name no sink 'audit'" in capsys.readouterr().out
+        assert (
+            "web, sink audit: 0 sent, 1 still dead: the log-opts in force name no sink 'audit'"
+            in capsys.readouterr().out
+        )
         assert lines_of(WEB, "audit") == ["one"]
 
     def test_plugin_wide_log_opts_can_name_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,6 +298,22 @@ class TestAgain:
         monkeypatch.setenv("PEAVEY_LOG_OPTS", json.dumps(log_opts))
         assert dead("--again") == 0
         assert [line for _, line, _ in Receiving.got] == [b"one"]
+
+    def test_profiles_and_redirects_can_name_it(self) -> None:
+        """The plugin's own log-opts are known from its last run."""
+        options = {"syslog-address": "udp://127.0.0.1:9"}
+        profiles = Profiles(profiles={"standard": Profile(options=options)}, routes=(Route(use=("standard",)),))
+        write_accepted(Here.data, profiles, {"sink": "wide=syslog", "wide.syslog-address": "udp://127.0.0.1:9"})
+        info = Info(container_id=WEB, container_name="/web", config={})
+        write_metadata(Here.data.container(WEB), info, "stream", 1)
+        refuse(WEB, b"one", sink="standard.syslog")
+        refuse(DB, b"two", sink="wide")
+        assert dead("--again") == 0
+        write_redirect(Here.data.container(DB), Redirect(number=1, options=options, since=1))
+        refuse(DB, b"three", sink="redirect-1.syslog")
+        write_accepted(Here.data, Profiles(), {})
+        assert dead("--again", "--sink", "redirect-1.syslog") == 0
+        assert [line for _, line, _ in Receiving.got] == [b"one", b"two", b"three"]
 
     def test_log_opts_that_can_no_longer_be_used_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
         info = Info(container_id=WEB, container_name="/web", config={"syslog-address": "nonsense://"})

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugin.__main__ import main
 from plugin.config.profiles import BEGINNING, Profile, Profiles, Route
 from plugin.config.profiles_file import parse_profiles, read_profiles
 from plugin.errors import ProfilesError
@@ -170,3 +171,27 @@ def test_the_examples_of_the_documentation_are_without_faults() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     assert all(parse(example).routes for example in examples)
     assert len(examples) > 4
+
+
+def test_the_recipes_pass_the_real_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PEAVEY_LOG_OPTS", raising=False)
+    page = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
+    recipes = re.findall(
+        r"^\*\*([^*]+)\*\*.*?```yaml\n(.*?)```", page.partition("## Recipes")[2], re.DOTALL | re.MULTILINE
+    )
+    assert [title.rstrip(".,") for title, _ in recipes] == [
+        "From Splunk to Loki without restarting a container",
+        "Only errors to the pager",
+        "A second copy for audit",
+        "Tenants by team",
+    ]
+    path = tmp_path / "peavey.yaml"
+    for title, recipe in recipes:
+        path.write_text(recipe, encoding="utf-8")
+        assert main(["config", "check", str(path)]) == 0, title
+        assert "no faults" in capsys.readouterr().out
+        path.write_text(recipe.replace("-url", "-ur"), encoding="utf-8")
+        assert main(["config", "check", str(path)]) == 1, title
+        assert "did you mean" in capsys.readouterr().err

@@ -39,6 +39,7 @@ DEFAULTS = Settings(
         FileRoot("/var/log/peavey", writable=True),
     ),
     keep_stopped=7 * 24 * 3600.0,
+    keep_undelivered=30 * 24 * 3600.0,
     disk_limit=10_000_000_000,
     disk_free=1_000_000_000,
     max_followers=1000,
@@ -82,6 +83,7 @@ class TestSources:
             "PEAVEY_CONFIG": "/srv/peavey.yaml",
             "PEAVEY_FILE_ROOTS": "/srv/certs:ro, /srv/logs:rw,/srv/more/",
             "PEAVEY_KEEP_STOPPED": "1h",
+            "PEAVEY_KEEP_UNDELIVERED": "2h",
             "PEAVEY_DISK_LIMIT": "1.5g",
             "PEAVEY_DISK_FREE": "20m",
             "PEAVEY_MAX_FOLLOWERS": "10",
@@ -111,6 +113,7 @@ class TestSources:
                 FileRoot("/srv/more", writable=True),
             ),
             keep_stopped=3600.0,
+            keep_undelivered=7200.0,
             disk_limit=1_500_000_000,
             disk_free=20_000_000,
             max_followers=10,
@@ -152,7 +155,7 @@ class TestSources:
 
 
 class TestValues:
-    @pytest.mark.parametrize("name", ["KEEP_STOPPED", "DISK_LIMIT", "DISK_FREE"])
+    @pytest.mark.parametrize("name", ["KEEP_STOPPED", "KEEP_UNDELIVERED", "DISK_LIMIT", "DISK_FREE"])
     def test_zero_switches_a_limit_off(self, name: str) -> None:
         settings = load_settings({}, {f"PEAVEY_{name}": "0"})
         assert getattr(settings, name.lower()) is None
@@ -318,6 +321,7 @@ class TestManagedPlugin:
             "PEAVEY_CONFIG",
             "PEAVEY_FILE_ROOTS",
             "PEAVEY_KEEP_STOPPED",
+            "PEAVEY_KEEP_UNDELIVERED",
             "PEAVEY_DISK_LIMIT",
             "PEAVEY_DISK_FREE",
             "PEAVEY_MAX_FOLLOWERS",

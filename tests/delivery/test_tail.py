@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from plugin.config.options import validate
 from plugin.delivery import tail as tail_module
 from plugin.delivery.identities import Identities
 from plugin.delivery.tail import Tail
@@ -17,6 +18,9 @@ from plugin.journal.metadata import Earlier, write_metadata
 from plugin.journal.retention import measure, remove_segment
 from plugin.records.position import position_behind
 from plugin.sinks.base import Record
+from plugin.sinks.registry import schema
+from plugin.transforms.base import Transform
+from plugin.transforms.chain import make_stages
 from tests.delivery.conftest import FakeSink, Journal, make_tail
 from tests.testbed.descriptors import open_descriptors
 from tests.transforms.examples import KeepAll
@@ -508,3 +512,60 @@ def test_who_a_container_is_holds_from_a_place_on(journal: Journal, sink: FakeSi
     journal.lines(6, 1)
     (record,) = tail.read(50_000).records
     assert record.prepared == "newest", "the first line after the start has the new name"
+
+
+class TestLimit:
+    @staticmethod
+    def tail(journal: Journal, sink: FakeSink, limit: int, *stages: Transform) -> Tail:
+        write_cursor(journal.folder, "fake", Cursor(offset=0, resume=0))
+        cursor = Cursor(offset=0, resume=0)
+        return Tail(journal.folder, "fake", sink, "one", cursor, stages, patience=0.0, limit=limit)  # type: ignore[arg-type]
+
+    @staticmethod
+    def read(tail: Tail) -> list[bytes]:
+        lines: list[bytes] = []
+        for _ in range(10_000):
+            if tail.is_finished:
+                return lines
+            lines += [record.line for record in tail.read(200).records]
+        raise AssertionError("it does not end")
+
+    def test_what_begins_behind_it_is_not_read(self, journal: Journal, sink: FakeSink) -> None:
+        first = journal.lines(0, 100)
+        limit = journal.writer.offset
+        journal.lines(100, 100)
+        tail = self.tail(journal, sink, limit)
+        assert self.read(tail) == first
+        assert tail.read(200) == ([], tail.upto, False)
+        assert limit <= tail.position < limit + 1_000
+
+    def test_it_may_be_where_the_journal_ends_or_behind(self, journal: Journal, sink: FakeSink) -> None:
+        first = journal.lines(0, 100)
+        for limit in (journal.writer.offset, journal.writer.offset + 1_000):
+            assert self.read(self.tail(journal, sink, limit)) == first
+
+    def test_a_line_whose_last_part_is_behind_it_is_not_before_it(self, journal: Journal, sink: FakeSink) -> None:
+        journal.lines(0, 3)
+        journal.write(Entry("stderr", 1, b"begun", partial=True, metadata=PartialMetadata(False, "p", 1)))
+        limit = journal.writer.offset
+        journal.lines(3, 3)
+        journal.write(Entry("stderr", 1, b" and ended", partial=True, metadata=PartialMetadata(True, "p", 2)))
+        journal.lines(6, 3)
+        assert self.read(self.tail(journal, sink, limit)) == [b"line %06d" % number for number in range(3)]
+
+    def test_an_event_that_has_begun_before_it_is_whole(self, journal: Journal, sink: FakeSink) -> None:
+        journal.write(*(Entry("stdout", n, b"Error: %d" % n) for n in range(3)))
+        limit = journal.writer.offset
+        journal.write(Entry("stdout", 3, b"  at x"), Entry("stdout", 4, b"next"), Entry("stdout", 5, b"last"))
+        choice = validate({"http-url": "http://127.0.0.1:1", "multiline-pattern": r"^\S"}, schema=schema()).sinks[0]
+        stages = make_stages(choice.transforms, Info(container_id="8c1f" * 16))
+        lines = self.read(self.tail(journal, sink, limit, *stages))
+        assert lines == [b"Error: 0", b"Error: 1", b"Error: 2\n  at x"]
+
+    def test_what_is_refused_is_counted_and_not_kept(self, journal: Journal, sink: FakeSink) -> None:
+        journal.lines(0, 3)
+        tail = self.tail(journal, sink, journal.writer.offset)
+        (record, *_) = tail.read(1_000).records
+        tail.bury(record, "too bad")
+        assert tail.cursor.dead == 1
+        assert not (journal.folder / "dead").exists()

@@ -42,10 +42,14 @@ class Housekeeping:
         harness.pump.start()
 
     def keeper(
-        self, limit: int | None = None, free: int | None = None, keep_stopped: float | None = None
+        self,
+        limit: int | None = None,
+        free: int | None = None,
+        keep_stopped: float | None = None,
+        keep_undelivered: float | None = None,
     ) -> Housekeeper:
         """Make a housekeeper for the harness's data folder."""
-        bounds = DiskBounds(limit, free, keep_stopped)
+        bounds = DiskBounds(limit, free, keep_stopped, keep_undelivered)
         return Housekeeper(
             self.harness.data, self.harness.pump, bounds, lambda info: validate_leniently(info.options, {}, schema())[0]
         )

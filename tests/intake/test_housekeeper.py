@@ -16,11 +16,11 @@ from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.housekeeper import Housekeeper
 from plugin.journal import metadata as metadata_module
 from plugin.journal import retention as journal_retention
-from plugin.journal.cursors.store import Cursor, cursor_path, write_cursor
+from plugin.journal.cursors.store import Cursor, cursor_in, cursor_path, write_cursor
 from plugin.journal.drop_mode import ROOM_TO_RESUME
 from plugin.journal.layout import gap_path, list_segments
 from plugin.journal.losses import Cause
-from plugin.journal.metadata import JournalMetadata
+from plugin.journal.metadata import JournalMetadata, read_metadata
 from plugin.journal.retention import SegmentUse, remove_segment
 from tests.intake.housekeeper_harness import DAY, HOUR, SEGMENT, Housekeeping, disk, write_segments
 from tests.intake.pump_harness import ONE, OTHER, THIRD, Clock, PumpHarness, frames
@@ -173,6 +173,42 @@ class TestKeepStopped:
         clock.pass_by(2 * DAY)
         keeper.round()
         assert housekeeping.harness.data.container_ids() == []
+
+    def test_what_was_not_delivered_for_too_long_is_given_up_and_told(
+        self, housekeeping: Housekeeping, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for container, age in ((ONE, 9 * DAY), (OTHER, 8 * DAY - 1)):
+            housekeeping.stopped(container, 2, age, http_url="http://127.0.0.1:9/")
+            write_cursor(housekeeping.harness.data.container(container), "http", Cursor(offset=SEGMENT, resume=SEGMENT))
+        keeper = housekeeping.keeper(keep_stopped=DAY, keep_undelivered=8 * DAY)
+        keeper.round()
+        assert housekeeping.harness.data.container_ids() == [OTHER]
+        assert f"sink http: gave up {SEGMENT} bytes" in caplog.text
+        assert keeper.given_up_bytes == SEGMENT
+
+    def test_what_is_given_up_may_still_be_read_back(self, housekeeping: Housekeeping, clock: Clock) -> None:
+        housekeeping.stopped(ONE, 2, 7 * DAY, http_url="http://127.0.0.1:9/")
+        folder = housekeeping.harness.data.container(ONE)
+        write_cursor(folder, "http", Cursor(offset=SEGMENT, resume=SEGMENT))
+        keeper = housekeeping.keeper(keep_stopped=None, keep_undelivered=8 * DAY)
+        keeper.round()
+        assert keeper.given_up_bytes == 0
+        clock.pass_by(2 * DAY)
+        keeper.round()
+        clock.pass_by(2 * DAY)
+        keeper.round()
+        assert housekeeping.bases(ONE) == [0, 1]
+        assert keeper.given_up_bytes == SEGMENT, "once"
+        cursor = cursor_in(folder, "http", read_metadata(folder).birth)  # type: ignore[union-attr]
+        assert cursor is not None
+        assert (cursor.offset, cursor.gap_bytes) == (2 * SEGMENT, SEGMENT)
+
+    def test_a_container_that_runs_gives_nothing_up(self, housekeeping: Housekeeping) -> None:
+        housekeeping.running(ONE, 3, age=9 * DAY, http_url="http://127.0.0.1:9/")
+        keeper = housekeeping.keeper(keep_undelivered=DAY)
+        keeper.round()
+        assert keeper.given_up_bytes == 0
+        assert housekeeping.bases(ONE) == [0, 1, 2]
 
     def test_when_it_is_off_they_stay(self, housekeeping: Housekeeping) -> None:
         housekeeping.stopped(ONE, 2, age=900 * DAY)

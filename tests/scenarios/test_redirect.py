@@ -71,3 +71,31 @@ def test_faulty_log_opts_change_nothing(server: Server, engine: Engine) -> None:
         assert done.returncode == 1
         assert told in done.stderr
     assert sinks(server, container) == []
+
+
+def test_files_are_looked_at_where_the_plugin_runs(server: Server, engine: Engine, receivers: Receivers) -> None:
+    """The command sees other files under these paths than a managed plugin does, or none."""
+    receiver = receivers.up("http")
+    token = server.data.parent.parent / "token"
+    container = engine.run({})
+    say(container, b"one")
+    container.stop()
+    options = to(receiver) | {"http-bearer-token-file": str(token)}
+    done = redirect(server, container.id, *log_opts(options), "--start", "beginning")
+    assert done.returncode == 1
+    assert b"redirected; sinks: redirect-1.http" in done.stdout
+    told = done.stderr.decode()
+    assert f"{container.id[:12]} redirect-1.http: " in told
+    assert f"cannot read '{token}': No such file or directory" in told
+
+    token.write_text("sesame", encoding="utf-8")
+    done = redirect(server, container.id, *log_opts(options), "--start", "beginning")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert receiver.wait_for(container.name, b"one") == [b"one"]
+
+    server.kill()
+    server.kill_delivery()
+    token.unlink()
+    done = redirect(server, container.id, *log_opts(options))
+    assert done.returncode == 0
+    assert b"the plugin does not run; files that log-opts name are looked at when it does" in done.stderr

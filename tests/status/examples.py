@@ -94,7 +94,9 @@ def status(**changes: object) -> Status:
         "delivery": Delivery(
             wanted=1, alive=1, workers=[WorkerStatus(share=0, pid=7, started=at(NOW - SECOND), reported=at(NOW))]
         ),
-        "totals": Totals(received_lines=60_000, received_bytes=6_000_000, dropped_lines=3, dropped_bytes=99),
+        "totals": Totals(
+            received_lines=60_000, received_bytes=6_000_000, dropped_lines=3, dropped_bytes=99, given_up_bytes=7
+        ),
         "containers": [container()],
         "destinations": [destination()],
         "faults": [],

@@ -16,10 +16,11 @@ from plugin.intake import service
 from plugin.intake.admission import Admission
 from plugin.intake.disk_quota import DiskBounds
 from plugin.intake.service import Intake
+from plugin.journal.cursors.store import Cursor, write_cursor
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_metadata
 from plugin.status.collector import Overview
-from plugin.status.model import Status
+from plugin.status.model import Status, TakenAway
 from tests.intake.pump_harness import ONE, OTHER, PumpHarness, frames, info_of
 from tests.journal.entries import write_journal
 from tests.status.examples import SECOND
@@ -137,3 +138,24 @@ def test_an_intake_that_has_ended_is_stopping(housekeeping: Housekeeping) -> Non
     housekeeping.intake.stop()
     with pytest.raises(StoppedError):
         housekeeping.overview.troubles()
+
+
+def test_what_is_wrong_with_containers_that_have_stopped_is_told_apart(housekeeping: Housekeeping) -> None:
+    housekeeping.workers.should = 1
+    faults = [f"{OTHER[:12]} http: no such file", f"{ONE[:12]} http: no such file"]
+    write_status(housekeeping.harness.data, ShareStatus(pid=1, share=0, started=1, written=1, sinks=[], faults=faults))
+    status = housekeeping.gather()
+    assert (status.faults, status.faults_of_stopped) == (faults[1:], faults[:1])
+
+
+def test_sinks_that_a_container_has_no_longer_are_told_with_what_they_have_not_got(housekeeping: Housekeeping) -> None:
+    folder = housekeeping.harness.data.container(OTHER)
+    size = len(frames(3))
+    for instance, offset in (("standard.http", 0), ("redirect-1.loki", size), ("replay-0badcafe", 0)):
+        write_cursor(folder, instance, Cursor(offset=offset, resume=offset, birth=12))
+    (container,) = (one for one in housekeeping.gather().containers if one.id == OTHER)
+    assert container.sinks == []
+    assert container.taken_away == [
+        TakenAway(instance="redirect-1.loki", undelivered_bytes=0),
+        TakenAway(instance="standard.http", undelivered_bytes=size),
+    ]

@@ -132,6 +132,7 @@ def test_what_came_in_is_counted_for_all() -> None:
     assert found["peavey_received_bytes_total"] == [({}, 6_000_000)]
     assert found["peavey_dropped_lines_total"] == [({}, 3)]
     assert found["peavey_dropped_bytes_total"] == [({}, 99)]
+    assert found["peavey_given_up_bytes_total"] == [({}, 7)]
 
 
 def test_two_destinations_of_one_name_are_told_apart() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from plugin.config.options import SinkChoice
 from plugin.errors import DamagedCursorError
+from plugin.journal.cursors.given_up import has_given_up, remove_given_up
 from plugin.journal.cursors.placement import at_oldest, make_first_cursors, taken_back
 from plugin.journal.cursors.store import Cursor, cursor_in, keep_damaged, write_cursor
 from plugin.journal.metadata import container_label
@@ -30,6 +31,9 @@ def find_beginning(folder: Path, choice: SinkChoice, birth: int) -> Cursor | Non
         cursor = _read_within(folder, choice.instance, birth)
     except DamagedCursorError as error:
         return _begin_anew(folder, choice.instance, birth, error)
+    if cursor is not None and has_given_up(folder, choice.instance):
+        write_cursor(folder, choice.instance, cursor)
+        remove_given_up(folder, choice.instance)
     if cursor is None and choice.since is not None:
         make_first_cursors(folder, [choice])
         return _read_within(folder, choice.instance, birth)

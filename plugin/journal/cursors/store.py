@@ -22,9 +22,12 @@ import msgspec
 
 from plugin.config.options import SinkChoice
 from plugin.errors import DamagedCursorError, JournalError
+from plugin.journal.cursors.given_up import given_up_before
 from plugin.journal.layout import MAX_OFFSET, write_atomically
 from plugin.journal.regular_files import NotRegularError, open_regular, read_regular
 
+REPLAY_PREFIX = "replay-"
+"""How the cursors of replays begin, which are no sink's of the container (``plugin.delivery.replay``)."""
 _SUFFIX = ".msgpack"
 _DAMAGED_SUFFIX = ".damaged"
 _SIZE = 256
@@ -99,13 +102,20 @@ def read_cursor(folder: Path, instance: str) -> Cursor | None:
 def cursor_in(folder: Path, instance: str, birth: int) -> Cursor | None:
     """Read the cursor of a sink in the journal that was born at ``birth``; ``None`` if it has none.
 
-    One that an older journal left in the same folder says nothing of this one: the sink is at its beginning. Raises as
-    ``read_cursor`` does.
+    One that an older journal left in the same folder says nothing of this one: the sink is at its beginning. One before
+    what was given up is behind that, which counts as a gap. Raises as ``read_cursor`` does.
     """
     cursor = read_cursor(folder, instance)
-    if cursor is None or is_of(cursor, birth):
+    if cursor is not None and not is_of(cursor, birth):
+        cursor = starting_at(0, birth)
+    upto = given_up_before(folder, instance, birth)
+    if not upto:
         return cursor
-    return starting_at(0, birth)
+    cursor = cursor or starting_at(0, birth)
+    if cursor.offset >= upto:
+        return cursor
+    gap_bytes = cursor.gap_bytes + upto - cursor.offset
+    return msgspec.structs.replace(cursor, offset=upto, resume=upto, gap_bytes=gap_bytes, birth=birth)
 
 
 def is_of(cursor: Cursor, birth: int) -> bool:
