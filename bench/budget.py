@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +11,14 @@ from typing import Any
 
 import msgspec
 
+from bench import shaping
 from bench.benchmark import Benchmark, Run
+from bench.goals import Goal
+from bench.lines import LINE_SIZE
 from bench.machine import PACKAGE_FOLDER, REPOSITORY, is_compiled
 from bench.plots import Bars, Plot
 from bench.results import Result, rotated
-from bench.tables import Table, spread
+from bench.tables import Table, figure, spread
 
 COMPILED, PURE = "compiled", "pure"
 _NANOSECONDS = 1e9
@@ -92,18 +95,41 @@ def steps(report: bytes) -> Iterator[Step]:
 
 
 def tables(result: Result) -> Sequence[Table]:
-    """Show the steps."""
+    """Show the steps, what shaping costs beside them, and what is quoted of a peer."""
+
+    def rows(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        return tuple((name, spread(result.find(name, COMPILED)), spread(result.find(name, PURE))) for name in names)
+
+    columns = ("step", "compiled", "pure")
     return (
+        Table("steps", f"Nanoseconds of CPU for a line of {LINE_SIZE} bytes", columns, rows(_steps_of(result))),
         Table(
-            "steps",
-            "Nanoseconds of CPU for a line of 100 bytes",
-            ("step", "compiled", "pure"),
-            tuple(
-                (name, spread(result.find(name, COMPILED)), spread(result.find(name, PURE)))
-                for name in result.subjects()
-            ),
+            "shaping",
+            f"Nanoseconds of CPU that shaping adds for a line of {shaping.SIZE} bytes",
+            ("log-opts", *columns[1:]),
+            rows(name for name in result.subjects() if name in shaping.BY_NAME),
+        ),
+        Table(
+            "quoted",
+            f"Fluent Bit, quoted: nanoseconds of CPU for a line of {LINE_SIZE} bytes, without any filter",
+            ("way", "ns"),
+            tuple((way, figure(cost)) for way, cost in shaping.FLUENT_BIT.items()),
         ),
     )
+
+
+def goals(result: Result) -> Sequence[Goal]:
+    """Aim at the lines per second that the design sets for transforms, compiled, on one processor."""
+    measured = ((case, result.find(case.name, COMPILED)) for case in shaping.CASES)
+    return [
+        Goal(f"CPU that shaping adds for a line of {shaping.SIZE} bytes, {case.name}", series, case.cost)
+        for case, series in measured
+        if series is not None and case.cost is not None
+    ]
+
+
+def _steps_of(result: Result) -> Sequence[str]:
+    return [name for name in result.subjects() if name not in shaping.BY_NAME]
 
 
 def plots(result: Result) -> Sequence[Plot]:
@@ -113,7 +139,7 @@ def plots(result: Result) -> Sequence[Plot]:
             "steps",
             "CPU for a line of 100 bytes, step by step",
             "ns",
-            tuple(result.metric(COMPILED)),
+            tuple(series for name in _steps_of(result) if (series := result.find(name, COMPILED))),
             ours=lambda _: True,
         ),
     )
@@ -125,4 +151,5 @@ BUDGET = Benchmark(
     measure=measure,
     tables=tables,
     plots=plots,
+    goals=goals,
 )

@@ -8,9 +8,9 @@ from bench.micro.per_line import LINES, PerLine
 
 
 @pytest.fixture
-def per_line(benchmark: BenchmarkFixture) -> PerLine:
+def per_line(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> PerLine:
     """Measures a function of many lines."""
-    return PerLine(benchmark)
+    return PerLine(benchmark, float(pytestconfig.getoption("benchmark_max_time")))
 
 
 @pytest.fixture(scope="session")

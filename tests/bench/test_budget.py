@@ -5,8 +5,10 @@ import json
 import msgspec
 import pytest
 
-from bench.budget import measure_steps, steps
-from bench.machine import REPOSITORY
+from bench import shaping
+from bench.budget import goals, measure_steps, steps, tables
+from bench.machine import REPOSITORY, machine
+from bench.results import Recorder, Result
 
 
 def test_a_report_is_condensed_to_nanoseconds_for_a_line() -> None:
@@ -34,3 +36,21 @@ def test_each_step_is_measured_once_and_right(monkeypatch: pytest.MonkeyPatch) -
     assert len(measured) > 15
     assert len({step.name for step in measured}) == len(measured)
     assert all(step.nanoseconds > 0 for step in measured)
+
+
+def test_what_shaping_adds_is_shown_apart_and_has_goals() -> None:
+    recorder = Recorder()
+    recorder.add("decode", "compiled", "ns", 150)
+    recorder.add("parse=json", "compiled", "ns", 1_400)
+    recorder.add("redact=all, nothing found", "compiled", "ns", 2_100)
+    result = Result("budget", "", False, machine(), recorder.series())
+
+    steps, added, _ = tables(result)
+    assert [row[0] for row in steps.rows] == ["decode"]
+    assert [row[0] for row in added.rows] == ["parse=json", "redact=all, nothing found"]
+    assert [goal.is_met for goal in goals(result)] == [True, False]
+
+
+@pytest.mark.parametrize("case", shaping.CASES, ids=lambda case: case.name)
+def test_lines_to_be_shaped_are_as_long_as_is_said(case: shaping.Case) -> None:
+    assert {len(case.line(number)) for number in range(0, 9_000, 77)} == {shaping.SIZE}
