@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from plugin.transforms.patterns import compile_bytes
+from plugin.transforms.rfc3339 import read_rfc3339
 
 _ISO = compile_bytes(
     r"^(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)? ?(Z|UTC|[+-]\d\d:?\d\d)?$"
@@ -36,6 +37,8 @@ def read_time(value: Any) -> int:
 
 
 def _read(text: str) -> int:
+    if (nanoseconds := read_rfc3339(text)) >= 0:
+        return nanoseconds
     written = text.encode(errors="replace")
     try:
         if match := _ISO.search(written):

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from plugin.transforms.rfc3339 import read_rfc3339
+
 NAMED = {
     "ANSIC": "Mon Jan _2 15:04:05 2006",
     "UnixDate": "Mon Jan _2 15:04:05 MST 2006",
@@ -24,6 +26,7 @@ NAMED = {
 }
 """The layouts that have names in Promtail."""
 
+_RFC3339 = ("RFC3339", "RFC3339Nano")
 _UNITS = {"Unix": 1_000_000_000, "UnixMs": 1_000_000, "UnixUs": 1_000, "UnixNs": 1}
 _SECOND = 1_000_000_000
 _LATEST = 9_000_000_000 * _SECOND
@@ -83,6 +86,8 @@ def reader(form: str, location: str) -> Callable[[str, int], int | None]:
         return lambda text, _: _bounded(_read_unix(text, form))
     if form in NAMED:
         layout = _compiled(NAMED[form])
+        if form in _RFC3339:
+            return lambda text, _: _bounded(_read_rfc3339(text, layout))
         return lambda text, _: _bounded(_read(layout, text, None, 0))
     layout = _compiled(form)
     zone = ZoneInfo(location) if location else None
@@ -93,6 +98,11 @@ def reader(form: str, location: str) -> Callable[[str, int], int | None]:
 
 def _bounded(nanoseconds: int | None) -> int | None:
     return nanoseconds if nanoseconds is not None and 0 <= nanoseconds <= _LATEST else None
+
+
+def _read_rfc3339(text: str, layout: _Layout) -> int | None:
+    nanoseconds = read_rfc3339(text)
+    return nanoseconds if nanoseconds >= 0 else _read(layout, text, None, 0)
 
 
 def _read_unix(text: str, form: str) -> int | None:
