@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from plugin.records.record import Record
 
@@ -65,6 +65,25 @@ def held_since(record: Record, before: Sequence[Holder]) -> int:
     return min([record.offset, *(from_ for stage in before if (from_ := stage.released_from) is not None)])
 
 
+@runtime_checkable
+class Watcher(Holder, Protocol):
+    """A stage that holds few records, and can tell quickly which: the others pass it by."""
+
+    def stirs(self, records: Sequence[Record], /) -> Sequence[int]:
+        """Return the numbers, in order, of the records that it does not return at once and as they are.
+
+        That is if it holds nothing; nothing is changed.
+        """
+
+
+@runtime_checkable
+class Batching(Transform, Protocol):
+    """A stage that never holds a record, and takes many at once for less than one by one."""
+
+    def feed_all(self, records: list[Record], /) -> list[Record]:
+        """Take the next records, and return those that go on."""
+
+
 class Shape(Protocol):
     """A stage that looks at one record at a time and holds none."""
 
@@ -72,3 +91,14 @@ class Shape(Protocol):
 
     def shape(self, record: Record, /) -> str | None:
         """Change a record in place; return why it is to be dropped, None if it is to go on."""
+
+
+@runtime_checkable
+class BatchShape(Shape, Protocol):
+    """A shape that takes many records at once for less than one by one."""
+
+    def shape_all(self, records: list[Record], /) -> Mapping[int, str]:
+        """Change records in place; return the numbers of those that are to be dropped, and why."""
+
+
+NONE_DROPPED: Mapping[int, str] = MappingProxyType({})

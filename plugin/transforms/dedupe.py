@@ -1,4 +1,7 @@
-"""Deduplication: equal lines in a row become one record with a count."""
+"""Deduplication: equal lines in a row become one record with a count.
+
+Also runs compiled (see ``dedupe.pxd``).
+"""
 
 import math
 from collections import Counter

@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 import orjson
 
-from plugin.transforms.patterns import finder
-
 _DEEPEST = 32
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _LONGEST_NUMBER = 4_000
 _FLOAT, _ZERO = 1, 2
-_has_many_digits = finder(r"[0-9.]{16}")
+_DIGITS = bytes(48 if chr(code) in "0123456789." else 32 for code in range(256))
+_MANY_DIGITS = b"0" * 16
 
 
 class _TooDeepError(ValueError):
@@ -27,7 +26,7 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
 
     A number that neither 64 bits nor a double can hold exactly becomes a text of its digits.
     """
-    if not line.lstrip(b" \t\r\n").startswith(b"{"):
+    if line[:1] != b"{" and not line.lstrip(b" \t\r\n").startswith(b"{"):
         return None
     try:
         fields = orjson.loads(line)
@@ -39,7 +38,9 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
         doubtful = _has_doubtful_floats(fields, _DEEPEST)
     except _TooDeepError:
         return None
-    return _parse_exactly(line) if doubtful and (doubtful == _ZERO or _has_many_digits(line)) else fields
+    return (
+        _parse_exactly(line) if doubtful and (doubtful == _ZERO or _MANY_DIGITS in line.translate(_DIGITS)) else fields
+    )
 
 
 def _has_doubtful_floats(value: Any, depth: int) -> int:

@@ -1,4 +1,7 @@
-"""Fields: added, renamed and dropped as the options say."""
+"""Fields: added, renamed and dropped as the options say.
+
+Also runs compiled (see ``fields.pxd``).
+"""
 
 from collections.abc import Mapping, Sequence
 

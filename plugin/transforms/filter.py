@@ -1,9 +1,13 @@
-"""Filtering: records that are not wanted are dropped, by their line or their severity."""
+"""Filtering: records that are not wanted are dropped, by their line or their severity.
 
-from collections.abc import Sequence
+Also runs compiled (see ``filter.pxd``).
+"""
+
+from collections.abc import Mapping, Sequence
 
 from plugin.records.record import Record
-from plugin.transforms.patterns import any_of
+from plugin.transforms.base import NONE_DROPPED
+from plugin.transforms.line_search import LineSearch
 
 
 class Include:
@@ -12,11 +16,18 @@ class Include:
     name = "filter"
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._finds = any_of(patterns)
+        self._search = LineSearch(patterns)
 
     def shape(self, record: Record) -> str | None:
         """Return why a record is dropped."""
-        return None if self._finds(record.line) else "include"
+        return None if self._search.is_in(record.line) else "include"
+
+    def shape_all(self, records: list[Record]) -> Mapping[int, str]:
+        """Return which records are dropped, and why."""
+        found = self._search.found([record.line for record in records])
+        if len(found) == len(records):
+            return NONE_DROPPED
+        return dict.fromkeys(set(range(len(records))).difference(found), "include")
 
 
 class Exclude:
@@ -25,11 +36,15 @@ class Exclude:
     name = "filter"
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._finds = any_of(patterns)
+        self._search = LineSearch(patterns)
 
     def shape(self, record: Record) -> str | None:
         """Return why a record is dropped."""
-        return "exclude" if self._finds(record.line) else None
+        return "exclude" if self._search.is_in(record.line) else None
+
+    def shape_all(self, records: list[Record]) -> Mapping[int, str]:
+        """Return which records are dropped, and why."""
+        return dict.fromkeys(self._search.found([record.line for record in records]), "exclude")
 
 
 class MinLevel:

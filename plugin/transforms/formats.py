@@ -1,4 +1,7 @@
-"""Formats of lines: each parser makes fields of a line, or None of one that does not fit."""
+"""Formats of lines: each parser makes fields of a line, or None of one that does not fit.
+
+Also runs compiled (see ``formats.pxd``).
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 import orjson
 
 from plugin.transforms.exact_json import parse_object
-from plugin.transforms.patterns import Pattern, compile_bytes
+from plugin.transforms.patterns import Groups
 
 Fields = dict[str, Any]
 Parser = Callable[[bytes], Fields | None]
@@ -14,27 +17,27 @@ Parser = Callable[[bytes], Fields | None]
 _KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/@")
 _MOST_PAIRS = 1_000
 
-_KLOG = compile_bytes(
+_KLOG = Groups(
     r"^(?P<level>[IWEF])(?P<time>\d{4} \d\d:\d\d:\d\d\.\d+)\s+(?P<thread>\d+) (?P<source>[^\s:\]]+:\d+)\] "
     r"(?P<message>(?s:.*))$"
 )
 
 # The names of fields are those of Fluent Bit's parsers nginx and apache.
-_NGINX = compile_bytes(
+_NGINX = Groups(
     r"^(?P<remote>[^ ]+) (?P<host>[^ ]+) (?P<user>[^ ]+) \[(?P<time>[^\]]*)\] "
     r'"(?P<method>[^\s"]+)(?: +(?P<path>(?:[^"\\]|\\.)*?)(?: +(?P<protocol>HTTP/[\d.]+))?)?" '
     r'(?P<code>\d{3}) (?P<size>\d+|-)(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?: |$)'
 )
-_NGINX_ERROR = compile_bytes(
+_NGINX_ERROR = Groups(
     r"^(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>[a-z]+)\] (?P<pid>\d+)#(?P<tid>\d+): "
     r"(?:\*(?P<connection>\d+) )?(?P<message>(?s:.*))$"
 )
-_APACHE = compile_bytes(
+_APACHE = Groups(
     r"^(?P<host>[^ ]+) [^ ]+ (?P<user>[^ ]+) \[(?P<time>[^\]]*)\] "
     r'"(?P<method>[^\s"]+)(?: +(?P<path>(?:[^"\\]|\\.)*?)(?: +(?P<protocol>HTTP/[\d.]+))?)?" '
     r'(?P<code>\d{3}) (?P<size>\d+|-)(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?: |$)'
 )
-_APACHE_ERROR = compile_bytes(
+_APACHE_ERROR = Groups(
     r"^\[(?P<time>\w{3} \w{3} [ \d]\d [\d:.]+ \d{4})\] \[(?P<level>[a-z0-9_:-]+)\](?: \[pid (?P<pid>[^\]]*)\])?"
     r"(?: \[client (?P<client>[^\]]*)\])? (?P<message>(?s:.*))$"
 )
@@ -42,19 +45,24 @@ _NUMBERS = frozenset({"code", "size", "pid", "tid", "connection", "thread"})
 _MOST_DIGITS = 18
 
 
-def parse_groups(pattern: Pattern, line: bytes, numbers: frozenset[str] = frozenset()) -> Fields | None:
+def parse_groups(pattern: Groups, line: bytes, numbers: frozenset[str] = frozenset()) -> Fields | None:
     """Return what the named groups of a pattern match, those of ``numbers`` as such."""
-    match = pattern.search(line)
-    if match is None:
+    spans = pattern.search(line)
+    if spans is None:
         return None
-    texts = match.groups()
     fields: Fields = {}
-    for name, index in pattern.groupindex.items():
-        value = texts[index - 1]
-        if value is None or (name in numbers and value == b"-"):
+    for name, index in pattern.names:
+        start, end = spans[index]
+        if start < 0:
             continue
-        is_number = name in numbers and value.isdigit() and len(value) <= _MOST_DIGITS
-        fields[name] = int(value) if is_number else value.decode(errors="replace")
+        value = line[start:end]
+        if name in numbers:
+            if value == b"-":
+                continue
+            if value.isdigit() and len(value) <= _MOST_DIGITS:
+                fields[name] = int(value)
+                continue
+        fields[name] = value.decode("utf-8", "replace")
     return fields
 
 
@@ -97,7 +105,7 @@ def _pairs(text: str) -> Fields | None:
     position, end = 0, len(text)
     while position < end:
         equals = text.find("=", position)
-        if equals <= position or len(fields) == _MOST_PAIRS or not _KEY.issuperset(name := text[position:equals]):
+        if equals <= position or len(fields) == _MOST_PAIRS or not _is_key(name := text[position:equals]):
             return None
         start = equals + 1
         if text[start : start + 1] == '"':
@@ -113,6 +121,10 @@ def _pairs(text: str) -> Fields | None:
         while position < end and text[position] == " ":
             position += 1
     return fields or None
+
+
+def _is_key(name: str) -> bool:
+    return (name.isascii() and name.isidentifier()) or _KEY.issuperset(name)
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:

@@ -1,11 +1,15 @@
-"""Levels: from the words and numbers that programs use to OpenTelemetry's SeverityNumber."""
+"""Levels: from the words and numbers that programs use to OpenTelemetry's SeverityNumber.
+
+Also runs compiled (see ``levels.pxd``).
+"""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from plugin.config.shaping_kinds import LEVELS
 from plugin.records.record import Record
-from plugin.transforms.patterns import compile_bytes
+from plugin.transforms.patterns import ANYWHERE, compile_bytes, raw_match
 
 WARN = LEVELS["warn"]
 
@@ -57,7 +61,7 @@ _REDIS = {b".": 5, b"-": 9, b"*": 10, b"#": 13}
 _WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
 _UPPER = _WORD.upper()
 _BEFORE = r"^(?:[^A-Za-z]*T)?[^A-Za-z]*(?:(?:Z|[A-Z]{3,4})\s)?[^A-Za-z]*(?:\[[\w.#:/ -]+\] ?)?"
-_IN_TEXT = compile_bytes(  # without groups: what is matched ends with the level, which is found several times as fast
+_IN_TEXT = (  # without groups: what is matched ends with the level, which is found several times as fast
     rf"{_BEFORE}[\[(<|]?(?:{_UPPER})(?:[^A-Za-z0-9_]|$)"  # 2026-01-31 12:00:00,123 ERROR …
     rf"|{_BEFORE}[\[(<|](?i:{_WORD}) *[\])>|]"  # [warn], [warning  ]
     rf"|{_BEFORE}(?i:{_WORD}):"  # error: …
@@ -65,10 +69,14 @@ _IN_TEXT = compile_bytes(  # without groups: what is matched ends with the level
     r"|^\d+:[XCSM] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+ [.*#-] "  # Redis
     rf'|(?:^|[\s,{{"])(?:level|severity|lvl|log\.level)"?[=:]\s?"?(?i:{_WORD})\b'  # logfmt and JSON
 )
-_LAST_WORD = compile_bytes(r"[A-Za-z][A-Za-z0-9]*[^A-Za-z0-9]*$")
+_FIND = raw_match(compile_bytes(_IN_TEXT))
+_BESIDE_WORDS = bytes(code for code in range(256) if not (code < 128 and chr(code).isalnum()))
 _COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
 _WITHIN = 256
+_LONGEST_TEXT = 32
 _ESCAPE = b"\x1b"
+_0, _9, _A, _Z, _SMALL_A, _SMALL_Z = b"09AZaz"
+_ERROR, _INFO = LEVELS["error"], LEVELS["info"]
 
 
 def level_number(value: Any) -> int:
@@ -77,14 +85,20 @@ def level_number(value: Any) -> int:
     Words and their first letters in any case; numbers are those of syslog (0 to 7), and of pino and bunyan (10 to 60).
     """
     if isinstance(value, str):
-        word = value.strip(_AROUND).lower().rpartition(":")[2]
-        if word.isdigit() and len(word) < 3:
-            value = int(word)
-        else:
-            return _WORDS.get(word) or _LETTERS.get(word, 0)
+        return _of_text(value) if len(value) <= _LONGEST_TEXT else _read_text(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return 0
     return _SYSLOG[value] if 0 <= value < len(_SYSLOG) else _PINO.get(value, 0)
+
+
+def _read_text(text: str) -> int:
+    word = text.strip(_AROUND).lower().rpartition(":")[2]
+    if word.isdecimal() and len(word) < 3:
+        return level_number(int(word))
+    return _WORDS.get(word) or _LETTERS.get(word, 0)
+
+
+_of_text = lru_cache(maxsize=256)(_read_text)
 
 
 def level_in(line: bytes) -> int:
@@ -92,14 +106,29 @@ def level_in(line: bytes) -> int:
     beginning = line[:_WITHIN]
     if _ESCAPE in beginning:
         beginning = _COLOURS.sub(b"", beginning)
-    match = _IN_TEXT.search(beginning)
-    if match is None:
+    start, end = _FIND(ANYWHERE, beginning, 0, len(beginning))[0]
+    if start < 0:
         return 0
-    found = match.group() or b""
+    found = beginning[start:end]
     if found[-2:-1] in _REDIS and found[:1].isdigit():
         return _REDIS[found[-2:-1]]
-    word = _LAST_WORD.search(found)
-    return _LETTERS[found[:1].decode().lower()] if word is None else level_number(found[word.span()[0] :].decode())
+    word = _last_word(found)
+    return level_number(word.decode()) if word else _LETTERS[found[:1].decode().lower()]
+
+
+def _last_word(text: bytes) -> bytes:
+    """Return the last letters and digits that follow each other, from the first letter on; none if they are digits."""
+    ended = text.rstrip(_BESIDE_WORDS)
+    size = len(ended)
+    start, position = size, size - 1
+    while position >= 0:
+        byte = ended[position]
+        if _A <= byte <= _Z or _SMALL_A <= byte <= _SMALL_Z:
+            start = position
+        elif not _0 <= byte <= _9:
+            break
+        position -= 1
+    return ended[start:]
 
 
 class Severity:
@@ -110,5 +139,4 @@ class Severity:
     def shape(self, record: Record) -> None:
         """Set the severity."""
         if not record.severity:
-            implied = LEVELS["error"] if record.source == "stderr" else LEVELS["info"]
-            record.severity = level_in(record.line) or implied
+            record.severity = level_in(record.line) or (_ERROR if record.source == "stderr" else _INFO)

@@ -18,6 +18,9 @@ cdef class Multiline:
     cdef Py_ssize_t _max_size, _max_lines
     cdef dict _events, _since
 
+    @cython.locals(record=Record)
+    cpdef object stirs(self, object records)
+
     cpdef object feed(self, Record record)
 
     @cython.locals(event=_Event, state=tuple)

@@ -62,7 +62,15 @@ class Multiline:
     @property
     def held_from(self) -> int | None:
         """The smallest offset that is held."""
-        return min((event.held_from for event in self._events.values()), default=None)
+        held = None
+        for event in self._events.values():
+            if held is None or event.held_from < held:
+                held = event.held_from
+        return held
+
+    def stirs(self, records: Sequence[Record]) -> Sequence[int]:
+        """Return the numbers of the lines that may begin an event."""
+        return self._rules.beginnings([record.line for record in records])
 
     def feed(self, record: Record) -> Sequence[Record]:
         """Take a line; return the events that it completes."""

@@ -4,12 +4,15 @@ A state is a tuple of numbers, empty where a line is of no event. Java, Python, 
 Bit's built-in parsers (``src/multiline/flb_ml_parser_*.c``), with the states of the exception detector of
 fluent-plugin-detect-exceptions, from which these come; beyond both, chained exceptions and what newer runtimes print
 are joined as well.
+
+Also runs compiled (see ``multiline_rules.pxd``).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from plugin.transforms.patterns import Finds, any_of, finder
+from plugin.transforms.line_search import LineSearch
+from plugin.transforms.patterns import Finds, finder
 
 State = tuple[int, ...]
 
@@ -22,6 +25,9 @@ _OPEN: State = (1,)
 
 class Rules(Protocol):
     """Which lines are one event."""
+
+    def beginnings(self, lines: list[bytes]) -> Sequence[int]:
+        """Return the numbers of the lines that begin an event, in order, and maybe of others."""
 
     def begin(self, line: bytes) -> State:
         """Return the state behind a line that begins an event, empty if it does not."""
@@ -46,7 +52,12 @@ class PatternRules:
         if start is None and mode == "continue_past":
             start = pattern
         self._starts: Finds | None = None if start is None else finder(start)
+        self._search = None if start is None else LineSearch([start])
         self._ends_at_once = self._finds if mode == "halt_with" and start is None else None
+
+    def beginnings(self, lines: list[bytes]) -> Sequence[int]:
+        """Return the numbers of the lines that begin an event, in order."""
+        return range(len(lines)) if self._search is None else self._search.found(lines)
 
     def begin(self, line: bytes) -> State:
         """Return the state behind a line that begins an event, empty if it does not."""
@@ -287,11 +298,15 @@ class LanguageRules:
                     texts += [text for text, _ in rules]
                 else:
                     self._follow[numbers[name]] = compiled
-        self._finds_start = any_of(texts)
+        self._search = LineSearch(texts)
+
+    def beginnings(self, lines: list[bytes]) -> Sequence[int]:
+        """Return the numbers of the lines that begin a trace, in order."""
+        return self._search.found(lines)
 
     def begin(self, line: bytes) -> State:
         """Return the state behind a line that begins a trace, empty if it does not."""
-        if not self._finds_start(line):
+        if not self._search.is_in(line):
             return NONE
         return tuple(dict.fromkeys(after for finds, after in self._starts if finds(line)))
 

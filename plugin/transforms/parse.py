@@ -9,7 +9,7 @@ from plugin.config.transform_options import TransformOptions
 from plugin.records.record import Record
 from plugin.transforms.formats import PARSERS, Parser, parse_groups
 from plugin.transforms.levels import level_number
-from plugin.transforms.patterns import compile_bytes
+from plugin.transforms.patterns import Groups
 from plugin.transforms.written_times import read_time
 
 _USUAL_TIMES = ("time", "ts", "timestamp", "@timestamp", "datetime")
@@ -52,7 +52,7 @@ class Parse:
                 break
         for name in self._messages:
             if isinstance(message := fields.get(name), str):
-                record.line = message.encode(errors="replace")
+                record.line = message.encode("utf-8", "replace")
                 del fields[name]
                 break
         record.fields = fields or None
@@ -62,7 +62,7 @@ def make_parse(options: TransformOptions) -> Parse | None:
     """Make the stage that the options ask for, None if none is."""
     parsers = [PARSERS[name] for name in options.parse]
     if options.parse_pattern:
-        pattern = compile_bytes(options.parse_pattern)
+        pattern = Groups(options.parse_pattern)
         parsers.insert(0, lambda line: parse_groups(pattern, line))
     if not parsers:
         return None

@@ -1,4 +1,7 @@
-"""Rate limits: what is beyond so many records per second is dropped, and a record says so in place."""
+"""Rate limits: what is beyond so many records per second is dropped, and a record says so in place.
+
+Also runs compiled (see ``rate_limit.pxd``).
+"""
 
 import copy
 import math

@@ -1,4 +1,7 @@
-"""Sampling: a share of the records is sent, always the same ones."""
+"""Sampling: a share of the records is sent, always the same ones.
+
+Also runs compiled (see ``sample.pxd``).
+"""
 
 from zlib import crc32
 
@@ -6,14 +9,14 @@ from plugin.records.record import Record
 from plugin.transforms.levels import WARN
 
 _MASK = 2**64 - 1
-_ODD = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 def mixed(number: int) -> int:
     """Return 64 bits in which each bit depends on all bits of a number (the finalizer of splitmix64)."""
-    number = (number + _ODD[0]) & _MASK
-    number = ((number ^ (number >> 30)) * _ODD[1]) & _MASK
-    number = ((number ^ (number >> 27)) * _ODD[2]) & _MASK
+    number = (number + _GOLDEN) & _MASK
+    number = ((number ^ (number >> 30)) * _FIRST) & _MASK
+    number = ((number ^ (number >> 27)) * _SECOND) & _MASK
     return number ^ (number >> 31)
 
 

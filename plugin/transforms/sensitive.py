@@ -19,6 +19,8 @@ class Sensitive(NamedTuple):
     pattern: str
     check: Callable[[bytes], bool] | None = None
     """Whether what was matched is really one."""
+    sign: str | None = None
+    """A pattern that is found in the texts in which the other one is, if that is not quick; else None."""
 
 
 def is_card(text: bytes) -> bool:
@@ -59,7 +61,8 @@ _HEXTETS = r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*"
 KINDS: Mapping[str, Sensitive] = {
     "private-key": Sensitive(
         r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?"
-        r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)"
+        r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
+        sign=r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
     ),
     "jwt": Sensitive(r"\beyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
     "bearer": Sensitive(r"(?i)\bbearer\s+([A-Za-z0-9._~+/-]{8}[A-Za-z0-9._~+/-]*=*)"),

@@ -5,6 +5,11 @@ from plugin.records.record cimport Record
 @cython.final
 cdef class Shapes:
     cdef public object dropped
-    cdef list _shapes
+    cdef list _shapes, _batches
 
     cpdef object feed(self, Record record)
+
+    cpdef list feed_all(self, list records)
+
+    @cython.locals(number=Py_ssize_t, reasons=dict)
+    cdef dict _reasons(self, object shape, list records)

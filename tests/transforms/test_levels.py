@@ -30,6 +30,7 @@ from tests.transforms.lines import one
         (30, 9),
         (60, 21),
         ("loud", 0),
+        ("²", 0),
         ("", 0),
         (8, 0),
         (-1, 0),

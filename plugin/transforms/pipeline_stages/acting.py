@@ -1,4 +1,7 @@
-"""Stages that change what is sent: labels, structured metadata, the time, the line, the tenant."""
+"""Stages that change what is sent: labels, structured metadata, the time, the line, the tenant.
+
+Also runs compiled (see ``acting.pxd``).
+"""
 
 from collections import OrderedDict
 
@@ -25,6 +28,9 @@ class LabelsStep:
 
     def __call__(self, entry: Entry) -> None:
         """Make the labels; one whose value is not there, null, or not UTF-8 stays as it was."""
+        self._make(entry)
+
+    def _make(self, entry: Entry) -> None:
         for name, source in self._labels:
             value = entry.text(source)
             if value is not None and is_utf8(value):

@@ -1,4 +1,7 @@
-"""What stages work on: a record on its way through them, its labels, and the values that were taken out of it."""
+"""What stages work on: a record on its way through them, its labels, and the values that were taken out of it.
+
+Also runs compiled (see ``entry.pxd``).
+"""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,7 @@
-"""Stages that take values out of a line, or of a value that was taken out before."""
+"""Stages that take values out of a line, or of a value that was taken out before.
+
+Also runs compiled (see ``extracting.pxd``).
+"""
 
 import itertools
 import json
@@ -9,7 +12,7 @@ import orjson
 
 from plugin.config.pipeline_stages.model import Json, Logfmt, Path, Regex, Replace, Rewrite
 from plugin.gotemplate import TemplateError
-from plugin.transforms.patterns import Match, Pattern, compile_bytes, most_matches
+from plugin.transforms.patterns import Groups, Match, Pattern, compile_bytes, most_matches
 from plugin.transforms.pipeline_stages.entry import Entry, decoded, encoded
 
 _MALFORMED = "malformed_json"
@@ -21,7 +24,7 @@ class JsonStep:
 
     def __init__(self, stage: Json) -> None:
         self._expressions = stage.expressions
-        self._simple = [(name, path[0][0]) for name, path in stage.expressions if len(path) == 1 == len(path[0])]
+        self._simple = [(name, str(path[0][0])) for name, path in stage.expressions if _is_name(path)]
         if len(self._simple) != len(stage.expressions):
             self._simple = []
         self._source = stage.source
@@ -29,6 +32,9 @@ class JsonStep:
 
     def __call__(self, entry: Entry) -> str | None:
         """Take the values."""
+        return self._take(entry)
+
+    def _take(self, entry: Entry) -> str | None:
         text = entry.input(self._source)
         if text is None:
             return None
@@ -37,12 +43,25 @@ class JsonStep:
         except ValueError:
             return self._malformed
         extracted = entry.extracted
+        if self._simple and document is not None:
+            for name, key in self._simple:
+                value = document.get(key)
+                if type(value) is not dict and type(value) is not list:
+                    extracted[name] = value
+                elif (written := _written(value)) is not None:
+                    extracted[name] = written
+            return None
         for name, path in self._expressions:
             try:
                 extracted[name] = _scalar(_at(document, path))
             except (TypeError, ValueError, RecursionError):  # nested too deeply to be written again
                 continue
         return None
+
+
+def _is_name(path: Path) -> bool:
+    """Return whether a path is nothing but the name of a member."""
+    return len(path) == 1 and len(path[0]) == 1 and isinstance(path[0][0], str)
 
 
 def _read_json(text: bytes) -> dict[str, Any] | None:
@@ -98,6 +117,14 @@ def _at(document: Any, path: Path) -> Any:
         if value is not None and value is not False and value not in ("", [], {}):
             break
     return value
+
+
+def _written(value: Any) -> str | None:
+    """Return what `_scalar` does; None for what is nested too deeply to be written again."""
+    try:
+        return str(_scalar(value))
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _scalar(value: Any) -> Any:
@@ -178,18 +205,22 @@ class RegexStep:
     """Takes what the named groups of a pattern match; one that took no part is empty."""
 
     def __init__(self, stage: Regex) -> None:
-        self._pattern: Pattern = compile_bytes(stage.expression)
-        self._groups = tuple(self._pattern.groupindex.items())
+        self._pattern = Groups(stage.expression)
         self._source = stage.source
 
     def __call__(self, entry: Entry) -> None:
         """Take the values."""
+        self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
         text = entry.input(self._source)
-        match = None if text is None else self._pattern.search(text)
-        if match is not None:
-            texts = match.groups()
-            for name, number in self._groups:
-                entry.extracted[name] = decoded(texts[number - 1] or b"")
+        spans = None if text is None else self._pattern.search(text)
+        if text is None or spans is None:
+            return
+        extracted = entry.extracted
+        for name, number in self._pattern.names:
+            start, end = spans[number]
+            extracted[name] = decoded(text[start:end]) if start >= 0 else ""
 
 
 class ReplaceStep:

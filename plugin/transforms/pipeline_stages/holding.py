@@ -1,4 +1,7 @@
-"""Stages as transforms: those that look at one record at a time, and those that hold records."""
+"""Stages as transforms: those that look at one record at a time, and those that hold records.
+
+Also runs compiled (see ``holding.pxd``).
+"""
 
 import math
 from collections import Counter
@@ -33,6 +36,14 @@ class Steps:
 
     def feed(self, record: Record) -> Sequence[Record]:
         """Take a record; return it unless it is dropped."""
+        return (record,) if self._keeps(record) else ()
+
+    def feed_all(self, records: list[Record]) -> list[Record]:
+        """Take many records; return those that are not dropped."""
+        return [record for record in records if self._keeps(record)]
+
+    def _keeps(self, record: Record) -> bool:
+        """Put a record through the steps; return whether it goes on."""
         if self._opens:
             record.prepared = Entry(record)
         entry: Entry = record.prepared
@@ -41,10 +52,10 @@ class Steps:
             if reason is not None:
                 record.prepared = entry.base
                 self.dropped[Reason(STAGE, reason)] += 1
-                return ()
+                return False
         if self.closes:
             _close(record, entry)
-        return (record,)
+        return True
 
     def flush(self, _now: float) -> Sequence[Record]:
         """Return nothing, since nothing is held."""
