@@ -27,6 +27,7 @@ SINKS: dict[str, dict[str, str]] = {
     "http, zstd": {"http_url": "http://127.0.0.1", "http_compression": "zstd"},
     "elasticsearch": {"elasticsearch_url": "http://127.0.0.1"},
     "clickhouse, zstd": {"clickhouse_url": "http://127.0.0.1"},
+    "s3, zstd": {"s3_bucket": "logs"},
     "elasticsearch, gzip": {"elasticsearch_url": "http://127.0.0.1", "elasticsearch_compression": "gzip"},
     "otlp": {"otlp_endpoint": "http://127.0.0.1"},
     "otlp, gzip": {"otlp_endpoint": "http://127.0.0.1", "otlp_compression": "gzip"},

@@ -19,6 +19,7 @@ from plugin.sinks.awslogs import answers as awslogs
 from plugin.sinks.base import SinkError
 from plugin.sinks.fluentd.protocol import AnswerError, Answers, Credentials, ping, pong_fault, read_ack, read_helo
 from plugin.sinks.registry import make_sink, schema
+from plugin.sinks.s3.answers import completion_fault, judge
 from plugin.sinks.transport.address import parse_target
 from plugin.sinks.transport.http.proxy import is_excepted
 from plugin.sinks.transport.http.responses import failure, retry_after
@@ -58,6 +59,28 @@ KEYS = ("__type", "message", "expectedSequenceToken")
 REJECTED = st.dictionaries(
     st.sampled_from(["expiredLogEventEndIndex", "tooOldLogEventEndIndex", "tooNewLogEventStartIndex"]), JSON | NUMBERS
 )
+ERROR = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>RequestTimeTooSkewed</Code><Message>a &amp; b</Message>'
+    b"<Region>eu-west-1</Region><ServerTime>2023-11-14T22:13:20Z</ServerTime><UploadId>x</UploadId></Error>"
+)
+CODES_OF_S3 = [
+    "PermanentRedirect",
+    "ExpiredToken",
+    "SlowDown",
+    "KMS.X",
+    "NotImplemented",
+    "EntityTooLarge",
+    "AccessDenied",
+    "",
+]
+ANSWERS_OF_S3 = (
+    BODIES
+    | changed(ERROR)
+    | st.sampled_from(CODES_OF_S3).map(lambda code: ERROR.replace(b"RequestTimeTooSkewed", code.encode()))
+    | st.tuples(st.sampled_from(["ServerTime", "Region", "Code", "UploadId"]), TEXTS | DATES).map(
+        lambda pair: b"%s<%s>%s</%s>" % (ERROR[:60], *(text.encode(errors="replace") for text in (*pair, pair[0])))
+    )
+)
 
 
 @fuzzed()
@@ -83,6 +106,16 @@ def test_an_error_of_awslogs(status: int, headers: CIMultiDict[str], body: bytes
 def test_what_awslogs_has_refused(rejected: Any, count: int) -> None:
     for run in awslogs.refused_events({"rejectedLogEventsInfo": rejected}, count):
         assert 0 <= run.start < run.end <= count
+
+
+@fuzzed()
+@given(STATUSES, HEADERS, ANSWERS_OF_S3, st.lists(TEXTS.map(Secret), max_size=2))
+@example(403, CIMultiDict(), ERROR.replace(b"2023-11-14T22:13:20Z", b"0001-01-01T00:00:00"), [])
+def test_an_answer_of_s3(status: int, headers: CIMultiDict[str], body: bytes, secrets: list[Secret]) -> None:
+    fault = judge("http://a", status, headers, body, secrets, 0.0)
+    assert (fault is None) == (200 <= status < 300 or status == 412)
+    behind = completion_fault("http://a", headers, body, secrets, 0.0)
+    assert all(len(str(one)) < 2_000 for one in (fault, behind) if one)
 
 
 @fuzzed()
@@ -232,6 +265,12 @@ GREETS = "fluentd handshake"
 OPTIONS: dict[str, Callable[[str], dict[str, str]]] = {
     "http": lambda address: {"http-url": f"http://{address}"},
     "loki": lambda address: {"loki-url": f"http://{address}"},
+    "s3": lambda address: {
+        "s3-bucket": "logs",
+        "s3-endpoint": f"http://{address}",
+        "s3-access-key-id": "key",
+        "s3-secret-access-key": "secret",
+    },
     "splunk": lambda address: {
         "splunk-url": f"http://{address}",
         "splunk-token": "token",

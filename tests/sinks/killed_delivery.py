@@ -24,23 +24,34 @@ _PATIENCE = 900.0  # seconds
 _BIRTH = 1_700_000_000_000_000_001
 ANSWERED, MOVING = "answered", "moving"
 """Steps at which delivery can be killed: all of a batch is acknowledged; the cursor of a container is about to move."""
+NOTING, NOTED, FORGETTING = "noting", "noted", "forgetting"
+"""The same of sinks whose batches are noted: a note is about to be written, is written, or is about to be removed."""
 
 _HOOK = """
 import os, signal, sys
+from plugin.delivery.batch_notes import BatchNotes
 from plugin.delivery.sender import Sender
 from plugin.delivery.tail import Tail
 from plugin.__main__ import main
 
 step, left = sys.argv[1], int(sys.argv[2])
-owner, name = {"answered": (Sender, "_succeed"), "moving": (Tail, "acknowledge")}[step]
+owner, name = {
+    "answered": (Sender, "_succeed"),
+    "moving": (Tail, "acknowledge"),
+    "noting": (BatchNotes, "write"),
+    "noted": (BatchNotes, "write"),
+    "forgetting": (BatchNotes, "remove"),
+}[step]
 go_on = getattr(owner, name)
 
 def go_on_or_die(*arguments):
     global left
     left -= 1
-    if not left:
+    if not left and step != "noted":
         os.kill(os.getpid(), signal.SIGKILL)
     go_on(*arguments)
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(owner, name, go_on_or_die)
 sys.argv = ["peavey", "deliver"]

@@ -107,6 +107,7 @@ SINKS: list[tuple[dict[str, str], Callable[[bytes], None]]] = [
     ({"sink": "gcplogs", "gcp_log_cmd": "true"}, gcplogs),
     ({"amqp_url": "amqp://h"}, body),
     ({"awslogs_group": "g", "awslogs_stream": "web"}, body),
+    ({"s3_bucket": "logs", "s3_compression": "none"}, body),
     ({"syslog_address": "udp://h"}, syslog_udp),
     ({"syslog_address": "udp://h", "syslog_format": "rfc5424"}, syslog_udp),
 ]

@@ -263,6 +263,7 @@ def test_every_sink_is_listed() -> None:
         "nats",
         "otlp",
         "redis",
+        "s3",
     }
     assert {sink.name for sink in schema().sinks} >= chosen
     assert {entry.name.partition(" ")[0] for entry in ENTRIES} == {sink.name for sink in schema().sinks}

@@ -21,6 +21,7 @@ SINKS = [
     {"sink": "gcplogs"},
     {"awslogs_group": "g"},
     {"amqp_url": "amqp://h"},
+    {"s3_bucket": "logs"},
     *({"syslog_address": "tcp://h", "syslog_format": form} for form in ("", "rfc3164", "rfc5424", "rfc5424micro")),
 ]
 
