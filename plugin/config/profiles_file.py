@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -13,6 +14,7 @@ from plugin.config.parsing import hint, printable, quote
 from plugin.config.profiles import CONDITIONS, Profile, Profiles, Route
 from plugin.config.schema import Schema
 from plugin.config.start import parse_start
+from plugin.config.yaml_text import YamlError, check_yaml
 from plugin.errors import ProfilesError
 
 LARGEST_FILE = 1 << 20
@@ -22,6 +24,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _RESERVED = re.compile(r"(redirect|replay)(-.*)?")
 _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
+_LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+_MOST_VALUES = 50_000
 _MOST_MERGES = 1_000
 _MOST_OPTIONS = 1_000
 _NAMED_OPTION = re.compile(r"log-opt '([^']*)'")
@@ -52,15 +56,14 @@ def read_profiles(path: Path, schema: Schema, log_opts: Mapping[str, str]) -> Pr
 def parse_profiles(text: str, schema: Schema, log_opts: Mapping[str, str], source: str = "") -> Profiles:
     """Read and check the text of a file. Raises ``ProfilesError`` with every fault, each with its line."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = ", ".join(filter(None, (error.context, error.problem)))
+        check_yaml(text, _MOST_VALUES)
+        root = yaml.compose(text, Loader=_LOADER)
+    except YamlError as error:
+        raise ProfilesError([f"line {error.line}: {printable(error.problem)}"]) from None
+    except yaml.YAMLError as error:  # an alias that is not known
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "unreadable"
         raise ProfilesError([f"line {mark.line + 1 if mark else 1}: not YAML: {printable(problem)}"]) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        place = getattr(error, "position", None)
-        line = text.count("\n", 0, place) + 1 if isinstance(place, int) else 1
-        raise ProfilesError([f"line {line}: not YAML: {printable(str(error).splitlines()[0])}"]) from None
     reading = _Reading(schema, log_opts)
     profiles = reading.read(root, source)
     if reading.faults:

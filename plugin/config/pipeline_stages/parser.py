@@ -31,6 +31,7 @@ from plugin.config.pipeline_stages.model import (
 )
 from plugin.config.pipeline_stages.paths import parse_path
 from plugin.config.pipeline_stages.selectors import parse_selector
+from plugin.config.yaml_text import YamlError, read_yaml
 from plugin.docker.attributes import compile_pattern
 from plugin.gotemplate import Template, TemplateError, compile_template
 from plugin.gotemplate.promtail import PROMTAIL_FUNCTIONS
@@ -80,19 +81,10 @@ def parse_stages(text: str) -> PipelineStages:
 
 
 def _read_yaml(text: str) -> Any:
-    if not text.strip():
-        return None
-    import yaml  # noqa: PLC0415 (1 MB, for an option that few give)
-
     try:
-        # This loader makes nothing but texts, lists and mappings.
-        return yaml.load(text, yaml.BaseLoader)  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise ValueError(f"it is not YAML: {getattr(error, 'problem', None) or 'unreadable'}{where}") from None
-    except (RecursionError, ValueError, TypeError):
-        raise ValueError("it is not a list of stages (nested too deeply, or keys that are not texts)") from None
+        return read_yaml(text)
+    except YamlError as error:
+        raise ValueError(str(error)) from None
 
 
 class _Parser:

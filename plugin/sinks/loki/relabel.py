@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import re2
 
 from plugin.config.parsing import hint, quote
+from plugin.config.yaml_text import YamlError, read_yaml
 
 Labels = dict[str, str]
 
@@ -121,19 +122,10 @@ def relabel(rules: tuple[Rule, ...], labels: Labels) -> Labels | None:
 
 def parse_rules(text: str) -> tuple[Rule, ...]:
     """Read a list of rules in YAML; raises `ValueError` with a message that says which rule is wrong, and why."""
-    if not text.strip():
-        return ()
-    import yaml  # noqa: PLC0415 (1 MB, for an option that few give)
-
     try:
-        # This loader makes nothing but texts, lists and mappings.
-        document = yaml.load(text, yaml.BaseLoader)  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise ValueError(f"it is not YAML: {getattr(error, 'problem', None) or 'unreadable'}{where}") from None
-    except RecursionError:
-        raise ValueError("it is not a list of rules: it is nested too deeply") from None
+        document = read_yaml(text)
+    except YamlError as error:
+        raise ValueError(str(error)) from None
     if document is None or document == "":
         return ()
     if not isinstance(document, list) or not all(isinstance(rule, dict) for rule in document):

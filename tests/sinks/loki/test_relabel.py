@@ -118,7 +118,8 @@ def test_relabelling(rules: str, labels: Labels, result: Labels | None) -> None:
         ("foo", "it is not a list of rules"),
         ("[1, 2]", "it is not a list of rules"),
         ("a: [", "it is not YAML"),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 5000, "increasing flow level"),
+        ("- " * 5000, "nested more than 32 deep"),
         ("[{action: labeldrp}]", "rule 1: unknown action 'labeldrp' (did you mean 'labeldrop'?)"),
         (
             "[{action: keep}, {sourcelabels: [a]}]",
