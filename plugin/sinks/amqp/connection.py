@@ -16,6 +16,7 @@ from plugin.config.parsing import printable
 from plugin.config.secrets import Secret
 from plugin.sinks.amqp.encoder import Message
 from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkError, UnavailableError
+from plugin.sinks.transport.bounded_reader import bound
 from plugin.sinks.transport.dial import Address, reason
 from plugin.sinks.transport.tls.context import ClientTls
 from plugin.sinks.transport.tls.layer import tls_failure
@@ -23,6 +24,19 @@ from plugin.sinks.transport.tls.layer import tls_failure
 # They tell of every failure once more, some with a traceback.
 for _name in ("aiormq", "aio_pika"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+_LARGEST_FRAME = 1 << 20
+"""Bytes; 128 KiB are agreed on at most when connecting."""
+
+
+class _Frames(aiormq.connection.FrameReceiver):
+    """Reads no frame that is larger than any can be."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        super().__init__(bound(reader, _LARGEST_FRAME))
+
+
+aiormq.connection.FrameReceiver = _Frames  # type: ignore[misc]
 
 _LONGEST = 200
 _WINDOW = 256

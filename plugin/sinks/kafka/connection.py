@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, errors
+from aiokafka import AIOKafkaProducer, conn, errors
 from aiokafka.conn import create_conn
 
 from plugin.config.parsing import printable
 from plugin.config.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, UnavailableError
+from plugin.sinks.transport.bounded_reader import bound
 from plugin.sinks.transport.dial import Address, reason
 from plugin.sinks.transport.tls.context import ClientTls
 from plugin.sinks.transport.tls.layer import tls_failure
@@ -22,6 +23,8 @@ from plugin.sinks.transport.tls.layer import tls_failure
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
 
 _LONGEST = 200
+_LARGEST_ANSWER = 32 << 20
+"""Bytes; the metadata of a cluster with a hundred thousand partitions is some megabytes."""
 _CLOSING = 1.0
 _TOPIC_WAIT = 5.0
 """Seconds that brokers which create topics by themselves may take for one."""
@@ -34,6 +37,16 @@ _LOGIN = (
     errors.UnsupportedSaslMechanismError,
 )
 _SIDE = (errors.TopicAuthorizationFailedError, errors.ClusterAuthorizationFailedError, errors.SecurityDisabled)
+
+
+class _Protocol(conn.AIOKafkaProtocol):  # type: ignore[misc]
+    """Reads no answer that is larger than any can be."""
+
+    def __init__(self, closed: "asyncio.Future[None]", reader: asyncio.StreamReader, *args: Any, **kwargs: Any) -> None:
+        super().__init__(closed, bound(reader, _LARGEST_ANSWER), *args, **kwargs)
+
+
+conn.AIOKafkaProtocol = _Protocol
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import math
 import ssl
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import nats.errors
 import nkeys
 from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
+from nats.protocol.parser import Parser
 
 from plugin.config.parsing import printable
 from plugin.config.secrets import Secret
@@ -21,7 +23,13 @@ from plugin.sinks.transport.dial import Address, reason
 from plugin.sinks.transport.tls.context import ClientTls
 from plugin.sinks.transport.tls.layer import tls_failure
 
+# It logs each failure with a traceback: what matters of that comes as errors.
+logging.getLogger("nats").setLevel(logging.CRITICAL + 1)
+
 _LONGEST = 200
+_LARGEST_LINE = 1 << 20
+_LARGEST_ANSWER = 32 << 20
+"""Bytes; above what any server is known to let a message be."""
 _PERMISSIONS = (
     "the user needs to publish to the subjects of nats-subject, $JS.API.STREAM.NAMES and $JS.API.STREAM.MSG.GET.> "
     "(with nats-create-stream also $JS.API.STREAM.CREATE.>), and to subscribe to _INBOX.>"
@@ -53,10 +61,24 @@ class NoRespondersError(Exception):
     """Nobody takes a subject."""
 
 
+class _Parser(Parser):  # type: ignore[misc]
+    """Keeps no more of what a server says than one message can be."""
+
+    async def parse(self, data: bytes = b"") -> None:
+        await super().parse(data)
+        most = min(_LARGEST_ANSWER, _LARGEST_LINE + 2 * self.nc.max_payload)  # what is looked up comes in base64
+        if max(self.needed, len(self.buf)) > most:
+            raise nats.errors.ProtocolError
+
+
 class _Client(Client):
     """A client that says nothing secret in clear where TLS was asked for, whatever the server offers."""
 
     wants_tls = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ps = _Parser(self)
 
     def _connect_command(self) -> bytes:
         if self.wants_tls and not self._server_info.get("tls_required"):

@@ -12,7 +12,7 @@ import asyncio
 import base64
 import json
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from plugin.sinks.nats.connection import NatsConnection, NoRespondersError
 from plugin.sinks.nats.encoder import Message, messages, without_first
 
 _ATTEMPTS = 4
+_LONGEST = 200
 _AT_ONCE = 64
 _NO_MESSAGE, _STREAM_NOT_FOUND, _WRONG_SEQUENCE, _NAME_IN_USE, _TOO_LARGE = 10_037, 10_059, 10_071, 10_058, 10_054
 _NOT_EXPECTED_STREAM, _NOT_ENABLED, _NOT_ENABLED_FOR_ACCOUNT, _SUBJECTS_OVERLAP = 10_060, 10_076, 10_039, 10_065
@@ -69,10 +70,11 @@ class Done:
 class ApiError(Exception):
     """An error that JetStream answered with."""
 
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(printable(str(error.get("description", error))))
-        self.code = int(error.get("err_code", 0))
-        self.status = int(error.get("code", 0))
+    def __init__(self, error: Any) -> None:
+        known = error if isinstance(error, dict) else {}
+        super().__init__(printable(str(known.get("description", error))[:_LONGEST]))
+        self.code = _integer(known.get("err_code"))
+        self.status = _integer(known.get("code"))
 
 
 class Publisher:
@@ -134,6 +136,8 @@ class Publisher:
             except NoRespondersError:
                 await self._explain_absence(subject)
                 continue
+            if _integer(ack.get("seq")) <= 0:
+                raise RetryError(f"{self._connection} does not acknowledge as JetStream does")
             self._note(left, ack)
             return
         raise UnavailableError(f"{self._connection}: the subject {subject} changes all the time")
@@ -165,7 +169,7 @@ class Publisher:
         """Note what is there since a message was acknowledged, also one that was there before."""
         self._done[message.container] = Done(message.places[-2], self._ending(message))
         if not ack.get("duplicate"):
-            self._sequences[message.subject] = int(ack["seq"])
+            self._sequences[message.subject] = _integer(ack.get("seq"))
 
     def _ending(self, message: Message) -> frozenset[int]:
         """Return the offsets of all records that end where the last of a message does, those before it included."""
@@ -194,13 +198,14 @@ class Publisher:
                 raise _failure(self._connection, error, message) from None
             return
         self._streams[subject] = stream
-        last = answer["message"]
-        self._sequences[subject] = int(last["seq"])
-        headers = _read_headers(last.get("hdrs", ""))
-        container = headers.get("Peavey-Container", "")
-        if container == message.container:
-            offsets = frozenset(map(int, headers["Peavey-Offsets"].split(",")))
-            self._done[container] = Done(int(headers["Peavey-End"]), offsets)
+        last = answer.get("message")
+        if not isinstance(last, dict) or _integer(last.get("seq")) <= 0:
+            raise RetryError(f"{self._connection} does not answer as JetStream does")
+        self._sequences[subject] = _integer(last.get("seq"))
+        headers = _read_headers(last.get("hdrs"))
+        done = _read_done(headers)
+        if done is not None and headers.get("Peavey-Container") == message.container:
+            self._done[message.container] = done
         elif message.container in self._done:
             # Others publish to it, too: whoever is refused for that would be again and again.
             self._shared.add(subject)
@@ -217,6 +222,8 @@ class Publisher:
     async def _find_stream(self, subject: str) -> str:
         """Return the stream that takes a subject, which is made if that is asked for."""
         names = (await self._ask_api("STREAM.NAMES", {"subject": subject})).get("streams") or []
+        if not isinstance(names, list):
+            raise RetryError(f"{self._connection} does not answer as JetStream does")
         if not names and self._new is not None:
             async with self._making:
                 await self._make_stream(self._new)
@@ -284,10 +291,26 @@ def _failure(connection: NatsConnection, error: ApiError, message: Message | Non
     return RetryError(f"{connection} answered: {error}")
 
 
-def _read_headers(encoded: str) -> dict[str, str]:
-    lines = base64.b64decode(encoded).decode(errors="replace").split("\r\n")
+def _integer(value: Any) -> int:
+    """Return a number of an answer, 0 for anything else."""
+    return value if isinstance(value, int) else 0
+
+
+def _read_headers(encoded: Any) -> dict[str, str]:
+    """Read the headers of a message; those of a message of others may be anything."""
+    try:
+        lines = base64.b64decode(encoded or "").decode(errors="replace").split("\r\n")
+    except (TypeError, ValueError):
+        return {}
     pairs = (line.partition(":") for line in lines[1:])
     return {name: value.strip() for name, colon, value in pairs if colon}
+
+
+def _read_done(headers: Mapping[str, str]) -> Done | None:
+    try:
+        return Done(int(headers["Peavey-End"]), frozenset(map(int, headers["Peavey-Offsets"].split(","))))
+    except (KeyError, ValueError):
+        return None
 
 
 def _raise_worst(problems: Iterable[BaseException]) -> None:

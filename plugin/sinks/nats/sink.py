@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from plugin.config.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
+from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.encoding.container_members import members_of_container
 from plugin.sinks.nats.connection import Login, NatsConnection
 from plugin.sinks.nats.encoder import Container, encode_messages, make_container
@@ -14,6 +15,10 @@ from plugin.sinks.nats.publisher import NewStream, Publisher
 _NOT_IN_SUBJECTS = re.compile(r"[\s*>\x00-\x1f\x7f]")
 
 
+# A server takes messages of 1 MiB where nobody has set more, and a line alone must fit.
+_ATTRIBUTES = Bounds(size=128 * 1024, value=64 * 1024)
+
+
 class NatsSink(Sink[Container]):
     """Publishes lines of JSON; acknowledged when the stream has stored them."""
 
@@ -21,6 +26,7 @@ class NatsSink(Sink[Container]):
 
     def __init__(self, options: NatsOptions) -> None:
         """Take the options; see `Sink`."""
+        self._label = f"nats@{options.destination}"
         url = options.url
         user = options.username or url.user
         in_url = url.password if url.password.reveal() else None
@@ -44,6 +50,7 @@ class NatsSink(Sink[Container]):
 
     def prepare(self, origin: Origin) -> Container:
         """Make the subject, and the fields that all lines of a container share."""
+        origin = bounded(origin, self._label, _ATTRIBUTES)
         info = origin.info
         fields = members_of_container(origin) if self._metadata else {}
         subject = subject_of(self._subject.render(info))

@@ -11,11 +11,13 @@ import asyncio
 import ssl
 from typing import Any
 
+import grpclib.client
 from grpclib.client import Channel, UnaryUnaryMethod
 from grpclib.config import Configuration
 from grpclib.const import Status
 from grpclib.encoding.base import CodecBase, StatusDetailsCodecBase
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from grpclib.stream import recv_message
 from h2.exceptions import H2Error
 
 from plugin.sinks.base import (
@@ -35,6 +37,7 @@ from plugin.sinks.transport.tls.layer import tls_failure
 
 _EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _CONNECT_SECONDS = 10.0
+_LARGEST_ANSWER = 1 << 20  # bytes
 
 _RETRIED = (
     Status.CANCELLED,
@@ -52,6 +55,26 @@ _ADVICE = {
 }
 # What grpclib says itself, with the status UNKNOWN, of an answer that is HTTP/2, but not gRPC.
 _NOT_GRPC = ("Received :status", "Missing ", "Invalid ")
+
+
+class _BoundedStream:
+    """A stream of which no message is read that is larger than any answer can be."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def recv_data(self, size: int) -> bytes:
+        if size > _LARGEST_ANSWER:
+            raise ProtocolError(f"the server announces an answer of {size} bytes")
+        content: bytes = await self._stream.recv_data(size)
+        return content
+
+
+async def _recv_message(stream: Any, codec: CodecBase, message_type: Any) -> Any:
+    return await recv_message(_BoundedStream(stream), codec, message_type)  # type: ignore[arg-type]
+
+
+grpclib.client.recv_message = _recv_message  # type: ignore[attr-defined]
 
 
 class _Bytes(CodecBase):

@@ -7,7 +7,8 @@ from typing import Any
 
 import hiredis
 
-from plugin.sinks.base import MisconfiguredError, SinkError, UnavailableError
+from plugin.config.parsing import printable
+from plugin.sinks.base import MisconfiguredError, RetryError, SinkError, UnavailableError
 from plugin.sinks.redis.cluster import read_slots, redirected, slot_of
 from plugin.sinks.redis.connection import RedisConnection
 from plugin.sinks.redis.encoder import Command, commands, pack
@@ -104,7 +105,7 @@ class RedisClient:
         problems: list[SinkError] = []
         for (number, command), reply in zip(sent, replies, strict=True):
             if isinstance(reply, hiredis.ReplyError) and code_of(str(reply)) == "ASK":
-                reply = await self._ask(redirected(str(reply), address), command)  # noqa: PLW2901
+                reply = await self._ask(_redirected(reply, address), command)  # noqa: PLW2901
             if not isinstance(reply, hiredis.ReplyError):
                 done.add(number)
             elif code_of(str(reply)) != "MOVED":
@@ -132,6 +133,8 @@ class RedisClient:
         *replies, replicas = await connection.exchange([*texts, self._wait])
         if isinstance(replicas, hiredis.ReplyError):
             raise failure(connection.address, str(replicas))
+        if not isinstance(replicas, int):
+            raise RetryError(f"{connection.address} does not answer as Redis does: WAIT brought no number")
         if replicas < self._replicas and not all(isinstance(reply, hiredis.ReplyError) for reply in replies):
             raise UnavailableError(
                 f"{connection.address}: {replicas} of its replicas have the entries, "
@@ -168,7 +171,11 @@ class RedisClient:
             except SinkError as error:
                 problem = error
                 continue
-            self._masters = read_slots(reply, address)
+            try:
+                self._masters = read_slots(reply, address)
+            except ValueError as error:
+                problem = RetryError(f"{address} does not answer as a cluster of Redis does: {printable(str(error))}")
+                continue
             return
         raise problem or UnavailableError(f"{self}: no node answers")
 
@@ -191,6 +198,13 @@ class RedisClient:
 
 def _lacks_script(reply: Any) -> bool:
     return isinstance(reply, hiredis.ReplyError) and code_of(str(reply)) == "NOSCRIPT"
+
+
+def _redirected(reply: hiredis.ReplyError, asked: Address) -> Address:
+    try:
+        return redirected(str(reply), asked)
+    except ValueError as error:
+        raise RetryError(f"{asked} does not answer as a cluster of Redis does: {printable(str(error))}") from error
 
 
 def _raise_worst(problems: Iterable[BaseException]) -> None:

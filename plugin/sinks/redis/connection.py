@@ -14,6 +14,9 @@ from plugin.sinks.transport.dial import Address, Limits
 from plugin.sinks.transport.stream import StreamConnection
 from plugin.sinks.transport.tls.context import ClientTls
 
+_LARGEST_REPLY = 1 << 20  # bytes; CLUSTER SLOTS of a thousand nodes is some hundred KiB
+_LARGEST_OF_ONE = 1 << 10
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -56,10 +59,17 @@ class RedisConnection:
         try:
             await self._stream.write(texts[0] if len(texts) == 1 else b"".join(texts))
             replies: list[Any] = []
+            size = 0
             while len(replies) < count:
-                self._reader.feed(await self._stream.read())
+                content = await self._stream.read()
+                size += len(content)
+                if size > _LARGEST_REPLY + _LARGEST_OF_ONE * count:
+                    raise hiredis.ProtocolError("a reply without an end")  # noqa: TRY301
+                self._reader.feed(content)
                 while (reply := self._reader.gets()) is not False:
                     replies.append(reply)
+            if len(replies) > count or self._reader.has_data():
+                raise hiredis.ProtocolError("more replies than commands")  # noqa: TRY301 (as those of the parser)
         except hiredis.ProtocolError as error:
             await self._stream.close()
             raise RetryError(f"{self.address} does not answer as Redis does") from error

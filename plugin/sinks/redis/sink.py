@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from plugin.config.secrets import Secret
 from plugin.sinks.base import MisconfiguredError, Origin, Record, Sink
+from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.encoding.container_members import names_of
 from plugin.sinks.redis.client import RedisClient
 from plugin.sinks.redis.connection import Login, RedisConnection
@@ -17,6 +18,10 @@ from plugin.sinks.transport.dial import Address, Limits
 _OWN_FIELDS = frozenset({"timestamp", "source", "log", "offset", "level", "fields"})
 
 
+# They are fields of every entry, and all streams are in memory.
+_ATTRIBUTES = Bounds(size=64 * 1024, value=16 * 1024)
+
+
 class RedisSink(Sink[Stream]):
     """Adds entries to a stream per container; acknowledged by the reply, and by replicas where asked for."""
 
@@ -24,6 +29,7 @@ class RedisSink(Sink[Stream]):
 
     def __init__(self, options: RedisOptions) -> None:
         """Take the options; see `Sink`."""
+        self._label = f"redis@{options.destination}"
         url = options.url
         tls = options.tls.open() if url.tls else None
         login = Login(options.username or url.user, options.password or url.password or Secret(""), url.database)
@@ -40,6 +46,7 @@ class RedisSink(Sink[Stream]):
 
     def prepare(self, origin: Origin) -> Stream:
         """Make the stream's key, and the fields that all entries of a container share; its labels replace none."""
+        origin = bounded(origin, self._label, _ATTRIBUTES)
         info = origin.info
         key = self._template.render(info)
         if not key:

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 
 import msgpack
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import StreamEnded
 
 from plugin.sinks.base import RetryError, SinkError
 from plugin.sinks.transport.dial import Address, Limits
@@ -147,3 +150,85 @@ def test_no_sink_waits_for_a_talker_nor_holds_others_up(options: dict[str, str],
 
     with server(lambda connection: talk(connection, said)) as address:
         asyncio.run(drive(address))
+
+
+def h2(connection: socket.socket) -> None:
+    """Answer a request with a message that is announced with 4 GiB, as fast as the client makes room for it."""
+    peer = H2Connection(H2Configuration(client_side=False))
+    peer.initiate_connection()
+    connection.sendall(peer.data_to_send())
+    stream = told = 0
+    while told < MUCH and (content := connection.recv(65_536)):
+        for event in peer.receive_data(content):
+            if isinstance(event, StreamEnded):
+                stream = event.stream_id
+                peer.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
+                peer.send_data(stream, b"\0\xff\xff\xff\xff")
+        while stream and (room := min(peer.local_flow_control_window(stream), peer.max_outbound_frame_size)):
+            peer.send_data(stream, b"x" * room)
+            told += room
+        connection.sendall(peer.data_to_send())
+    if told < MUCH:
+        raise ConnectionError("the client has hung up")
+
+
+def behind(greeting: bytes, waits: int = 1, said: bytes = b"x" * 65_536) -> Behaviour:
+    """Return what says something first, once so many requests have come, and then the same without end."""
+
+    def behave(connection: socket.socket) -> None:
+        for _ in range(waits):
+            connection.recv(65_536)
+        connection.sendall(greeting)
+        talk(connection, said)
+
+    return behave
+
+
+INFO = b'INFO {"server_id":"A","max_payload":1048576,"headers":true,"jetstream":true}\r\n'
+HTTP = b"HTTP/1.1 200 OK\r\nContent-Length: 4000000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "behave"),
+    [
+        ({"redis_url": "redis://{}"}, behind(b"$500000000\r\n")),
+        ({"redis_url": "redis://{}"}, behind(b"+")),
+        ({"redis_url": "redis://{}"}, behind(b"", said=b"+OK\r\n" * 10_000)),
+        ({"nats_url": "nats://{}"}, behind(INFO + b"PONG\r\nMSG a 1 4000000000\r\n", waits=0)),
+        ({"nats_url": "nats://{}"}, behind(INFO + b"PONG\r\n", waits=0)),
+        ({"nats_url": "nats://{}"}, behind(b"INFO {", waits=0)),
+        ({"amqp_url": "amqp://{}"}, behind(b"\1\0\0\xee\0\0\0")),
+        ({"kafka_brokers": "{}"}, behind(b"\x7f\0\0\0")),
+        ({"otlp_endpoint": "http://{}", "otlp_protocol": "grpc"}, h2),
+        ({"http_url": "http://{}"}, behind(HTTP)),
+        ({"http_url": "http://{}"}, behind(b"HTTP/1.1 200 OK\r\nX: ")),
+        ({"elasticsearch_url": "http://{}"}, behind(HTTP)),
+        ({"clickhouse_url": "http://{}"}, behind(HTTP)),
+    ],
+    ids=[
+        *("redis bulk", "redis line", "redis replies", "nats message", "nats line", "nats greeting", "amqp", "kafka"),
+        *("grpc", "http body", "http header", "elasticsearch", "clickhouse"),
+    ],
+)
+def test_no_answer_is_collected_without_end(options: dict[str, str], behave: Behaviour) -> None:
+    """A client that gives up has read less than the talker would say, so that this is cut off in the middle."""
+    heard: list[bool] = []
+
+    def listen(connection: socket.socket) -> None:
+        try:
+            behave(connection)
+            heard.append(True)
+        except OSError:
+            heard.append(False)
+            raise
+
+    async def drive(address: Address) -> None:
+        sink = sink_of(**{name: value.format(address) for name, value in options.items()})
+        with contextlib.suppress(SinkError):
+            await sink.send(sink.encode(records_of(sink, [b"hello"])))
+        await sink.close()
+
+    with server(listen) as address:
+        asyncio.run(drive(address))
+    assert heard
+    assert not any(heard)
