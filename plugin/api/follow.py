@@ -12,12 +12,15 @@ from plugin.errors import RequestError
 from plugin.intake.service import Intake
 from plugin.intake.stream import Stream
 from plugin.journal.readback import LogQuery, LogReading
+from plugin.journal.reader import HeldSegments
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_READINGS = 256
 """How many readings that do not follow may be open; those whose client does not read stay for as long as it likes."""
+MOST_HELD = 4_096
+"""How many segments readers may hold open."""
 _READERS = 8
 _REST_AFTER = 5.0
 
@@ -25,10 +28,14 @@ _REST_AFTER = 5.0
 class LogReader:
     """Journals read back for the engine.
 
-    ``max_followers`` bounds how many readers may follow at once, ``max_others`` how many may read what is there.
+    ``max_followers`` bounds how many readers may follow at once, ``max_others`` how many may read what is there, and
+    ``max_held`` how many segments all of them hold open before they come to them.
     """
 
-    def __init__(self, intake: Intake, max_followers: int, max_others: int = MOST_READINGS) -> None:
+    def __init__(
+        self, intake: Intake, max_followers: int, max_others: int = MOST_READINGS, max_held: int = MOST_HELD
+    ) -> None:
+        self.held = HeldSegments(max_held)
         self._intake = intake
         self._max_others = max_others
         self._others: set[Session] = set()
@@ -101,7 +108,7 @@ class Session:
         await self._reader.in_thread(self._open)
 
     def _open(self) -> None:
-        self._reading = LogReading(self._intake.data.container(self._container_id), self._query)
+        self._reading = LogReading(self._intake.data.container(self._container_id), self._query, self._reader.held)
         self._first_frames = self._reading.read()
 
     def all_frames(self) -> bytes | None:

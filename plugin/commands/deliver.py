@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from plugin.commands.logging_setup import log_to_stdout
-from plugin.commands.rlimits import raise_file_limit
+from plugin.commands.rlimits import delivery_limits, look_up_threads, raise_file_limit
 from plugin.config.files import restrict
 from plugin.config.options import SinkChoice
 from plugin.config.settings import load_settings
+from plugin.delivery.descriptors import Limits
 from plugin.delivery.sharding import Share, claimed, parse_share
 from plugin.delivery.worker import Worker
 from plugin.docker.info import Info
@@ -65,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingError(f"there is no data folder {data.path} (--data names another)")
     os.nice(_NICE)
     with claimed(data, share, _PREDECESSOR_ENDS_WITHIN if arguments.supervised else 0):
-        worker = Worker(data, settings.log_opts, share.number, share.count, _make_stages)
+        limits = Limits(*delivery_limits())
+        worker = Worker(data, settings.log_opts, share.number, share.count, _make_stages, limits=limits)
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER)
         keep_memory()
@@ -81,7 +83,8 @@ def _make_stages(choice: SinkChoice, info: Info) -> Sequence[Transform]:
 async def _deliver(worker: Worker, share: Share, *, supervised: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "look-up"))  # a hanging name server must not hold up others
+    # A hanging name server must not hold up others.
+    loop.set_default_executor(ThreadPoolExecutor(look_up_threads(_THREADS), "look-up"))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is for the main process, whose profiles come by way of the disk
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

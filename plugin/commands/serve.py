@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from plugin import __version__
 from plugin.api.app import create_app
-from plugin.api.follow import MOST_READINGS, LogReader
+from plugin.api.follow import MOST_HELD, MOST_READINGS, LogReader
 from plugin.api.server import bind, end_on_signals, serve
 from plugin.api.status_routes import Observer
 from plugin.api.tcp_listener import FurtherAddress
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         watcher = ProfilesWatcher(data, settings.config, settings.log_opts, schema(), use, asked)
         watcher.begin()
         signal.signal(signal.SIGHUP, lambda *_: watcher.reload())
-        reader = LogReader(intake, *within_limit(settings.max_followers, MOST_READINGS))
+        reader = LogReader(intake, *within_limit(settings.max_followers, MOST_READINGS, MOST_HELD))
         overview = Overview(
             data,
             intake,

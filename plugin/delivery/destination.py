@@ -9,6 +9,7 @@ from plugin.delivery.batch import oldest_time
 from plugin.delivery.batch_notes import BatchNotes
 from plugin.delivery.batch_size import BatchSize
 from plugin.delivery.cpu_yield import Yielding
+from plugin.delivery.descriptors import Connections
 from plugin.delivery.destination_key import DeliverySettings
 from plugin.delivery.destination_state import DestinationState
 from plugin.delivery.secret_reload import CurrentSink
@@ -24,6 +25,7 @@ class Destination:
     ``label`` is the sink's instance name and ``address`` where it sends to, for the log. ``renewed`` returns a
     new sink if a secret of it has changed: it is asked after failures. ``notes`` is where batches are noted before they
     are sent, for a sink that asks for it. ``turns`` and ``yielding`` decide what is read next, and when.
+    ``connections`` are those of all destinations.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Destination:
         notes: BatchNotes | None = None,
         turns: Turns | None = None,
         yielding: Yielding | None = None,
+        connections: Connections | None = None,
     ) -> None:
         self.label = label
         self.address = address
@@ -44,7 +47,7 @@ class Destination:
         self.batch_wait = settings.batch_wait
         self.state = DestinationState()
         self.tails: dict[tuple[str, str], Tail] = {}
-        self._sink = CurrentSink(self.name, sink, renewed)
+        self._sink = CurrentSink(self.name, sink, renewed, connections)
         self._turns = turns or Turns(settings.batch_wait)
         self._batch_size = BatchSize(settings.batch_size)
         self._sender = Sender(
@@ -96,10 +99,11 @@ class Destination:
         if self._leaving:
             await self._left.wait()
 
-    def close(self) -> None:
-        """Let go of tails that were released; to be called once nothing runs any more."""
+    async def end(self) -> None:
+        """Let go of tails that were released, and close the connections; to be called once nothing runs any more."""
         while self._leaving:
             self._leaving.pop().close()
+        await self._sink.end()
 
     def announce(self, tail: Tail) -> None:
         """Note that a tail may have something to read; one that was removed is left alone."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from plugin.config.options import SinkChoice
 from plugin.delivery.batch_notes import BatchNotes
+from plugin.delivery.descriptors import Connections
 from plugin.delivery.destination import Destination
 from plugin.delivery.destination_key import DeliverySettings, Key, destination_key
 from plugin.delivery.secret_reload import Renewal
@@ -22,10 +23,14 @@ class Destinations:
     """The running destinations, one for each set of options.
 
     ``notes`` makes the notes of batches for a destination, by what makes it and what the log calls it.
+    ``connections`` bounds how many are connected.
     """
 
-    def __init__(self, notes: Callable[[Key, str], BatchNotes] | None = None) -> None:
+    def __init__(
+        self, notes: Callable[[Key, str], BatchNotes] | None = None, connections: Connections | None = None
+    ) -> None:
         self._notes = notes
+        self._connections = connections
         self._running: dict[Key, Destination] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
@@ -59,6 +64,7 @@ class Destinations:
                 renewal.renewed,
                 address=choice.options.destination,
                 notes=self._notes_for(choice) if sink.notes_batches else None,
+                connections=self._connections,
             )
             self._tasks[key] = asyncio.create_task(destination.run(), name=f"destination {destination.name}")
             self._tasks[key].add_done_callback(_end_on_bug)
@@ -109,5 +115,4 @@ async def _end(destination: Destination, task: asyncio.Task[None]) -> None:
     settling.cancel()
     task.cancel()
     await asyncio.wait([task])
-    destination.close()
-    await destination.sink.close()
+    await destination.end()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plugin.config.options import SinkChoice
+from plugin.delivery.descriptors import Connections
 from plugin.errors import PeaveyError
 from plugin.sinks.base import MisconfiguredError, Sink
 from plugin.sinks.registry import make_sink
@@ -42,12 +43,43 @@ class Renewal:
 
 
 class CurrentSink:
-    """The sink of the destination that the log calls ``name``, replaced once ``renewed`` returns another."""
+    """The sink of the destination that the log calls ``name``, replaced once ``renewed`` returns another.
 
-    def __init__(self, name: str, sink: Sink[Any], renewed: Callable[[], Sink[Any] | None]) -> None:
+    ``connections`` are those of all destinations, whose number is bounded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink[Any],
+        renewed: Callable[[], Sink[Any] | None],
+        connections: Connections | None = None,
+    ) -> None:
         self.current = sink
+        self._connections = connections
         self._name = name
         self._renewed = renewed
+
+    async def send(self, payload: bytes) -> None:
+        """Send an encoded batch, once it may be connected; see `Sink`."""
+        if self._connections is None:
+            await self.current.send(payload)
+            return
+        await self._connections.begin(self)
+        try:
+            await self.current.send(payload)
+        finally:
+            self._connections.end(self)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self.current.close()
+
+    async def end(self) -> None:
+        """Close its connections for good."""
+        if self._connections is not None:
+            self._connections.forget(self)
+        await self.close()
 
     async def renew(self) -> bool:
         """Replace the sink if a secret of it has changed; return whether it was."""

@@ -85,7 +85,7 @@ class Sender:
         while True:
             try:
                 if not is_delivered:
-                    await self._sink.current.send(noted.payload)
+                    await self._sink.send(noted.payload)
                     is_delivered = True
                     self._note_answer()
                     self._state.note_success(noted.records, len(noted.payload))
@@ -131,7 +131,7 @@ class Sender:
             try:
                 if payload is None:
                     payload = self._encode(batch)
-                await self._sink.current.send(payload)
+                await self._sink.send(payload)
             except RejectError as error:
                 if payload is not None:  # the destination has answered
                     self._note_answer()

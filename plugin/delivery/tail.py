@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plugin.delivery.dead_letters import bury
+from plugin.delivery.descriptors import OpenJournals
 from plugin.delivery.identities import Identities
 from plugin.delivery.timing import Timing
 from plugin.docker.frames import HEADER_SIZE, MAX_ENTRY_SIZE, entry_size
 from plugin.docker.info import short_id
+from plugin.errors import JournalError
 from plugin.journal.corruption import damage_at
 from plugin.journal.cursors.store import Cursor, move_cursor
 from plugin.journal.gap_reason import NO_ENTRIES, why_missing
 from plugin.journal.layout import CLOCK_TICK, is_gone
+from plugin.journal.metadata import read_metadata
 from plugin.journal.reader import JournalReader
 from plugin.records.decoder import Decoder
 from plugin.records.position import Position, position_behind
@@ -82,8 +85,10 @@ class Tail:
         label: str = "",
         identities: Identities | None = None,
         limit: int | None = None,
+        open_journals: OpenJournals | None = None,
     ) -> None:
         self._identities = identities
+        self._open_journals = open_journals
         self._limit = limit
         self.is_finished = False
         """Whether all records before the limit were read."""
@@ -191,6 +196,16 @@ class Tail:
             self._reader.rest()
             self._close_folder()
 
+    def put_down(self) -> None:
+        """Close what is open, whatever is left to read or to note: it is opened again when needed.
+
+        One that another thread reads stays open.
+        """
+        if self._is_aside:
+            return
+        self._reader.rest()
+        self._close_folder()
+
     @property
     def holds(self) -> bool:
         """Whether something waits for its rest: then there is something to do although the journal does not grow."""
@@ -245,6 +260,8 @@ class Tail:
         records: list[Record] = []
         if self.is_closed:
             return Chunk(records, self._upto, more=False)
+        if self._open_journals is not None and not self._is_aside:
+            self._open_journals.use(self)
         if self._open_folder < 0:
             try:
                 self._open_folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -403,6 +420,8 @@ class Tail:
         if self._open_folder >= 0:
             os.close(self._open_folder)
             self._open_folder = -1
+        if self._open_journals is not None:
+            self._open_journals.note_closed(self)
 
     def _move(self, upto: Position, *, records: int, last_success: int, dead: int) -> None:
         self.cursor = Cursor(
@@ -425,15 +444,28 @@ class Tail:
 
     def save(self) -> None:
         """Write the cursor, unless it has been: a full disk may not have taken it when it moved."""
-        if self.is_closed or self._open_folder < 0 or not self._unsaved:
+        if self.is_closed or not self._unsaved:
             return
         try:
             # By the folder itself, not by its name: that may be another journal's by now.
-            move_cursor(self._open_folder, self.instance, self.cursor)
+            if self._open_folder >= 0:
+                move_cursor(self._open_folder, self.instance, self.cursor)
+            else:
+                self._save_in_folder_of_name()
             self._unsaved = False
-        except OSError as error:
+        except (OSError, JournalError) as error:
             if not is_gone(self.folder):
                 logger.warning("container %s, sink %s: cannot write cursor: %s", self.label, self.instance, error)
+
+    def _save_in_folder_of_name(self) -> None:
+        """Write the cursor after the journal was put down, if it is still there."""
+        folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            metadata = read_metadata(self.folder)
+            if metadata is not None and metadata.birth == self.cursor.birth:
+                move_cursor(folder, self.instance, self.cursor)
+        finally:
+            os.close(folder)
 
     def _is_overdue(self) -> bool:
         """Return whether the decoder has waited long enough for the rest of a line."""

@@ -15,6 +15,7 @@ import msgspec
 from plugin.config.effective import Memo, Rules
 from plugin.config.options import SinkChoice
 from plugin.delivery.batch_notes import BatchNotes, remove_stale
+from plugin.delivery.descriptors import Connections, Limits, OpenJournals
 from plugin.delivery.destination import Destination
 from plugin.delivery.destination_ids import DestinationNames
 from plugin.delivery.destination_key import Key
@@ -66,7 +67,8 @@ def no_stages(_choice: SinkChoice, _info: Info) -> Sequence[Transform]:
 class Worker:
     """Delivers the containers whose ids fall to ``share`` of ``shares``.
 
-    ``stages`` makes what a container's records go through on their way to one of its sinks.
+    ``stages`` makes what a container's records go through on their way to one of its sinks;
+    ``limits`` is what may be open at the same time.
     """
 
     def __init__(
@@ -77,7 +79,9 @@ class Worker:
         shares: int,
         stages: MakeStages = no_stages,
         timing: Timing | None = None,
+        limits: Limits | None = None,
     ) -> None:
+        limits = limits or Limits()
         self._data = data
         self._rules = Rules(defaults, schema())
         self._accepted: tuple[int, int] | None = None
@@ -86,7 +90,8 @@ class Worker:
         self._shares = shares
         self._stages = stages
         self._timing = timing or Timing()
-        self._destinations = Destinations(self._batch_notes)
+        self._destinations = Destinations(self._batch_notes, Connections(limits.connections))
+        self._open_journals = OpenJournals(limits.journals)
         self._containers: dict[str, LinkedContainer] = {}
         self._faults = Faults()
         self._names = DestinationNames(data)
@@ -321,6 +326,7 @@ class Worker:
             self._timing.patience,
             metadata.info.label,
             identities,
+            self._open_journals,
         )
         destination.add(tail)
         return Link(destination, tail, choice)

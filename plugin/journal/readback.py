@@ -11,7 +11,7 @@ from plugin.journal.corruption import damage_at
 from plugin.journal.gap_reason import DAMAGED
 from plugin.journal.losses import cover, read_losses
 from plugin.journal.read_frames import Reframer
-from plugin.journal.reader import JournalReader
+from plugin.journal.reader import HeldSegments, JournalReader
 from plugin.journal.scanner import is_frame
 from plugin.journal.seeking import find_start, journal_end
 
@@ -46,7 +46,7 @@ class LogReading:
     When following, ``read`` may be called again whenever more has been written.
     """
 
-    def __init__(self, folder: Path, query: LogQuery) -> None:
+    def __init__(self, folder: Path, query: LogQuery, held: HeldSegments | None = None) -> None:
         end = journal_end(folder)
         start = find_start(folder, end, tail=query.tail, since=query.since, count_incomplete=not query.follow)
         self._limit = None if query.follow else end
@@ -54,7 +54,7 @@ class LogReading:
         self._missing: tuple[int, int] | None = None
         self._stuck_since = math.inf
         self._reader = JournalReader(folder, start.resume)
-        self._reader.hold()
+        self._reader.hold(held)
         self._reframer = Reframer(
             first=start.first, skip=start.skip, since=_within_int64(query.since), until=_within_int64(query.until)
         )

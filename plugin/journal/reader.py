@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from pathlib import Path
 
 import zstandard
@@ -14,6 +15,26 @@ logger = logging.getLogger(__name__)
 _NEVER = 1 << 63
 _HELD_AT_MOST = 64
 _ZSTD_HEADER_SIZE = 18
+
+
+class HeldSegments:
+    """Counts the segments that readers hold open before they come to them: at most ``most`` together."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> int:
+        """Return how many of ``count`` may be held; `give_back` them later."""
+        with self._lock:
+            granted = min(count, self._left)
+            self._left -= granted
+        return granted
+
+    def give_back(self, count: int) -> None:
+        """Let others hold so many."""
+        with self._lock:
+            self._left += count
 
 
 class JournalReader:
@@ -37,21 +58,28 @@ class JournalReader:
         self.offset = offset
         self._segment: _OpenSegment | None = None
         self._held: list[_OpenSegment] = []
+        self._allowance = 0
+        self._allowed_by: HeldSegments | None = None
         self._ahead: list[Segment] = []  # the next one last
         self._listed = 0
         self._rests_in = ""
         self.unread: list[tuple[int, int]] = []
 
-    def hold(self) -> None:
+    def hold(self, held: HeldSegments | None = None) -> None:
         """Open the segments ahead now, so that retention cannot tear a hole into what is being read.
 
         One that retention has just removed is passed over, with all before it: what is read then begins later.
+        ``held`` bounds how many are open so of all readers together; one is always opened.
         """
         self.close()
         self._list_from(self.offset)
         ahead = self._ahead[::-1]
+        most = min(len(ahead), _HELD_AT_MOST)
+        if held is not None:
+            self._allowance, self._allowed_by = held.take(most), held
+            most = max(1, self._allowance)
         try:
-            for segment in reversed(ahead[:_HELD_AT_MOST]):
+            for segment in reversed(ahead[:most]):
                 opened = _open_in_either_form(segment, self._held[0].base if self._held else _NEVER)
                 if opened is None:
                     break
@@ -59,8 +87,8 @@ class JournalReader:
         except OSError:
             self.close()
             raise
-        if self._held and len(ahead) > _HELD_AT_MOST:
-            self._held[-1].limit = ahead[_HELD_AT_MOST].base
+        if self._held and len(ahead) > most:
+            self._held[-1].limit = ahead[most].base
 
     def peek(self, size: int) -> bytes:
         """Give up to ``size`` bytes from ``offset`` on, without moving; empty if there are none (yet)."""
@@ -134,6 +162,9 @@ class JournalReader:
         for segment in self._held:
             segment.close()
         self._held.clear()
+        if self._allowed_by is not None:
+            self._allowed_by.give_back(self._allowance)
+            self._allowance, self._allowed_by = 0, None
 
     def _following(self, base: int) -> int | None:
         """Return where the segment begins that follows the one at ``base``."""

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from plugin.journal import reader as reader_module
 from plugin.journal.layout import Segment, list_segments, segment_path
-from plugin.journal.reader import JournalReader, segment_end
+from plugin.journal.reader import HeldSegments, JournalReader, segment_end
 from plugin.journal.writer import JournalWriter
 from tests.journal.entries import Pipe, append, compress, encode, numbered, on_disk, pipe, split, write_journal
 from tests.testbed.descriptors import open_descriptors
@@ -145,6 +145,21 @@ class TestSegmentsThatGo:
         reader.close()
         assert open_descriptors() == before
 
+    def test_all_readers_together_hold_no_more_than_allowed(self, folder: Path) -> None:
+        write_journal(folder, encode(numbered(100)), segment_size=60)
+        before = open_descriptors()
+        held = HeldSegments(5)
+        readers = [JournalReader(folder) for _ in range(4)]
+        for reader in readers:
+            reader.hold(held)
+        assert open_descriptors() == before + 5 + 3  # each has the one that it reads
+        assert [read_rest(reader) for reader in readers] == [encode(numbered(100))] * 4
+        for reader in readers:
+            reader.close()
+            reader.close()
+        assert held.take(100) == 5
+        assert open_descriptors() == before
+
     def test_nothing_is_left_open_when_holding_fails(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_journal(folder, encode(numbered(100)), segment_size=60)
         before = open_descriptors()
@@ -159,8 +174,9 @@ class TestSegmentsThatGo:
 
         monkeypatch.setattr(reader_module, "_open_in_either_form", sometimes)
         with pytest.raises(OSError, match="Too many open files"):
-            JournalReader(folder).hold()
+            JournalReader(folder).hold(held := HeldSegments(50))
         assert open_descriptors() == before
+        assert held.take(100) == 50
 
     def test_one_compressed_between_listing_and_opening_is_looked_for_again(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
