@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.config.options import SinkChoice, validate
+from plugin.delivery.batch_notes import BatchNotes, NotedTail, _pack, notes_folder, remove_stale
 from plugin.delivery.dead_letters import read_letter
 from plugin.delivery.report import ShareStatus, read_status
+from plugin.delivery.sharding import Share
 from plugin.delivery.tail import Tail
 from plugin.errors import JournalError
 from plugin.intake.attachments import Attachment, Attachments
@@ -38,7 +40,7 @@ from plugin.status.client import ask_status
 from plugin.status.client import read_status as decode_status
 from tests.delivery.conftest import FakeSink
 from tests.fuzz.budget import fuzzed
-from tests.fuzz.odd import JSON, NESTS, changed, changed_json
+from tests.fuzz.odd import JSON, NESTS, TEXTS, changed, changed_json
 from tests.intake.pump_harness import ONE, info_of
 from tests.journal.entries import encode, entries, numbered, write_journal
 from tests.sinks.receiving.process import Receivers
@@ -191,6 +193,39 @@ def test_a_dead_letter(line: bytes) -> None:
     letter = read_letter(line)
     if letter is not None:
         letter.record("prepared")
+
+
+NOTED = (NotedTail("a" * 64, "http", 12, 100, 100, 3), NotedTail("b" * 64, "http", 12, 2**62, 5, 3))
+SOUND_NOTED = _pack(NOTED, b"payload")
+CONTAINER_NAMES = st.sampled_from(["a" * 64, "b" * 64, "", ".", "..", "../x", "/", "a/b", "\0", "x" * 300]) | TEXTS
+HEADS = st.builds(
+    _pack,
+    st.lists(st.builds(NotedTail, CONTAINER_NAMES, TEXTS, *[st.integers(-(2**63), 2**63 - 1)] * 4), max_size=3).map(
+        tuple
+    ),
+    st.binary(max_size=20),
+)
+
+
+@fuzzed()
+@given(
+    changed(SOUND_NOTED) | HEADS | st.binary(max_size=40), st.sampled_from(["x-0-1.note", "x-1-2.note", "y-0-1.note"])
+)
+def test_the_note_of_a_batch(content: bytes, name: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        data = DataFolder(place)
+        notes_folder(data).mkdir(parents=True)
+        (notes_folder(data) / name).write_bytes(content)
+        notes = BatchNotes(data, Share(0, 1), "x", "http@a")
+        notes.claim("a" * 64, "http")
+        for _ in range(3):
+            noted = notes.take()
+            if noted is None:
+                break
+            with contextlib.suppress(OSError, JournalError):
+                notes.settle(noted.tails)
+            notes.remove()
+        remove_stale(data)
 
 
 SOUND_REPORT = msgspec.to_builtins(ShareStatus(pid=1, share=0, started=1, written=2, sinks=[], faults=["a"]))

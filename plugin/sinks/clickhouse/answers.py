@@ -11,7 +11,8 @@ from plugin.sinks.base import MisconfiguredError, RejectError, RetryError, SinkE
 from plugin.sinks.transport.http.responses import failure, retry_after, shorten
 
 _CODE_HEADER = "X-ClickHouse-Exception-Code"
-_CODE = re.compile(rb"Code: (\d+)\. ?(?:DB::)?")
+_CODE = re.compile(rb"Code: (\d{1,9})\. ?(?:DB::)?")
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 _ADVICE = {
     8: "check clickhouse-columns: the table lacks a column",
@@ -58,7 +59,7 @@ def judge(
 
 def _exception_code(headers: Mapping[str, str], body: bytes) -> int | None:
     given = headers.get(_CODE_HEADER, "")
-    if given.isascii() and given.isdigit():
+    if _NUMBER.fullmatch(given):
         return int(given)
     found = _CODE.search(body)
     return int(found[1]) if found and b"Exception" in body else None
