@@ -47,7 +47,8 @@ def _events(text: str, most_values: int = MOST_VALUES) -> Iterator[Any]:
     depth = values = documents = line = 0
     try:
         for event in yaml.parse(text, loader):
-            line = event.start_mark.line + 1
+            mark: Any = event.start_mark
+            line = mark.line + 1
             values += isinstance(event, yaml.NodeEvent)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             documents += isinstance(event, yaml.DocumentStartEvent)

@@ -14,6 +14,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived, StreamEnded
 from pamqp import commands, frame
+from pamqp.base import Frame
 
 Answers = Callable[[bytes], list[bytes]]
 
@@ -78,7 +79,7 @@ def amqp(sent: bytes) -> list[bytes]:
     return made
 
 
-def _frame(command: object, channel: int) -> bytes:
+def _frame(command: Frame, channel: int) -> bytes:
     content: bytes = frame.marshal(command, channel)
     return content
 

@@ -141,4 +141,4 @@ KEY = {"type": "service_account", "client_email": "a@b", "private_key": "-----BE
 @given(changed_json(KEY | {"private_key_id": "x", "project_id": "p", "token_uri": "http://a"}))
 def test_credentials_of_gcp(content: bytes) -> None:
     with contextlib.suppress(ValueError, MisconfiguredError):
-        parse_credentials(Secret(content.decode(errors="replace")))
+        parse_credentials(content.decode(errors="replace"))

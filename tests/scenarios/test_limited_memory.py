@@ -2,6 +2,7 @@
 
 import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def ask(server: Server, engine: Engine, receivers: Receivers, others: int, *, li
             limit(pid, DELIVER)
 
     containers = [first, *(engine.run(up.options) for _ in range(others))]
-    stuck = []
+    stuck: list[Any] = []
     for container in containers:
         container.print(b"".join(LINES) + LONG + b"\n")
         stuck += [engine.read_logs(container.info, ReadConfig()) for _ in range(6)] if len(stuck) < 210 else []

@@ -134,7 +134,7 @@ def filter_calls(calls: set[str], families: list[str]) -> None:
         number = seccomp.seccomp_syscall_resolve_name(name.encode())
         if number == -1:  # not of this machine's kind
             return
-        array = (_Comparison * len(comparisons))(*comparisons)
+        array = (_Comparison * len(comparisons))(*(_Comparison(*each) for each in comparisons))
         _check(seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(action), number, len(comparisons), array), name)
 
     special = {"socket", "mmap", "mprotect", "pkey_mprotect", "clone", "clone3", "unshare", "setns", "personality"}

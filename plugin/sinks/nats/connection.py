@@ -61,7 +61,7 @@ class NoRespondersError(Exception):
     """Nobody takes a subject."""
 
 
-class _Parser(Parser):  # type: ignore[misc]
+class _Parser(Parser):
     """Keeps no more of what a server says than one message can be."""
 
     async def parse(self, data: bytes = b"") -> None:
