@@ -84,8 +84,8 @@ class Tail:
         patience: float = Timing.patience,
         label: str = "",
         identities: Identities | None = None,
-        limit: int | None = None,
         open_journals: OpenJournals | None = None,
+        limit: int | None = None,
     ) -> None:
         self._identities = identities
         self._open_journals = open_journals
