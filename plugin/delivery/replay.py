@@ -190,7 +190,7 @@ class Replay:
             Timing.patience,
             info.label,
             identities,
-            self._bounds.limit,
+            limit=self._bounds.limit,
         )
         self._tail.hold()
         destination.add(self._tail)
