@@ -29,7 +29,7 @@ def read_yaml(text: str) -> Any:
 
     Nothing is taken for a number, a time or a merge, and no object is made. Raises ``YamlError``.
     """
-    return _Reading(text).document()
+    return _Reading(text).document() if text.strip() else None  # the library need not be loaded for nothing
 
 
 def check_yaml(text: str, most_values: int = MOST_VALUES) -> None:
