@@ -17,7 +17,7 @@ from plugin.docker.info import Info
 from plugin.journal.layout import DataFolder
 from plugin.journal.metadata import write_metadata
 from plugin.sinks.registry import schema
-from plugin.status.model import DestinationState, FilteredRecords
+from plugin.status.model import DestinationState, FilteredRecords, TakenAway
 from tests.status.examples import container, sink, status
 from tests.testbed.server import REPOSITORY
 
@@ -42,7 +42,10 @@ def fields_of(shown: object) -> set[str]:
 
 def test_the_status() -> None:
     kept = [FilteredRecords(stage="filter", reason="exclude", records=7)]
-    shown = json.loads(msgspec.json.encode(status(containers=[container(sinks=[sink(filtered=kept)])])))
+    gone = [TakenAway(instance="loki", undelivered_bytes=5)]
+    shown = json.loads(
+        msgspec.json.encode(status(containers=[container(sinks=[sink(filtered=kept)], taken_away=gone)]))
+    )
     told = documented("peavey status")
     assert fields_of(shown) <= told
     assert told <= fields_of(shown) | {state.value for state in DestinationState}

@@ -93,9 +93,9 @@ def site_engine(shared_console: tuple[Server, Site], shared_folder: Path) -> Ite
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium; while it is open, an event loop runs in this thread, so it is for this module alone."""
     path = shutil.which(CHROMIUM)
     if path is None:
         pytest.skip(f"{CHROMIUM} is not installed")

@@ -303,7 +303,7 @@ class TestAJournalWithoutItsNote:
     """A full disk did not take it while the container lived: its attachment stays, and tells whose it is."""
 
     def test_is_noted_by_the_next_process(self, harness: PumpHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(*_: object) -> None:
+        def refuse(*_: object, **__: object) -> None:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
@@ -329,7 +329,7 @@ class TestAJournalWithoutItsNote:
     def test_is_noted_when_there_is_room_and_the_attachment_goes(
         self, harness: PumpHarness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(*_: object) -> None:
+        def refuse(*_: object, **__: object) -> None:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:

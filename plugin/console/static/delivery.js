@@ -51,13 +51,13 @@ export async function showDead() {
   }
   const sinks = new Map();
   for (const letter of content.letters) {
-    const key = `${letter.container} ${letter.sink}`;
+    const key = `${letter.container_id} ${letter.sink}`;
     if (!sinks.has(key)) sinks.set(key, []);
     sinks.get(key).push(letter);
   }
   const parts = [];
   for (const letters of sinks.values()) {
-    const [{ container, name, sink }] = letters;
+    const [{ container_id: container, container_name: name, sink }] = letters;
     const said = el("span", { role: "status" });
     const again = el("button", { type: "button" }, "Send again");
     again.addEventListener("click", async () => {
@@ -71,7 +71,7 @@ export async function showDead() {
       again.disabled = false;
     });
     parts.push(el("h2", { dir: "auto" }, `${name || container.slice(0, 12)}, ${sink} `, again, said));
-    const rows = letters.map((one) => [new Date(one.time / 1e6).toLocaleString(), one.reason, text(one)]);
+    const rows = letters.map((one) => [new Date(one.time).toLocaleString(), one.reason, text(one)]);
     parts.push(table(["time", "reason", "line"], rows));
   }
   section.replaceChildren(...parts);
