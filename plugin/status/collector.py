@@ -249,12 +249,17 @@ class Overview:
     def _taken_away(self, container_id: str, known: _Known, segments: list[SegmentUse]) -> Iterator[TakenAway]:
         """Yield the sinks that have left a cursor, and that the container has no longer."""
         folder = self._data.container(container_id)
-        for instance in sorted(set(instances_with_cursors(folder)) - {choice.instance for choice in known.sinks}):
+        try:
+            instances = set(instances_with_cursors(folder))
+        except OSError as error:
+            logger.debug("container %s: %s", short_id(container_id), error)
+            return
+        for instance in sorted(instances - {choice.instance for choice in known.sinks}):
             if instance.startswith(REPLAY_PREFIX):
                 continue
             try:
                 cursor = cursor_in(folder, instance, known.birth)
-            except JournalError as error:
+            except (OSError, JournalError) as error:
                 logger.debug("container %s: %s", short_id(container_id), error)
                 continue
             if cursor is not None:

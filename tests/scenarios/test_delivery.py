@@ -347,7 +347,7 @@ def test_a_stopped_container_whose_note_is_damaged_is_told_and_delivered_when_it
     receiver.start()
     status = [sys.executable, "-m", "plugin", "status", "--socket", str(server.socket), "--json"]
     wait_until(lambda: "start the container again" in run_to_end(status).stdout.decode(), "status says what to do")
-    (fault,) = json.loads(run_to_end(status).stdout)["faults"]
+    (fault,) = json.loads(run_to_end(status).stdout)["faults_of_stopped"]
     assert fault.startswith(f"{container.id[:12]}: it is not delivered")
     assert str(note) in fault
     assert fault.partition(": ")[2] in server.log
