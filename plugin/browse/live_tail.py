@@ -1,13 +1,13 @@
 """A live tail of many containers, step by step, that can be left and gone on with without a gap."""
 
-import os
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plugin.browse.line_reader import LineReader, Place
-from plugin.browse.selection import Journal, Wanted, known_journals, select
+from plugin.browse.newcomers import Newcomers
+from plugin.browse.selection import Journal, Wanted, select
 from plugin.docker.info import short_id
 from plugin.errors import PeaveyError
 from plugin.journal.change_counters import GrowthListener, counter_of
@@ -58,18 +58,16 @@ class LiveTail:
         self, data: DataFolder, wanted: Wanted, *, tail: int, wants: Callable[[Line], bool], places: str = ""
     ) -> None:
         self._data = data
-        self._wanted = wanted
         self._wants = wants
         self._growth = GrowthListener(data)
         self._growth.listen()
-        self._listed = self._change()
-        self._journals = known_journals(data)
+        self._newcomers = Newcomers(data, wanted)
         self._swept = time.monotonic()
         self._followed: dict[str, tuple[Journal, LineReader]] = {}
         self._due: dict[str, None] = {}
         self._first = 0 if places else tail
         known = parse_places(places)
-        chosen = select(self._journals, wanted, data).chosen
+        chosen = select(self._newcomers.journals, wanted, data).chosen
         if len(chosen) > MOST_CONTAINERS:
             raise PeaveyError(f"{len(chosen)} containers fit; at most {MOST_CONTAINERS} can be followed at once")
         for journal in chosen:
@@ -145,16 +143,7 @@ class LiveTail:
             self._due |= {name: None for name in self._followed if counter_of(name) in grown}
 
     def _join_new(self) -> None:
-        changed = self._change()
-        if (changed and changed == self._listed) or not self._wanted.is_open:
-            return
-        self._journals = known_journals(self._data, self._journals)
-        self._listed = changed if all(one.name for one in self._journals.values()) else 0  # its name may be to come
-        try:
-            chosen = select(self._journals, self._wanted, self._data).chosen
-        except PeaveyError:
-            return
-        for journal in chosen:
+        for journal in self._newcomers.look():
             if journal.id not in self._followed and len(self._followed) < MOST_CONTAINERS:
                 self._follow(journal, tail=-1, place=None)
 
@@ -169,12 +158,6 @@ class LiveTail:
     def _forget(self, name: str) -> None:
         self._followed.pop(name)[1].close()
         self._due.pop(name, None)
-
-    def _change(self) -> int:
-        try:
-            return os.stat(self._data.containers).st_mtime_ns
-        except OSError:
-            return 0
 
 
 def parse_places(text: str) -> dict[str, Place]:

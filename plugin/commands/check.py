@@ -21,10 +21,10 @@ from plugin.delivery.destination_key import destination_key
 from plugin.delivery.origin import make_origin
 from plugin.docker.info import Info
 from plugin.docker.times import format_time
-from plugin.errors import JournalError, OptionError, PeaveyError, SettingError
+from plugin.errors import OptionError, PeaveyError, SettingError
 from plugin.journal.accepted_profiles import Accepted, read_accepted
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import read_metadata
+from plugin.journal.metadata import require_metadata
 from plugin.journal.redirects import read_redirect
 from plugin.sinks.base import (
     MisconfiguredError,
@@ -136,9 +136,7 @@ def _choices(
 
 def _of_container(rules: Rules, data: DataFolder, name: str) -> Iterator[tuple[SinkChoice, Info]]:
     folder = data.container(find_container(data, name))
-    metadata = read_metadata(folder)
-    if metadata is None:
-        raise JournalError(f"{folder}: its info.json is missing, which has its log-opts")
+    metadata = require_metadata(folder)
     options, faults = rules.read(metadata.info, read_redirect(folder))
     if faults:
         raise OptionError(faults)

@@ -11,10 +11,10 @@ from plugin.browse.selection import find_container
 from plugin.commands.discovery import find_data
 from plugin.config.effective import Rules
 from plugin.config.settings import load_settings
-from plugin.errors import JournalError, ProfilesError
+from plugin.errors import ProfilesError
 from plugin.journal.accepted_profiles import read_accepted
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import read_metadata
+from plugin.journal.metadata import require_metadata
 from plugin.journal.redirects import read_redirect
 from plugin.sinks.registry import schema
 
@@ -68,9 +68,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     data = DataFolder(find_data(arguments, os.environ))
     folder = data.container(find_container(data, arguments.what))
-    metadata = read_metadata(folder)
-    if metadata is None:
-        raise JournalError(f"{folder}: its info.json is missing, which has its log-opts")
+    metadata = require_metadata(folder)
     accepted = read_accepted(data)
     given = load_settings(vars(arguments), os.environ, schema(), ["log_opts"]).log_opts
     rules = Rules(given or accepted.log_opts, schema(), accepted.profiles)

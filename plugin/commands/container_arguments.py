@@ -1,8 +1,11 @@
 """The arguments by which a command is told containers: names, and flags that choose by label."""
 
 import argparse
+import sys
+from collections.abc import Mapping
 
-from plugin.browse.selection import Wanted
+from plugin.browse.selection import Journal, Selection, Wanted, describe_older, select
+from plugin.journal.layout import DataFolder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label", action="append", default=[], metavar="KEY[=VALUE]", help="containers with this label"
     )
+
+
+def require_some(arguments: argparse.Namespace) -> None:
+    """Exit with the usage if nothing chooses containers; ``wrong_usage`` is the parser's ``error``, ``all`` a flag."""
+    if not (arguments.names or arguments.project or arguments.service or arguments.label or arguments.all):
+        arguments.wrong_usage("name a CONTAINER, or choose with --project, --service, --label or --all")
+
+
+def choose(journals: Mapping[str, Journal], wanted: Wanted, data: DataFolder) -> Selection:
+    """Return the containers that are wanted, and tell of older ones of the same names. Raises as ``select`` does."""
+    chosen = select(journals, wanted, data)
+    for message in describe_older(chosen.older):
+        print(f"peavey: {message}", file=sys.stderr)
+    return chosen
 
 
 def wanted_by(arguments: argparse.Namespace, *, everything: bool) -> Wanted:

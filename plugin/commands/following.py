@@ -1,12 +1,11 @@
 """Following the journals of many containers, through restarts, and of those that start meanwhile."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 
-from plugin.browse.selection import Journal, Wanted, known_journals, select
+from plugin.browse.newcomers import Newcomers
+from plugin.browse.selection import Journal, Wanted
 from plugin.docker.frames import HEADER_SIZE, decode_entry, entry_size
-from plugin.errors import PeaveyError
 from plugin.intake.attachments import Attachments
 from plugin.journal.change_counters import GrowthListener, counter_of
 from plugin.journal.layout import DataFolder
@@ -61,15 +60,13 @@ class Follower:
         self._growth = GrowthListener(data)
         self._attachments = Attachments(data.streams)
         self._followed: dict[str, tuple[Journal, LogReading]] = {}
-        self._journals: dict[str, Journal] = {}
-        self._listed = 0
+        self._newcomers: Newcomers | None = None
         self._swept = 0.0
 
     def begin(self, journals: dict[str, Journal], chosen: list[Journal]) -> dict[str, tuple[Journal, LogReading]]:
         """Open readings of the containers that are there; read each to its end before ``rounds``."""
         self._growth.listen()
-        self._listed = self._change()
-        self._journals = journals
+        self._newcomers = Newcomers(self._data, self._wanted, journals)
         for journal in chosen:
             self._followed[journal.id] = (journal, LogReading(self._data.container(journal.id), self._query))
         return self._followed
@@ -120,28 +117,11 @@ class Follower:
 
     def _join_new(self) -> None:
         """Follow the containers that have begun to print since, where they fit, from their first line on."""
-        changed = self._change()
-        if changed and changed == self._listed:
-            return
-        self._journals = known_journals(self._data, self._journals)
-        self._listed = changed if all(one.name for one in self._journals.values()) else 0  # its name may be to come
-        if not self._wanted.is_open:
-            return
-        try:
-            chosen = select(self._journals, self._wanted, self._data).chosen
-        except PeaveyError:
-            return
-        for journal in chosen:
+        for journal in self._newcomers.look() if self._newcomers else ():
             if journal.id not in self._followed:
                 query = LogQuery(since=self._query.since, until=self._query.until, follow=True)
                 self._followed[journal.id] = (journal, LogReading(self._data.container(journal.id), query))
                 self._announce(journal)
-
-    def _change(self) -> int:
-        try:
-            return os.stat(self._data.containers).st_mtime_ns
-        except OSError:
-            return 0
 
     def _runs(self) -> bool:
         return any(attachment.info.container_id in self._followed for attachment in self._attachments.load())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.browse.selection import Journal, describe_older, known_journals, select
+from plugin.browse.selection import Journal, known_journals
 from plugin.commands import container_arguments
 from plugin.commands.container_arguments import wanted_by
 from plugin.commands.discovery import find_data
@@ -79,9 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not (arguments.names or arguments.project or arguments.service or arguments.label):
         arguments.wrong_usage("name a CONTAINER, or choose with --project, --service or --label")
     data = DataFolder(find_data(arguments, os.environ))
-    chosen = select(known_journals(data), wanted_by(arguments, everything=False), data)
-    for message in describe_older(chosen.older):
-        print(f"peavey: {message}", file=sys.stderr)
+    chosen = container_arguments.choose(known_journals(data), wanted_by(arguments, everything=False), data)
     rules = rules_in_force(data, arguments, os.environ)
     containers = [_look_at(data, rules, one) for one in chosen.chosen]
     if arguments.sink:

@@ -4,19 +4,18 @@ import argparse
 import heapq
 import os
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from plugin.browse.levels import at_least
-from plugin.browse.selection import Journal, Selection, describe_older, known_journals, select
-from plugin.browse.timestamps import parse_moment
+from plugin.browse.selection import Journal, Selection, known_journals
 from plugin.commands import container_arguments
 from plugin.commands.container_arguments import wanted_by
 from plugin.commands.discovery import find_data
 from plugin.commands.following import Follower, Found, lines_of, split_lines
 from plugin.commands.line_printer import LinePrinter, PrintOptions, is_colourful, label
 from plugin.commands.rlimits import raise_file_limit
+from plugin.commands.time_arguments import read_span
 from plugin.errors import PeaveyError
 from plugin.journal.layout import DataFolder
 from plugin.journal.lines import Line
@@ -64,9 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the logs. Raises ``PeaveyError`` if no container fits, or an argument is invalid."""
+    container_arguments.require_some(arguments)
     filtered = bool(arguments.project or arguments.service or arguments.label)
-    if not (arguments.names or filtered or arguments.all):
-        arguments.wrong_usage("name a CONTAINER, or choose with --project, --service, --label or --all")
     follow = arguments.follow or arguments.until_stop
     query = _query(arguments, follow=follow)
     chooser = _chooser(arguments, query)
@@ -76,9 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = DataFolder(find_data(arguments, os.environ))
     wanted = wanted_by(arguments, everything=arguments.all)
     journals = known_journals(data)
-    chosen = select(journals, wanted, data)
-    for message in describe_older(chosen.older):
-        print(f"peavey: {message}", file=sys.stderr)
+    chosen = container_arguments.choose(journals, wanted, data)
     several = len(chosen.chosen) > 1 or filtered or arguments.all or any("*" in name for name in arguments.names)
     printer = LinePrinter(_print_options(arguments, several=several))
     for journal in chosen.chosen:
@@ -102,14 +98,8 @@ def _query(arguments: argparse.Namespace, *, follow: bool) -> LogQuery:
             tail = int(arguments.tail)
         except ValueError:
             raise PeaveyError(f"--tail: '{arguments.tail}' is neither a number nor 'all'") from None
-    moments = {}
-    for flag in ("since", "until"):
-        text = getattr(arguments, flag)
-        try:
-            moments[flag] = parse_moment(text, time.time_ns()) if text else 0
-        except ValueError as error:
-            raise PeaveyError(f"--{flag}: {error}") from None
-    return LogQuery(tail=tail, since=moments["since"], until=moments["until"], follow=follow)
+    since, until = read_span(arguments)
+    return LogQuery(tail=tail, since=since, until=until, follow=follow)
 
 
 def _chooser(arguments: argparse.Namespace, query: LogQuery) -> SearchQuery | None:

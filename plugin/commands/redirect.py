@@ -17,10 +17,10 @@ from plugin.config.profiles import Redirect
 from plugin.config.start import parse_start
 from plugin.delivery.report import read_status
 from plugin.docker.info import short_id
-from plugin.errors import JournalError, OptionError, PeaveyError
+from plugin.errors import OptionError, PeaveyError
 from plugin.journal.cursors.store import instances_with_cursors
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import JournalMetadata, read_metadata
+from plugin.journal.metadata import JournalMetadata, require_metadata
 from plugin.journal.redirects import ask, read_redirect, remove_redirect, write_redirect
 
 SUMMARY = "send the logs of existing containers elsewhere, or back"
@@ -143,8 +143,4 @@ def _undo(data: DataFolder, found: list[JournalMetadata]) -> int:
 
 
 def _metadata(data: DataFolder, container: str) -> JournalMetadata:
-    folder = data.container(find_container(data, container))
-    metadata = read_metadata(folder)
-    if metadata is None:
-        raise JournalError(f"{folder}: its info.json is missing, which has its log-opts")
-    return metadata
+    return require_metadata(data.container(find_container(data, container)))

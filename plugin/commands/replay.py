@@ -13,8 +13,7 @@ from functools import partial
 
 import msgspec
 
-from plugin.browse.selection import Journal, describe_older, known_journals, select
-from plugin.browse.timestamps import parse_moment
+from plugin.browse.selection import known_journals
 from plugin.commands import container_arguments
 from plugin.commands.container_arguments import wanted_by
 from plugin.commands.discovery import find_data
@@ -22,6 +21,7 @@ from plugin.commands.humanize import show_bytes, show_count, show_seconds
 from plugin.commands.log_opts import given_log_opts
 from plugin.commands.rlimits import raise_file_limit
 from plugin.commands.rules_in_force import RULES_SETTINGS, rules_in_force
+from plugin.commands.time_arguments import read_span
 from plugin.config.effective import Rules
 from plugin.config.options import SinkChoice, check_start
 from plugin.config.parsing import hint, printable
@@ -30,9 +30,9 @@ from plugin.delivery.destination_ids import DestinationNames
 from plugin.delivery.replay import Replay, Span
 from plugin.delivery.replay import run as run_replays
 from plugin.docker.info import Info
-from plugin.errors import JournalError, OptionError, PeaveyError
+from plugin.errors import OptionError, PeaveyError
 from plugin.journal.layout import DataFolder
-from plugin.journal.metadata import JournalMetadata, read_metadata
+from plugin.journal.metadata import JournalMetadata, require_metadata
 from plugin.journal.redirects import read_redirect
 from plugin.transforms.base import Transform
 from plugin.transforms.chain import make_stages
@@ -74,20 +74,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises ``PeaveyError`` before anything is sent.
     """
-    if not (arguments.names or arguments.project or arguments.service or arguments.label or arguments.all):
-        arguments.wrong_usage("name a CONTAINER, or choose with --project, --service, --label or --all")
+    container_arguments.require_some(arguments)
     span = _span(arguments)
     data = DataFolder(find_data(arguments, os.environ))
     raise_file_limit()
-    chosen = select(known_journals(data), wanted_by(arguments, everything=arguments.all), data)
-    for message in describe_older(chosen.older):
-        print(f"peavey: {message}", file=sys.stderr)
+    wanted = wanted_by(arguments, everything=arguments.all)
+    chosen = container_arguments.choose(known_journals(data), wanted, data)
     rules = rules_in_force(data, arguments, os.environ)
+    found = [require_metadata(data.container(one.id)) for one in chosen.chosen]
     if arguments.sink:
-        found = _with_sink(rules, data, [*_metadata(data, chosen.chosen)], arguments.sink)
+        found = _with_sink(rules, data, found, arguments.sink)
         pick = _to_own(rules, data, arguments.sink)
     else:
-        found = [*_metadata(data, chosen.chosen)]
         pick = _to_other(rules, arguments.log_opt)
     names = DestinationNames(data)
     os.nice(max(0, _NICE - os.nice(0)))
@@ -109,24 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _span(arguments: argparse.Namespace) -> Span:
-    moments = {}
-    for flag in ("since", "until"):
-        text = getattr(arguments, flag)
-        try:
-            moments[flag] = parse_moment(text, time.time_ns()) if text else 0
-        except ValueError as error:
-            raise PeaveyError(f"--{flag}: {error}") from None
-    if moments["until"] and moments["since"] > moments["until"]:
+    since, until = read_span(arguments)
+    if until and since > until:
         raise PeaveyError("--since is later than --until: no line lies between them")
-    return Span(moments["since"], moments["until"], f"{arguments.since} {arguments.until}")
-
-
-def _metadata(data: DataFolder, chosen: Sequence[Journal]) -> Iterator[JournalMetadata]:
-    for one in chosen:
-        metadata = read_metadata(data.container(one.id))
-        if metadata is None:
-            raise JournalError(f"{data.container(one.id)}: its info.json is missing, which has its log-opts")
-        yield metadata
+    return Span(since, until, f"{arguments.since} {arguments.until}")
 
 
 _Pick = Callable[[JournalMetadata], tuple[SinkChoice, ...]]

@@ -67,6 +67,14 @@ def read_metadata(folder: Path) -> JournalMetadata | None:
         raise JournalError(f"cannot use {path}: {error}") from error
 
 
+def require_metadata(folder: Path) -> JournalMetadata:
+    """Read a journal's metadata. Raises ``JournalError`` if it is damaged or not there."""
+    metadata = read_metadata(folder)
+    if metadata is None:
+        raise JournalError(f"{folder}: its info.json is missing, which has its log-opts")
+    return metadata
+
+
 def write_metadata(
     folder: Path, info: Info, stream: str, birth: int, earlier: Sequence[Earlier] = (), *, ended: bool = False
 ) -> JournalMetadata:
