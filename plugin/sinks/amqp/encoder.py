@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgpack
 
 from plugin.records.record import Record
-from plugin.sinks.encoding.line_objects import after_lines, encode_objects
+from plugin.sinks.encoding.json_objects import after_lines, encode_objects
 
 _MOST_BYTES = 256 * 1024
 

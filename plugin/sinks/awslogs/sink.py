@@ -84,7 +84,7 @@ class AwslogsSink(Sink[LogStream]):
         if fault is None and (reason := self._progress.refusal(batch)):
             fault = RejectError(f"{self._api.site} refused it: {reason}")
         if fault is None or (batch.records == 1 and isinstance(fault, RejectError)):
-            self._progress.forget(batch)  # a dead letter is asked for anew if it comes again
+            self._progress.forget(batch)  # a dead letter is asked for again if it comes again
         if fault is not None:
             raise fault
 

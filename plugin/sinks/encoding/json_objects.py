@@ -1,4 +1,4 @@
-"""Records as JSON objects. Also runs compiled (see ``json_objects.pxd``)."""
+"""Records as JSON objects: end to end, or one by one. Also runs compiled (see ``json_objects.pxd``)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,20 +14,43 @@ from plugin.sinks.encoding.timestamps import NO_SECOND, THREE_DIGITS
 _LAST_DIGITS = [digits + b'Z","log":"' for digits in THREE_DIGITS]
 
 
-def fields_after_line(origin: Origin, fields: Mapping[str, object]) -> dict[str, bytes]:
-    """Return what follows a line up to its offset, by source: ``fields`` are the same for all lines of a container."""
-    id_field = f',"id":"{origin.info.id}-{origin.birth:x}-'.encode()
+def after_lines(fields: Mapping[str, object], before_offset: bytes) -> dict[str, bytes]:
+    """Return what follows a line in its object, by source: ``fields``, which all have, and what leads to the offset."""
     return {
-        source: b'",' + orjson.dumps({"source": source, **fields})[1:-1] + id_field for source in ("stdout", "stderr")
+        source: b'",%b,%b' % (orjson.dumps({"source": source, **fields})[1:-1], before_offset)
+        for source in ("stdout", "stderr")
     }
 
 
-def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, closing: bytes) -> bytes:
-    """Write records as JSON objects in UTF-8, with ``separator`` between them.
+def fields_after_line(origin: Origin, fields: Mapping[str, object]) -> dict[str, bytes]:
+    """Return what follows a line up to its offset in an ``id``, by source: see `after_lines`.
 
-    ``timestamp`` is RFC 3339 in UTC with nine digits after the point. ``id`` is the same whenever the record is sent
-    and that of no other: the container's short id, the birth of its journal and the offset there. What is prepared for
-    each record has what `fields_after_line` gives, as ``after_line``.
+    The id is the same whenever the record is sent and that of no other: the container's short id, the birth of its
+    journal and the offset there.
+    """
+    return after_lines(fields, f'"id":"{origin.info.id}-{origin.birth:x}-'.encode())
+
+
+def join_objects(records: Sequence[Record], opening: bytes, separator: bytes, closing: bytes) -> bytes:
+    """Write records as objects in UTF-8 with an ``id``, with ``separator`` between them.
+
+    What is prepared for each has what `fields_after_line` returns, as ``after_line``.
+    """
+    return _join(records, b'"', opening, separator, closing)
+
+
+def encode_objects(records: Sequence[Record], ending: bytes) -> list[bytes]:
+    """Encode each record as an object in UTF-8.
+
+    What is prepared for each has what `after_lines` returns, as ``after_line``; ``ending`` follows the offset.
+    """
+    return _join(records, ending, b"", b"\n", b"").split(b"\n") if records else []  # none has a line feed in itself
+
+
+def _join(records: Sequence[Record], ending: bytes, opening: bytes, separator: bytes, closing: bytes) -> bytes:
+    """Write objects of time, line, what the lines of their container share, offset, ``ending``, level and fields.
+
+    ``timestamp`` is RFC 3339 in UTC with nine digits after the point.
     """
     parts = [opening]
     lines = strings([record.line for record in records])
@@ -36,6 +59,7 @@ def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, 
     source = ""
     second = NO_SECOND
     begin = after_line = b""
+    end = ending + b"}"
     for number, record in enumerate(records):
         if record.prepared is not prepared or record.source != source:
             prepared, source = record.prepared, record.source
@@ -53,14 +77,10 @@ def encode_objects(records: Sequence[Record], opening: bytes, separator: bytes, 
                 last_digits[nanos % 1_000],
                 lines[number],
                 after_line,
-                b'%d"}' % record.offset if record.fields is None and record.severity == 0 else _end_with_more(record),
+                b"%d" % record.offset,
+                end if record.fields is None and record.severity == 0 else ending + members_of(record) + b"}",
                 separator,
             )
         )
     parts[-1] = closing
     return b"".join(parts)
-
-
-def _end_with_more(record: Record) -> bytes:
-    """Write the end of an object that has a level or fields."""
-    return b'%d"%b}' % (record.offset, members_of(record))

@@ -1,4 +1,4 @@
-"""What the objects of the sink ``http`` hold; `encode_objects` writes them."""
+"""What the objects of the sink ``http`` hold; `join_objects` writes them."""
 
 from dataclasses import dataclass
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from plugin.sinks.base import Origin, Record, Sink
 from plugin.sinks.encoding.bounds import Bounds, bounded
 from plugin.sinks.encoding.compression import compressor, content_encoding
-from plugin.sinks.encoding.json_objects import encode_objects
+from plugin.sinks.encoding.json_objects import join_objects
 from plugin.sinks.http.encoder import PreparedObjects, prepare_objects
 from plugin.sinks.http.options import HttpOptions
 from plugin.sinks.transport.http.client import HttpClient
@@ -37,8 +37,8 @@ class HttpSink(Sink[PreparedObjects]):
     def encode(self, records: Sequence[Record]) -> bytes:
         """Encode objects, one a line or as an array, compressed where asked for."""
         if self._is_array:
-            return self._compress(encode_objects(records, b"[", b",\n", b"]\n"))
-        return self._compress(encode_objects(records, b"", b"\n", b"\n"))
+            return self._compress(join_objects(records, b"[", b",\n", b"]\n"))
+        return self._compress(join_objects(records, b"", b"\n", b"\n"))
 
     async def send(self, payload: bytes) -> None:
         """Send; returns at 2xx."""

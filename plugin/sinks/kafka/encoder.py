@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import msgpack
 
 from plugin.records.record import Record
-from plugin.sinks.encoding.line_objects import after_lines, encode_objects, ends_of_messages
+from plugin.sinks.encoding.json_objects import after_lines, encode_objects
+from plugin.sinks.encoding.message_ends import ends_of_messages
 
 
 @dataclass(frozen=True, slots=True, eq=False)

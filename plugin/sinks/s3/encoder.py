@@ -8,7 +8,7 @@ import msgspec
 
 from plugin.sinks.base import Origin, Record
 from plugin.sinks.encoding.container_members import members_of_container
-from plugin.sinks.encoding.json_objects import encode_objects, fields_after_line
+from plugin.sinks.encoding.json_objects import fields_after_line, join_objects
 from plugin.sinks.s3.keys import HOUR, folder_at, name_of
 
 _DIGEST_SIZE = 4
@@ -56,7 +56,7 @@ def encode_batch(records: Sequence[Record], compress: Callable[[bytes], bytes], 
             group = groups.setdefault((folder_at(prepared.folder, hour), prepared.identity), [])
         group.append(record)
     objects = [
-        _stored(folder, identity, group, compress(encode_objects(group, b"", b"\n", b"\n")), suffix)
+        _stored(folder, identity, group, compress(join_objects(group, b"", b"\n", b"\n")), suffix)
         for (folder, identity), group in groups.items()
     ]
     return msgspec.msgpack.encode(objects)
