@@ -29,11 +29,11 @@ class MotoServer:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """Return botocore's client for a service."""
         return botocore.session.Session().create_client(
             service,
-            region_name=REGION,
+            region_name=region,
             endpoint_url=self.url,
             aws_access_key_id=KEY,
             aws_secret_access_key=SECRET_KEY,

@@ -4,22 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sinks.s3.moto_server import MotoServer, moto_server
+from tests.sinks.s3.moto_bucket import MotoBucket
 from tests.sinks.s3.store import Store
-
-
-@pytest.fixture(scope="session")
-def shared_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
-    """One process of moto's."""
-    with moto_server(tmp_path_factory.mktemp("moto")) as server:
-        yield server
+from tests.testbed.aws import MotoServer
 
 
 @pytest.fixture
-def moto(shared_moto: MotoServer) -> MotoServer:
-    """It, with an empty bucket."""
-    shared_moto.empty()
-    return shared_moto
+def moto(moto: MotoServer) -> MotoBucket:
+    """An empty bucket of moto's."""
+    bucket = MotoBucket(moto)
+    bucket.empty()
+    return bucket
 
 
 @pytest.fixture

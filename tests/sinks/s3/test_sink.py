@@ -18,7 +18,7 @@ from plugin.sinks.s3.encoder import decode_batch
 from plugin.sinks.s3.options import S3Options
 from tests.sinks.factories import INFO, NOISE, TIME, origin_of, records_of, sink_of
 from tests.sinks.http_servers import answer_by, failure_of, http_server, requests_of
-from tests.sinks.s3.moto_server import MotoServer
+from tests.sinks.s3.moto_bucket import MotoBucket
 from tests.sinks.s3.store import HANG_UP, KEY_ID, LOSE, SECRET_KEY, Fault, Refusal, Store
 
 MIB = 1 << 20
@@ -57,7 +57,7 @@ def large(sink: Sink[Any], mib: int) -> list[Record]:
 
 class TestMoto:
     @pytest.mark.parametrize(("compression", "suffix"), [("zstd", ".zst"), ("gzip", ".gz"), ("none", "")])
-    def test_an_object(self, moto: MotoServer, compression: str, suffix: str) -> None:
+    def test_an_object(self, moto: MotoBucket, compression: str, suffix: str) -> None:
         sink = s3_sink(moto.url, s3_compression=compression)
         assert send(sink, records_of(sink, [b"\xff a", b"b"])) == [None]
         ((key, lines),) = moto.objects().items()
@@ -65,7 +65,7 @@ class TestMoto:
         assert key.endswith(f".ndjson{suffix}")
         assert [line["log"] for line in lines] == ["\ufffd a", "b"]
 
-    def test_an_object_for_each_container_and_hour_as_the_key_has_it(self, moto: MotoServer) -> None:
+    def test_an_object_for_each_container_and_hour_as_the_key_has_it(self, moto: MotoBucket) -> None:
         sink = s3_sink(moto.url, s3_key="/a b+c//{{.Name}}/%Y/%m/%d/%H/../é%%&?#~/")
         other = sink.prepare(origin_of(OTHER))
         web = records_of(sink, [b"0", b"1"]) + records_of(sink, [b"2"], time=TIME + 3_600_000_000_000)
@@ -77,7 +77,7 @@ class TestMoto:
             "a b+c/web/2023/11/14/23/é%&?#~": ["2"],
         }
 
-    def test_how_objects_are_kept(self, moto: MotoServer) -> None:
+    def test_how_objects_are_kept(self, moto: MotoBucket) -> None:
         options = {"s3_storage_class": "STANDARD_IA", "s3_server_side_encryption": "aws:kms", "s3_kms_key_id": "key-1"}
         sink = s3_sink(moto.url, s3_compression="none", s3_part_size="5m", **options)
         assert send(sink, records_of(sink, [b"a"]), large(sink, 6)) == [None, None]
@@ -89,7 +89,7 @@ class TestMoto:
             assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "key-1")
             assert head["ContentType"] == "application/x-ndjson"
 
-    def test_a_large_object_goes_in_parts_and_is_not_written_again(self, moto: MotoServer) -> None:
+    def test_a_large_object_goes_in_parts_and_is_not_written_again(self, moto: MotoBucket) -> None:
         sink = s3_sink(moto.url, s3_compression="none", s3_part_size="5m")
         batch = large(sink, 11)
         assert send(sink, batch, batch) == [None, None]
@@ -97,7 +97,7 @@ class TestMoto:
         assert [line["log"] for line in lines] == [record.line.decode(errors="replace") for record in batch]
         assert "Uploads" not in moto.client.list_multipart_uploads(Bucket="logs")
 
-    def test_a_bucket_that_is_not_there(self, moto: MotoServer) -> None:
+    def test_a_bucket_that_is_not_there(self, moto: MotoBucket) -> None:
         failure = failure_of(s3_sink(moto.url, s3_bucket="nowhere"), b"a")
         assert isinstance(failure, MisconfiguredError)
         assert str(failure).endswith("(create the bucket)")
