@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = parsed.run
     try:
         status = command(parsed)
-        sys.stdout.flush()  # here, where a reader that has gone is no error
+        sys.stdout.flush()  # here, where a reader that has gone is not an error
     except PeaveyError as error:
         print(f"peavey: {error}", file=sys.stderr)
         return 1

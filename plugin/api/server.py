@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -73,6 +74,21 @@ def _remove_stale(path: Path) -> None:
     raise SettingError(f"cannot listen on {path}: another process listens on it")
 
 
+def server_config(app: ASGIApp, **differences: Any) -> uvicorn.Config:
+    """Return the configuration of a server of ours, with ``differences`` as of ``uvicorn.Config``."""
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_NEVER,
+        **differences,
+    )
+
+
 def serve(
     app: ASGIApp, listener: socket.socket, on_shutdown: Callable[[], None], further: FurtherAddress | None = None
 ) -> None:
@@ -82,20 +98,7 @@ def serve(
 
     Idle connections are never closed before: the engine could be reusing one at that moment.
     """
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        loop="asyncio",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=_NEVER,
-        timeout_graceful_shutdown=_GRACE,
-    )
+    config = server_config(app, http="httptools", lifespan="on", date_header=False, timeout_graceful_shutdown=_GRACE)
     path = listener.getsockname()
     server = _Server(config, on_shutdown, further)
     for number in _ENDING:  # already now, since a handler that raises could do so in the making of the event loop

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import uvicorn
 
+from plugin.api.server import server_config
 from plugin.api.tcp_listener import FurtherAddress
 from plugin.api.tcp_protocol import BoundedProtocol, Connections, end_quietly
 from plugin.commands.discovery import find_data, find_socket
 from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit
 from plugin.config.listen_address import ListenAddress
-from plugin.config.settings import SETTINGS as ALL_SETTINGS
-from plugin.config.settings import Settings, load_settings
+from plugin.config.settings import Settings, as_variables, load_settings
 from plugin.console.access import Access
 from plugin.console.app import Console
 from plugin.errors import SettingError
@@ -42,7 +42,6 @@ _USUAL = ListenAddress("127.0.0.1", 9465)
 _NICE = 10
 _GRACE = 1
 _PER_ADDRESS = 48
-_NEVER = 10 * 365 * 24 * 3600
 _LONG_ANSWERS = ("/api/tail", "/api/download")
 
 
@@ -111,9 +110,7 @@ def _no_password() -> str:
 
 def _environment(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the environment of commands that the page runs, with the settings that came as flags."""
-    given = vars(arguments)
-    flags = {s.variable: str(given[s.name]) for s in ALL_SETTINGS if given.get(s.name) is not None}
-    return {**os.environ, **flags, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return {**os.environ, **as_variables(vars(arguments)), "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 class _Server(uvicorn.Server):
@@ -128,21 +125,10 @@ class _Server(uvicorn.Server):
         supervised: bool,
     ) -> None:
         connections = Connections(_PER_ADDRESS)
-        config = uvicorn.Config(
-            console.app(),
-            http=functools.partial(  # type: ignore[arg-type]
-                BoundedProtocol, connections=connections, hosts=settings.http_hosts, long_answers=_LONG_ANSWERS
-            ),
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_NEVER,
-            timeout_graceful_shutdown=_GRACE,
+        protocol = functools.partial(
+            BoundedProtocol, connections=connections, hosts=settings.http_hosts, long_answers=_LONG_ANSWERS
         )
+        config = server_config(console.app(), http=protocol, lifespan="off", timeout_graceful_shutdown=_GRACE)
         config.load()
         config.ssl = context
         super().__init__(config)
@@ -156,7 +142,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Live tails never end by themselves: that they are cut off is as intended, and no error worth a stack trace.
+        # Live tails never end by themselves: that they are cut off is as intended, not an error worth a stack trace.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         end_quietly()
         self._console.stop()

@@ -48,7 +48,7 @@ class Scroller:
 
 
 def watch(console: Console, lines: Callable[[], Sequence[Text]], interval: float) -> None:
-    """Show lines on the whole screen, made anew every ``interval`` seconds, until q is pressed."""
+    """Show lines on the whole screen, made again every ``interval`` seconds, until q is pressed."""
     scroller = Scroller()
     with _keys() as read_key, console.screen(hide_cursor=True):
         while True:

@@ -21,7 +21,7 @@ from plugin.commands.logging_setup import log_to_stdout
 from plugin.commands.rlimits import raise_file_limit, within_limit
 from plugin.config.files import restrict
 from plugin.config.profiles import Profiles
-from plugin.config.settings import LOGGING_DIR, Settings, load_settings, written_settings
+from plugin.config.settings import LOGGING_DIR, Settings, as_variables, load_settings, written_settings
 from plugin.config.settings import SETTINGS as ALL_SETTINGS
 from plugin.delivery.supervisor import Supervisor
 from plugin.intake.admission import Admission
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     if further is not None:
         further.listen()
         if settings.console:
-            console = ConsoleProcess(further, _environment(arguments))
+            console = ConsoleProcess(further, as_variables(vars(arguments)))
     listener = bind(settings.socket)
     with ExitStack() as at_end:  # a signal may come before we serve, too
         at_end.callback(logging.shutdown)
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         at_end.callback(os.close, lock)
         at_end.callback(settings.socket.unlink, missing_ok=True)
         admission = Admission(data, settings.log_opts, schema())
-        supervisor = Supervisor(data, settings.delivery_workers, _environment(arguments))
+        supervisor = Supervisor(data, settings.delivery_workers, as_variables(vars(arguments)))
         at_end.callback(supervisor.stop)
         bounds = DiskBounds(
             limit=settings.disk_limit,
@@ -136,9 +136,3 @@ def _doubts(arguments: argparse.Namespace, settings: Settings) -> Iterator[str]:
             "--log-opts holds a secret, which every user of this host can see in the list of processes:"
             " give it by PEAVEY_LOG_OPTS, or as --log-opts @FILE"
         )
-
-
-def _environment(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the settings that came as flags as variables, for the processes that are started."""
-    given = vars(arguments)
-    return {s.variable: str(given[s.name]) for s in ALL_SETTINGS if given.get(s.name) is not None}

@@ -462,6 +462,12 @@ def written_settings(arguments: Mapping[str, object], environ: Mapping[str, str]
     return " ".join(f"{setting.variable}={shown(setting) or 'none'}" for setting in SETTINGS)
 
 
+def as_variables(arguments: Mapping[str, object]) -> dict[str, str]:
+    """Return the settings that came as flags as variables, for processes that are started."""
+    given = ((setting.variable, arguments.get(setting.name)) for setting in SETTINGS)
+    return {variable: str(value) for variable, value in given if value is not None}
+
+
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     known = [setting.variable for setting in SETTINGS]
     for name in sorted(environ):

@@ -12,7 +12,14 @@ from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -64,7 +71,7 @@ class Console:
     def app(self) -> Starlette:
         """Return the application."""
         routes = [
-            Route("/", partial(self._file, "index.html")),
+            Route("/", self._page),
             Route("/login", self._login, methods=["GET", "POST"]),
             Route("/logout", self._logout, methods=["POST"]),
             Route("/healthz", partial(self._passed_on, "/healthz")),
@@ -85,18 +92,18 @@ class Console:
         """End the live tails."""
         self._stopping = True
 
-    async def _file(self, name: str, _: Request) -> Response:
-        return FileResponse(_STATIC / name, headers={"Cache-Control": "no-cache"})
+    async def _page(self, _: Request) -> Response:
+        return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     async def _login(self, request: Request) -> Response:
         """Show the form, or take it: the cookie that comes with the right token is the page's alone."""
         if request.method == "GET":
-            return await self._file("login.html", request)
+            return _login_form(refused=False)
         token = await _form_field(request, "token")
         session = self._access.session(token)
         if session is None:
             await asyncio.sleep(_FAILED_LOGIN)
-            return FileResponse(_STATIC / "refused.html", 403)
+            return _login_form(refused=True)
         answer = RedirectResponse("/", 303)
         answer.set_cookie(COOKIE, session, httponly=True, samesite="strict", secure=self._tls, path="/")
         return answer
@@ -190,6 +197,13 @@ class Console:
     async def _again(self, request: Request) -> Response:
         wanted = await _json_body(request)
         return _json(orjson.dumps(await self._dead.send_again(wanted.get("container_id"), wanted.get("sink"))))
+
+
+def _login_form(*, refused: bool) -> Response:
+    text = (_STATIC / "login.html").read_text()
+    if refused:
+        return HTMLResponse(text.replace('<p role="alert" hidden>', '<p role="alert">'), 403)
+    return HTMLResponse(text, headers={"Cache-Control": "no-cache"})
 
 
 def _checked(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

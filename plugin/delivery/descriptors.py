@@ -133,7 +133,7 @@ class Connections:
             raise
 
     def _pass_on(self, sink: Connected | None) -> bool:
-        """Give a place to who waits longest, with the sink that has it; false if nobody waits."""
+        """Pass a place on to the one that waits longest, with the sink that has it; false if none waits."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

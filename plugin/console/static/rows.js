@@ -16,7 +16,6 @@ export class Rows {
   constructor(log, { onopen, onolder, onbottom }) {
     this.log = log;
     this.onopen = onopen;
-    this.several = true;
     this.utc = false;
     this.chosen = null;
     this.seen = new Set();
